@@ -1,0 +1,50 @@
+"""What every connector is: a class made from checked options that answers a query or says why it cannot."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from connectors.observation import Query, Reading
+
+
+class Options(BaseModel):
+    """Base of a connector's options: strict, so that a misspelt key is an error with its place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Failure(StrEnum):
+    """Why a pull failed as a whole. The same word is stored, logged and counted."""
+
+    NOT_FOUND = "not_found"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    DENIED = "denied"
+    BAD_ANSWER = "bad_answer"
+    TOO_LARGE = "too_large"
+    MISCONFIGURED = "misconfigured"
+    INTERNAL = "internal"
+
+
+class ConnectorError(Exception):
+    """A pull that gave nothing: a reason, words for the reader, and whether trying again may help."""
+
+    def __init__(self, reason: Failure, detail: str, *, retryable: bool) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.retryable = retryable
+
+
+class Connector(Protocol):
+    """Asks one source. Made with its options and the folder that relative paths start from."""
+
+    Options: ClassVar[type[BaseModel]]
+
+    def __init__(self, options: Any, folder: Path) -> None: ...
+
+    def fetch(self, query: Query) -> Reading:
+        """Answer ``query``. Raises ConnectorError; refuses single figures in ``Reading.refusals``."""
+        ...

@@ -1,0 +1,276 @@
+"""From the cells that a source holds to a Reading: the one place where connectors parse, refuse and leave out figures.
+
+Works in columns: each distinct text is parsed once, numbers are parsed
+together, and only cells that fail are looked at one by one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from connectors.fields import Constants
+from connectors.number import Numbers, numbers
+from connectors.observation import COLUMNS, Query, Reading, Refusal, Refused
+from connectors.period import moment, period_end
+
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+_WORDS_SHOWN = 200
+_KEYS = 2**62  # keys of figures stay below it, to fit an int64
+
+
+def objects(cells: Sequence[Any]) -> NDArray[Any]:
+    """Cells as found in an array that leaves them as they are."""
+    as_found = np.empty(len(cells), dtype=object)
+    as_found[:] = cells
+    return as_found
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The cells of one field: its distinct contents and, per row, which of them stands there ("" for none)."""
+
+    contents: Sequence[Any]
+    codes: Rows
+
+    @classmethod
+    def of(cls, cells: Sequence[Any]) -> "Column":
+        """Cells as found: texts, numbers, dates."""
+        codes, contents = pd.factorize(objects(cells))
+        return cls(list(contents), codes)
+
+    def words(self, row: int) -> str:
+        """The content at ``row`` as text."""
+        content = self.contents[self.codes[row]]
+        return str(int(content) if isinstance(content, float) and content.is_integer() else content).strip()
+
+    def names(self) -> "Column":
+        """The same cells as clean names: texts without outer or hard blanks, equal ones under one code."""
+        cleaned = Column(self.contents, np.arange(len(self.contents)))
+        names = Column.of([cleaned.words(row).replace("\xa0", " ") for row in range(len(self.contents))])
+        return Column(names.contents, names.codes[self.codes])
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Figures as found, one per row, none of it parsed.
+
+    A field that no cell states is None. ``value`` is an object array, or a
+    numeric one (NaN: no figure). ``line`` orders the rows within the source,
+    ``torn`` marks rows that do not fit their header, ``notes_below`` says that
+    people write notes under such a source. ``place`` names the cells of a
+    field at the given rows.
+    """
+
+    period: Column
+    value: NDArray[Any]
+    line: NDArray[np.int64]
+    torn: Mask
+    place: Callable[[str, Rows], list[str]]
+    notes_below: bool
+    series: Column | None = None
+    subject: Column | None = None
+    unit: Column | None = None
+    known: Column | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """A column of times: the distinct ones, which of them stands in each row, and where no time could be read."""
+
+    times: NDArray[Any]
+    codes: Rows
+    bad: Mask
+
+    @property
+    def each(self) -> NDArray[Any]:
+        """The time of every row, NaT where there is none."""
+        return self.times[self.codes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """The same rows, parsed: clean names, period ends, moments of publication (NaT where not stated), numbers."""
+
+    series: Column
+    subject: Column
+    unit: Column
+    period: _Times
+    known: _Times
+    number: Numbers
+
+
+class _Sieve:
+    """The rows that are still taken, and the refusals of those that no longer are."""
+
+    def __init__(self, cells: Cells, figures: _Figures) -> None:
+        self._cells = cells
+        self._figures = figures
+        self._refused: list[tuple[int, Refusal]] = []
+        self.taken = ~figures.number.blank
+
+    def leave_out(self, rows: Mask) -> None:
+        """Drop rows that hold no figure, or none that was asked for."""
+        self.taken &= ~rows
+
+    def refuse(self, rows: Mask, reason: Refused, field: str, words: Callable[[int], str]) -> None:
+        """Drop rows and keep why, with the place and words of ``field``."""
+        refused = np.flatnonzero(rows & self.taken)
+        if len(refused) == 0:
+            return
+        self.taken[refused] = False
+        for row, cell in zip(refused.tolist(), self._cells.place(field, refused), strict=True):
+            series, subject = self._figures.series.words(row), self._figures.subject.words(row)
+            refusal = Refusal(cell, reason, words(row)[:_WORDS_SHOWN], series, subject)
+            self._refused.append((int(self._cells.line[row]), refusal))
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        """All refusals, by line."""
+        return tuple(refusal for _, refusal in sorted(self._refused, key=lambda found: found[0]))
+
+
+def reading(cells: Cells, constants: Constants, query: Query, document: str, digest: str) -> Reading:
+    """Parse ``cells`` and answer ``query`` with them.
+
+    Left out without a word: blank figures, notes under the table, periods
+    outside the query, figures published after ``query.at``, and a figure that
+    the document repeats. Everything else is an observation or a refusal.
+    """
+    figures = _parsed(cells, constants)
+    period, known = figures.period.each, figures.known.each
+    sieve = _Sieve(cells, figures)
+    if cells.notes_below:
+        sieve.leave_out(_notes(cells, figures))
+    sieve.refuse(figures.period.bad, Refused.BAD_PERIOD, "period", cells.period.words)
+    sieve.leave_out((period < np.datetime64(query.first, "s")) | (period > np.datetime64(query.last, "s")))
+    if cells.known is not None:
+        sieve.refuse(figures.known.bad, Refused.BAD_DATE, "known", cells.known.words)
+    sieve.leave_out(known > _utc(query.at))
+    sieve.refuse(cells.torn, Refused.TORN_ROW, "value", lambda row: str(cells.value[row]))
+    if cells.series is not None:
+        sieve.refuse(_empty(figures.series), Refused.UNKNOWN_SERIES, "series", cells.series.words)
+    if cells.subject is not None:
+        sieve.refuse(_empty(figures.subject), Refused.WRONG_DIMENSION, "subject", cells.subject.words)
+    sieve.refuse(figures.number.bad, Refused.NOT_A_NUMBER, "value", lambda row: str(cells.value[row]))
+    _refuse_conflicts(sieve, cells, figures)
+    rows = np.flatnonzero(sieve.taken)
+    names = {"series": figures.series, "subject": figures.subject, "unit": figures.unit}
+    columns: dict[str, Any] = {
+        **{
+            name: pd.array(list(column.contents), dtype="str").take(column.codes[rows])
+            for name, column in names.items()
+        },
+        "period": period[rows],
+        "value": figures.number.value[rows],
+        "known_at": pd.DatetimeIndex(known[rows]).tz_localize("UTC"),
+        "cell": pd.array(cells.place("value", rows), dtype="str"),
+    }
+    observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
+    return Reading(observations, sieve.refusals(), document, digest)
+
+
+def _parsed(cells: Cells, constants: Constants) -> _Figures:
+    rows = len(cells.line)
+    nowhere = Column([""], np.zeros(rows, dtype=np.intp))
+
+    def names(column: Column | None, constant: str | None) -> Column:
+        return column.names() if column else Column([constant or ""], nowhere.codes)
+
+    period = _times(cells.period, lambda text: np.datetime64(period_end(text, constants.year), "s"), "s")
+    if cells.known is None and constants.delay is not None:
+        known = _delayed(period, constants.delay, constants.timezone)
+    else:
+        known = _times(cells.known or nowhere, lambda text: _utc(moment(text, constants.timezone)), "us")
+    return _Figures(
+        series=names(cells.series, constants.series),
+        subject=names(cells.subject, constants.subject),
+        unit=names(cells.unit, constants.unit),
+        period=period,
+        known=known,
+        number=numbers(cells.value),
+    )
+
+
+def _times(column: Column, parse: Callable[[Any], np.datetime64], unit: str) -> _Times:
+    """Parse each distinct content once. Different words for one time get one code."""
+    times = np.full(len(column.contents), np.datetime64("NaT"), dtype=f"datetime64[{unit}]")
+    bad = np.zeros(len(column.contents), dtype=bool)
+    for place, content in enumerate(column.contents):
+        try:
+            times[place] = parse(content)
+        except ValueError:
+            bad[place] = True
+    codes, distinct = pd.factorize(times, use_na_sentinel=False)
+    return _Times(distinct, codes[column.codes], bad[column.codes])
+
+
+def _delayed(period: _Times, days: int, zone: tzinfo) -> _Times:
+    """00:00 in ``zone``, ``days`` after each period end."""
+    ends: list[datetime | None] = period.times.tolist()
+    known = [moment(end.date() + timedelta(days=days), zone) if end else None for end in ends]
+    return _Times(np.array([_utc(at) for at in known], dtype="datetime64[us]"), period.codes, period.bad)
+
+
+def _utc(at: datetime | None) -> np.datetime64:
+    """An aware moment as numpy keeps it: in UTC, without saying so. NaT for None."""
+    return np.datetime64(at.astimezone(UTC).replace(tzinfo=None) if at else "NaT", "us")
+
+
+def _notes(cells: Cells, figures: _Figures) -> Mask:
+    """Rows below the last row with a period that hold no number: words under the table."""
+    in_table = cells.line[~figures.period.bad]
+    if len(in_table) == 0:
+        return np.zeros(len(cells.line), dtype=bool)
+    return np.asarray(figures.period.bad & figures.number.bad & (cells.line > in_table.max()))
+
+
+def _empty(names: Column) -> Mask:
+    return np.array([name == "" for name in names.contents], dtype=bool)[names.codes]
+
+
+def _refuse_conflicts(sieve: _Sieve, cells: Cells, figures: _Figures) -> None:
+    """Of figures that state the same thing, keep the first; refuse later ones that differ, leave out those that agree."""
+    rows = np.flatnonzero(sieve.taken)
+    same = _same_figure(figures)[rows]
+    repeated = pd.Series(same).duplicated().to_numpy()
+    if not repeated.any():
+        return
+    first_row = np.full(len(cells.line), -1)
+    first_row[rows] = rows[~repeated][pd.factorize(same)[0]]
+    later = np.zeros(len(cells.line), dtype=bool)
+    later[rows[repeated]] = True
+    value, unit = figures.number.value, figures.unit.codes
+    differs = (value != value[first_row]) | (unit != unit[first_row])
+
+    def words(row: int) -> str:
+        before = int(first_row[row])
+        place = cells.place("value", np.array([before]))[0]
+        return f"{_figure(figures, row)} ≠ {_figure(figures, before)} ({place})"
+
+    sieve.refuse(later & differs, Refused.CONFLICT, "value", words)
+    sieve.leave_out(later)
+
+
+def _same_figure(figures: _Figures) -> NDArray[np.int64]:
+    """One number per (series, subject, period, known at)."""
+    same, distinct = figures.series.codes.astype(np.int64), len(figures.series.contents)
+    for codes, contents in (
+        (figures.subject.codes, figures.subject.contents),
+        (figures.period.codes, figures.period.times),
+        (figures.known.codes, figures.known.times),
+    ):
+        if distinct * len(contents) >= _KEYS:
+            same, kept = pd.factorize(same)
+            distinct = len(kept)
+        same, distinct = same * len(contents) + codes, distinct * len(contents)
+    return same
+
+
+def _figure(figures: _Figures, row: int) -> str:
+    return f"{figures.number.value[row]:.15g} {figures.unit.words(row)}".strip()

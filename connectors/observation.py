@@ -1,0 +1,100 @@
+"""The nouns of stage 1: what is asked of a source, what it answered, what was refused.
+
+A figure travels as one row of a frame, because a source may answer with one
+figure or with 430,000. A period is known by its **last day**: the figures of
+September, of the third quarter and of January to September all end on
+30 September, and a figure is judged at the end of its own period.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+import pandas as pd
+
+COLUMNS = ("series", "subject", "period", "value", "unit", "known_at", "cell")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a pull asks for: figures of ``first`` to ``last`` (inclusive period ends) as published at ``at``.
+
+    ``series`` are the names that the books read from this source; a connector
+    may answer with more, and must not answer with figures known after ``at``
+    where the source says when they became known.
+    """
+
+    at: datetime
+    first: date
+    last: date
+    series: tuple[str, ...] = ()
+
+
+class Observation(NamedTuple):
+    """One published figure.
+
+    ``value`` is in ``unit`` as the source states it ("" where it states none),
+    ``known_at`` the moment of publication (aware) or None where the source does
+    not say, ``cell`` the place inside the document (``第12行``, ``Sheet1!C7``,
+    ``$.data[3]``).
+    """
+
+    series: str
+    subject: str
+    period: date
+    value: float
+    unit: str
+    known_at: datetime | None
+    cell: str
+
+
+class Refused(StrEnum):
+    """Why a figure was not taken. The same word is stored, logged and counted."""
+
+    NOT_A_NUMBER = "not_a_number"
+    BAD_PERIOD = "bad_period"
+    BAD_DATE = "bad_date"
+    FUTURE_PERIOD = "future_period"
+    UNKNOWN_SERIES = "unknown_series"
+    UNKNOWN_UNIT = "unknown_unit"
+    WRONG_DIMENSION = "wrong_dimension"
+    TORN_ROW = "torn_row"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A figure that stays outside the store, with its place and the words found there."""
+
+    cell: str
+    reason: Refused
+    text: str
+    series: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The answer of one source to one query.
+
+    ``observations`` has the columns ``COLUMNS``: str, str, datetime64 (midnight
+    of the period's last day), float64, str, datetime64 UTC (NaT where the
+    source does not say), str. ``document`` names the file or address read,
+    ``digest`` is the SHA-256 of its bytes.
+    """
+
+    observations: pd.DataFrame
+    refusals: tuple[Refusal, ...]
+    document: str
+    digest: str
+
+
+def frame(rows: Iterable[Observation]) -> pd.DataFrame:
+    """Put single observations into the columns of ``Reading.observations``."""
+    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    return table.astype({"series": "str", "subject": "str", "value": "float64", "unit": "str", "cell": "str"}).assign(
+        period=pd.to_datetime(table["period"]).astype("datetime64[s]"),
+        known_at=pd.to_datetime(table["known_at"], utc=True).astype("datetime64[us, UTC]"),
+    )
