@@ -1,0 +1,1 @@
+"""Stage 2: what was promised, what should be true by now, is it."""

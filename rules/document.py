@@ -1,0 +1,131 @@
+"""A YAML file with the lines of its keys, so that every error can say where it is."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Invalid(Exception):
+    """Everything wrong with what was written, one ``file:line: 说明`` a line; nothing of it is in force."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = tuple(errors)
+
+
+class _Constructor(RoundTripConstructor):
+    """Leaves dates as they are written: they are phrases here, and one like 2025-13-01 is no date at all."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+
+
+class Document:
+    """One YAML file whose top is a mapping."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises Invalid for a file that cannot be read or is not YAML."""
+        self.path = path
+        yaml = YAML(typ="rt")
+        yaml.Constructor = _Constructor
+        try:
+            text = path.read_text(encoding="utf-8")
+            self.node = yaml.load(text) or CommentedMap()
+        except OSError as error:
+            raise Invalid([f"{path}:1: 无法读取 (cannot read): {error.strerror}"]) from None
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise Invalid([f"{path}:{line}: 不是 UTF-8 编码 (not utf-8); 请另存为 UTF-8"]) from None
+        except ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise Invalid([f"{path}:{line}: 含有控制字符 (control character); 请删除"]) from None
+        except DuplicateKeyError as error:
+            found = (error.problem or "").split('"')
+            key = found[1] if len(found) > 1 else "?"
+            raise Invalid([f"{self._mark(error)}: 键 '{key}' 重复 (duplicate key); 同一处只能写一次"]) from None
+        except MarkedYAMLError as error:
+            raise Invalid(
+                [f"{self._mark(error)}: YAML 语法错误 (yaml syntax): {error.problem}；请检查缩进、引号和冒号"]
+            ) from None
+        if not isinstance(self.node, CommentedMap):
+            raise Invalid([f"{path}:1: 文件顶层应为 '键: 值' (mapping expected)"])
+
+    def _mark(self, error: MarkedYAMLError) -> str:
+        # A quote that is never closed is found at the end of the file; where it opens is what the author needs.
+        unclosed = "end of stream" in (error.problem or "")
+        mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
+        return f"{self.path}:{mark.line + 1 if mark else 1}"
+
+    def place(self, *loc: str | int) -> str:
+        """``file:line`` of the value at ``loc``, or of the nearest thing around it."""
+        node, line = self.node, 1
+        for key in loc:
+            if isinstance(node, CommentedMap) and key in node:
+                line = node.lc.key(key)[0] + 1
+            elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
+                line = node.lc.item(key)[0] + 1
+            else:
+                break
+            node = node[key]
+        return f"{self.path}:{line}"
+
+    def parse(self, model: type[Model], *loc: str | int) -> Model:
+        """The document, or the part at ``loc``, as ``model``. Raises Invalid with every error in it."""
+        part: Any = self.node
+        for key in loc:
+            part = part[key]
+        try:
+            return model.model_validate(part)
+        except ValidationError as found:
+            errors = [f"{self.place(*loc, *e['loc'])}: {explain(e, model)}" for e in found.errors()]
+            raise Invalid(errors) from None
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """``; 是否应为 'x'?`` for the known name that is most like ``name``, or ""."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; 是否应为 '{found[0]}'?" if found else ""
+
+
+def explain(error: Any, model: type[BaseModel]) -> str:
+    """Pydantic's finding in words a rule author can act on."""
+    key = next((part for part in reversed(error["loc"]) if isinstance(part, str) and part != "[key]"), "")
+    match error["type"]:
+        case "missing":
+            return f"缺少必填项 '{key}' (missing key)"
+        case "extra_forbidden":
+            return f"未知的键 '{key}' (unknown key){near(key, _keys(model, set()))}"
+        case "value_error":
+            return f"{key}: {error['ctx']['error']}"
+        case "enum" | "literal_error":
+            allowed = error["ctx"]["expected"].replace(" or ", ", ")
+            return f"{key}: 不认识 '{error['input']}' (unknown value); 可用: {allowed}"
+        case "string_pattern_mismatch":
+            return f"{key}: '{error['input']}' 写法不对 (bad pattern); 应符合 {error['ctx']['pattern']}"
+        case kind:
+            return f"{key}: 值 {error['input']!r} 不对 ({kind}): {error['msg']}"
+
+
+def _keys(model: type[BaseModel], seen: set[type[BaseModel]]) -> list[str]:
+    """Every key that may be written anywhere inside ``model``."""
+    seen.add(model)
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        keys.append(name)
+        stack: list[Any] = [field.annotation]
+        while stack:
+            kind = stack.pop()
+            stack.extend(getattr(kind, "__args__", ()))
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen:
+                keys.extend(_keys(kind, seen))
+    return keys

@@ -1,0 +1,44 @@
+"""Plan curves: what should be true by the end of each period."""
+
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.calendar import Days
+from rules.target import Expect, Measure, Shape, Target
+
+Floats = NDArray[np.float64]
+
+
+def shares(expect: Expect, measure: Measure, ends: Days, year: int) -> Floats:
+    """Share of the way (0-1) that should be done by each of ``ends`` (P,).
+
+    Offices count elapsed periods: a quarter of the year's plan by the end of
+    March, 91.7 % by the end of November. Good days are counted in days, which
+    is the same thing where the figure is daily.
+    """
+    if expect.shape is Shape.HOLD:
+        return np.ones(len(ends))
+    if expect.shape is Shape.CHECKPOINTS:
+        return _through(expect.points, ends, year)
+    if measure is Measure.GOOD_DAYS:
+        new_year = np.datetime64(f"{year}-01-01")
+        days = (np.datetime64(f"{year + 1}-01-01") - new_year).astype(int)
+        return np.asarray(((ends - new_year).astype(int) + 1) / days)
+    elapsed: Floats = np.arange(1, len(ends) + 1, dtype=np.float64) / len(ends)
+    return elapsed
+
+
+def _through(points: tuple[tuple[date, float], ...], ends: Days, year: int) -> Floats:
+    """Straight lines from nothing at New Year through the points; level after the last."""
+    days = np.array([f"{year - 1}-12-31", *(when.isoformat() for when, _ in points)], dtype="datetime64[D]")
+    shares: Floats = np.interp(ends.astype(float), days.astype(float), [0.0, *(share for _, share in points)])
+    return shares
+
+
+def expected(target: Target, goal: Floats, ends: Days, year: int) -> Floats:
+    """Expected value at each period end for each subject: (P, S) from the goals (S,), in the target's unit."""
+    curve = shares(target.expect, target.measure, ends, year)[:, np.newaxis]
+    base = target.expect.base
+    return base + (goal - base) * curve

@@ -1,0 +1,276 @@
+"""From a book's folder to a Book, all or nothing: one error anywhere in it and nothing of it is in force."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from rules import defaults
+from rules.calendar import Every, Publication
+from rules.document import Document, Invalid, near
+from rules.spec import BookFile, ItemSpec, LevelsSpec, TargetSpec
+from rules.target import Book, Goal, Item, Measure, Op, Source, Target
+
+_LISTS = ("items", "targets")
+_REQUIRED = ("book", "title", "year")
+_AT_DEADLINE = Publication("0 days after period", days=0)
+
+
+class Library(NamedTuple):
+    """The books that are right, and everything that is wrong with the others."""
+
+    books: tuple[Book, ...]
+    errors: tuple[str, ...]
+
+
+def load_books(folder: Path) -> Library:
+    """Every book under ``folder``, one sub-folder each. A book with an error is left out whole; the others go on."""
+    folders = sorted({path.parent for path in folder.glob("*/*.yaml")})
+    if not folders:
+        return Library((), (f"{folder}: 没有目标册 (no books); 每册一个子目录，内放 *.yaml",))
+    books: dict[str, Book] = {}
+    errors: list[str] = []
+    for path in folders:
+        try:
+            book = load_book(path)
+        except Invalid as found:
+            errors.extend(found.errors)
+            continue
+        if book.id in books:
+            errors.append(f"{path}: 册号 '{book.id}' 与 {books[book.id].folder} 重复 (duplicate book)")
+        else:
+            books[book.id] = book
+    return Library(tuple(books.values()), tuple(errors))
+
+
+def load_book(folder: Path) -> Book:
+    """The book in ``folder``. Raises Invalid with every error found, each as ``file:line: 说明``."""
+    written = _read(folder)
+    items = _items(written)
+    sources = _sources(written)
+    targets = _targets(written, items, sources)
+    targets += _tasks(written, items, targets)
+    if not targets:
+        written.errors.append(f"{folder}: 册内没有目标 (no targets); 请写 targets: 或 items:")
+    subjects, goals = _subjects(written, folder, targets)
+    if written.errors:
+        raise Invalid(written.errors)
+    return Book(
+        id=written["book"],
+        title=written["title"],
+        year=written["year"],
+        timezone=written["timezone"] or "Asia/Shanghai",
+        supervisor=written["supervisor"] or "督查办",
+        folder=folder,
+        items=tuple(items.values()),
+        targets=tuple(targets),
+        sources=sources,
+        subjects=subjects,
+        goals=goals,
+    )
+
+
+@dataclass
+class _Written:
+    """All files of a book put together: each single key once, the lists joined, every place remembered."""
+
+    folder: Path
+    single: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Document] = field(default_factory=dict)
+    items: list[tuple[ItemSpec, str]] = field(default_factory=list)
+    targets: list[tuple[TargetSpec, str]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.single.get(key)
+
+    def place(self, key: str, *loc: str) -> str:
+        return self.places[key].place(key, *loc)
+
+
+def _read(folder: Path) -> _Written:
+    written = _Written(folder)
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            document = Document(path)
+            part = document.parse(BookFile)
+        except Invalid as found:
+            written.errors.extend(found.errors)
+            continue
+        written.items += [(item, document.place("items", i)) for i, item in enumerate(part.items)]
+        written.targets += [(target, document.place("targets", i)) for i, target in enumerate(part.targets)]
+        for key in part.model_fields_set.difference(_LISTS):
+            if key in written.single:
+                first = written.place(key)
+                written.errors.append(
+                    f"{document.place(key)}: 键 '{key}' 已写在 {first} (duplicate key); 一册只能写一次"
+                )
+            written.single[key] = getattr(part, key)
+            written.places[key] = document
+    if written.errors:
+        # A file that does not parse leaves holes that would only produce errors about errors.
+        raise Invalid(written.errors)
+    missing = [key for key in _REQUIRED if written[key] is None]
+    if missing:
+        raise Invalid([f"{folder}: 缺少必填项 {'、'.join(missing)} (missing key)"])
+    return written
+
+
+def _items(written: _Written) -> dict[int, Item]:
+    items: dict[int, Item] = {}
+    for spec, place in written.items:
+        if spec.item in items:
+            written.errors.append(f"{place}: 第 {spec.item} 项重复 (duplicate item)")
+        if not spec.lead:
+            written.errors.append(f"{place}: 第 {spec.item} 项缺少牵头单位 lead (missing key)")
+        items[spec.item] = Item(spec.item, spec.section, spec.text, spec.lead, spec.responsible)
+    return items
+
+
+def _sources(written: _Written) -> dict[str, Source]:
+    return {
+        name: Source(
+            book=written["book"],
+            name=name,
+            connector=spec.connector,
+            schedule=spec.schedule,
+            mark=spec.mark,
+            options=dict(spec.model_extra or {}),
+            place=written.place("sources", name),
+        )
+        for name, spec in (written["sources"] or {}).items()
+    }
+
+
+def _targets(written: _Written, items: dict[int, Item], sources: dict[str, Source]) -> list[Target]:
+    targets: dict[str, Target] = {}
+    for spec, place in written.targets:
+        target = _target(spec, place, written, items.get(spec.item or 0))
+        problems = defaults.objections(target.measure, target.every, target.goal, target.expect, target.levels)
+        if spec.id in targets:
+            problems.append(f"目标编号 '{spec.id}' 与 {targets[spec.id].place} 重复 (duplicate id)")
+        if items and spec.item is not None and spec.item not in items:
+            problems.append(f"item: 册内没有第 {spec.item} 项 (unknown item)")
+        if spec.words and spec.item in items and spec.words not in items[spec.item].text:
+            problems.append(f"words: 第 {spec.item} 项原文中没有“{spec.words}” (words not found)")
+        if not target.lead:
+            problems.append("缺少牵头单位 lead (missing key); 写在目标或其所属事项上")
+        if target.source is not None and target.source not in sources:
+            problems.append(f"source: 没有名为 '{target.source}' 的来源 (unknown source){near(target.source, sources)}")
+        if spec.counts and target.measure is not Measure.GOOD_DAYS:
+            problems.append("counts: 只用于 measure: good-days (counts)")
+        if spec.counts and target.every is not Every.DAY:
+            problems.append("counts: 逐日计数应写 every: day (counts)")
+        problems += [
+            f"日期 {day} 不在 {written['year']} 年内 (wrong year)"
+            for day in (target.goal.by, *(day for day, _ in target.expect.points))
+            if day is not None and day.year != written["year"]
+        ]
+        written.errors += [f"{place}: {problem}" for problem in problems]
+        targets[spec.id] = target
+    return list(targets.values())
+
+
+def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) -> Target:
+    ref = spec.source or written["source"]
+    milestone = spec.measure is Measure.MILESTONE
+    every = spec.every or (Every.YEAR if milestone else written["every"]) or Every.MONTH
+    by_measure = (written["measures"] or {}).get(spec.measure)
+    return Target(
+        book=written["book"],
+        id=spec.id,
+        item=spec.item,
+        name=spec.name,
+        words=spec.words,
+        lead=spec.lead or (item.lead if item else ()),
+        responsible=spec.responsible or (item.responsible if item else ()),
+        goal=spec.goal,
+        measure=spec.measure,
+        every=every,
+        published=spec.published
+        or (_AT_DEADLINE if milestone else written["published"])
+        or Publication("15 workdays after period", workdays=15),
+        expect=spec.expect or defaults.expect(spec.measure),
+        levels=defaults.levels(spec.measure, spec.levels, by_measure, written["levels"]),
+        source=ref.connector if ref else None,
+        series=(ref.series if ref else None) or spec.name,
+        counts=float(spec.counts.removeprefix("at most ")) if spec.counts else None,
+        place=place,
+    )
+
+
+def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target]) -> list[Target]:
+    """Items without a number of their own stay in view as tasks that must be done by the end of the year."""
+    measured = {target.item for target in targets}
+    goal = Goal(Op.AT_LEAST, 100.0, "%", by=date(written["year"], 12, 31))
+    return [
+        Target(
+            book=written["book"],
+            id=f"task-{item.item:02d}",
+            item=item.item,
+            name=re.split(r"[，,。；;]", item.text)[0],
+            words="",
+            lead=item.lead,
+            responsible=item.responsible,
+            goal=goal,
+            measure=Measure.MILESTONE,
+            every=Every.YEAR,
+            published=_AT_DEADLINE,
+            expect=defaults.expect(Measure.MILESTONE),
+            levels=defaults.levels(Measure.MILESTONE, LevelsSpec(), None, None),
+            source=None,
+            series="",
+            counts=None,
+            place=str(written.folder),
+        )
+        for item in items.values()
+        if item.item not in measured
+    ]
+
+
+def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[tuple[str, ...], pd.DataFrame | None]:
+    """Goals per subject from the table ``subjects:`` names; its columns are subject, target, goal (target's unit)."""
+    if written["subjects"] is None:
+        return ("",), None
+    place, path = written.place("subjects"), folder / written["subjects"]
+    try:
+        table = pd.read_csv(path, dtype="str", keep_default_na=False, skip_blank_lines=False).fillna("")
+    except (OSError, ValueError) as error:
+        written.errors.append(f"{place}: 读不了对象表 {path} (subjects): {error}")
+        return ("",), None
+    columns = ["subject", "target", "goal"]
+    problems = [f"{path}:1: 缺少列 {name} (missing column)" for name in columns if name not in table.columns]
+    if not problems:
+        table = table[(table != "").any(axis=1)]
+        problems = _wrong_cells(table, path, {target.id for target in targets})
+    if table.empty and not problems:
+        problems = [f"{path}:1: 对象表没有数据行 (empty table)"]
+    if problems:
+        written.errors += problems
+        return ("",), None
+    goals = table.assign(goal=pd.to_numeric(table["goal"])).pivot(index="subject", columns="target", values="goal")
+    for target in targets:
+        if target.id not in goals:
+            # A target that the table does not name has one goal for all.
+            goals[target.id] = target.goal.value
+    return tuple(goals.index), goals[[target.id for target in targets]]
+
+
+def _wrong_cells(table: pd.DataFrame, path: Path, known: set[str]) -> list[str]:
+    """What is wrong in the table of subjects, by line. An empty goal is a goal that is not set yet."""
+    problems = []
+    double = table.duplicated(["subject", "target"])
+    for row, subject, target, goal in table[["subject", "target", "goal"]].itertuples():
+        if not subject:
+            problems.append((row, "subject 不得为空 (missing cell)"))
+        if target not in known:
+            problems.append((row, f"没有目标 '{target}' (unknown target){near(target, known)}"))
+        if goal and not re.fullmatch(r"-?\d+(\.\d+)?", goal):
+            problems.append((row, f"goal: '{goal}' 不是数值 (not a number); 单位随目标，只写数"))
+        if double[row]:
+            problems.append((row, f"'{subject}' 的 '{target}' 重复 (duplicate row)"))
+    return [f"{path}:{row + 2}: {problem}" for row, problem in problems]

@@ -1,0 +1,48 @@
+"""The figures known at one moment, month-major, ready to be judged."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.expectation import Floats
+from rules.plan import Block
+
+
+class Panel:
+    """Latest known figure of every row of a block for every period of its year.
+
+    ``values`` (P, R) in each target's unit, NaN where nothing is known; ``latest``
+    (R,) the newest known period, -1 for none; ``known_at`` (R,) when that figure
+    became known. Good days are counted here: ``values`` then holds the count so far.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.values: Floats = np.full((len(block.ends), block.rows), np.nan)
+        self.latest = np.full(block.rows, -1, dtype=np.int16)
+        self.known_at = np.full(block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
+        self._counting = np.flatnonzero(~np.isnan(block.counts))
+        self._daily: Floats = np.full((len(block.ends), len(self._counting)), np.nan)
+
+    def put(
+        self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats, known_at: NDArray[np.datetime64]
+    ) -> None:
+        """Enter figures, all arguments (N,), the later of two for the same place winning. NaN is no figure."""
+        if not (known := ~np.isnan(values)).all():
+            self.put(rows[known], slots[known], values[known], known_at[known])
+            return
+        self.values[slots, rows] = values
+        np.maximum.at(self.latest, rows, slots.astype(np.int16))
+        newest = slots == self.latest[rows]
+        self.known_at[rows[newest]] = known_at[newest]
+        if len(self._counting):
+            self._count(rows, slots, values)
+
+    def _count(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
+        """Turn daily figures into good days so far; a day without a figure is neither good nor bad."""
+        place = np.searchsorted(self._counting, rows)
+        mine = self._counting[np.minimum(place, len(self._counting) - 1)] == rows
+        self._daily[slots[mine], place[mine]] = values[mine]
+        touched = np.unique(place[mine])
+        daily = self._daily[:, touched]
+        good = daily <= self.block.counts[self._counting[touched]]
+        self.values[:, self._counting[touched]] = np.where(np.isnan(daily), np.nan, np.cumsum(good, axis=0))

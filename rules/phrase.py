@@ -1,0 +1,151 @@
+"""The short phrases of a book, from text to nouns: goals, thresholds, curves, publication rules.
+
+Every function raises ValueError with what is wrong and how it should read.
+"""
+
+import re
+from datetime import date, time, timedelta
+from itertools import pairwise
+
+from rules.calendar import Publication
+from rules.target import Against, Expect, Goal, Op, Schedule, Shape, Threshold
+from rules.unit import check
+
+_NUMBER = r"(-?\d{1,15}(?:\.\d{1,15})?)"
+_LONGEST = 366  # periods or days that a rule may span
+_ROMAN = {"Ⅰ": 1.0, "Ⅱ": 2.0, "Ⅲ": 3.0, "Ⅳ": 4.0, "Ⅴ": 5.0}
+_OPS = {
+    "at least": Op.AT_LEAST,
+    "more than": Op.MORE_THAN,
+    "at most": Op.AT_MOST,
+    "less than": Op.LESS_THAN,
+    "exactly": Op.EXACTLY,
+}
+
+
+ANY_BREACH = Threshold(Against.UNITS, 0.0, "", 1, "any breach")
+
+
+def _amount(text: str) -> tuple[float, str]:
+    """``4500 人`` -> (4500.0, 人); ``Ⅲ类`` -> (3.0, 类)."""
+    text = text.strip()
+    if text[:1] in _ROMAN and text[1:].strip() == "类":
+        return _ROMAN[text[0]], "类"
+    found = re.fullmatch(rf"{_NUMBER}\s*(\S+)", text)
+    if not found:
+        raise ValueError(f"'{text}' 应为数值加计量单位，如 4500 人")
+    return float(found[1]), check(found[2])
+
+
+def goal(text: str) -> Goal:
+    """``at least 4500 人``, ``between 7.5 and 8 %``, ``about 5 % within 0.2``, ``done by 2025-09-30``."""
+    if found := re.fullmatch(r"done by (\S+)", text):
+        return Goal(Op.AT_LEAST, 100.0, "%", by=day(found[1]))
+    if found := re.fullmatch(rf"between {_NUMBER} and (.+)", text):
+        low = float(found[1])
+        high, unit = _amount(found[2])
+        if high <= low:
+            raise ValueError(f"范围 '{text}' 的上限应大于下限")
+        return Goal(Op.BETWEEN, low, unit, upper=high)
+    if found := re.fullmatch(rf"about (.+?) within {_NUMBER}", text):
+        value, unit = _amount(found[1])
+        if float(found[2]) < 0:
+            raise ValueError(f"'{text}': within 后应为不小于 0 的数")
+        return Goal(Op.ABOUT, value, unit, tolerance=float(found[2]))
+    for words, op in _OPS.items():
+        if text.startswith(words + " "):
+            value, unit = _amount(text[len(words) :])
+            return Goal(op, value, unit, upper=value if op is Op.EXACTLY else None)
+    raise ValueError(
+        f"看不懂的目标 '{text}' (bad goal); 应如 at least 4500 人、more than 75 家、at most 5.5 %、"
+        "between 7.5 and 8 %、about 5 % within 0.2、done by 2025-12-31"
+    )
+
+
+def threshold(text: str) -> Threshold:
+    """``behind 5%``, ``behind 3 points``, ``behind 10 天``, ``below 6 %``, ``above 5.5 %``; each may end in ``for 2``."""
+    if text == ANY_BREACH.text:
+        return ANY_BREACH
+    found = re.fullmatch(rf"(behind|below|above) {_NUMBER}\s*([^\s\d]*)(?: for (\d{{1,3}}))?", text)
+    if not found:
+        raise ValueError(
+            f"看不懂的阈值 '{text}' (bad threshold); 应如 behind 5%、behind 3 points、behind 10 天、below 6 %、"
+            "above 5.5 %、any breach, 可加 for 2 (连续两期)"
+        )
+    word, value, unit, periods = found[1], float(found[2]), found[3], int(found[4] or 1)
+    if not 1 <= periods <= _LONGEST:
+        raise ValueError(f"'{text}': for 后应为 1 至 {_LONGEST} 的期数")
+    if word != "behind":
+        return Threshold(Against(word), value, check(unit) if unit else "", periods, text)
+    if value < 0:
+        raise ValueError(f"'{text}': behind 后应为不小于 0 的数")
+    if unit in ("point", "points"):
+        return Threshold(Against.POINTS, value, "", periods, text)
+    if unit == "%":
+        return Threshold(Against.SHARE, value, "", periods, text)
+    if not unit:
+        raise ValueError(f"'{text}' 缺少单位: behind 5% (占应完成数的比例)、behind 5 points (百分点) 或 behind 5 天")
+    return Threshold(Against.UNITS, value, check(unit), periods, text)
+
+
+def expect(text: str) -> Expect:
+    """``linear``, ``hold``, ``path from 320``, ``checkpoints {2025-06-30: 40%, 2025-12-31: 100%}``."""
+    if text in (Shape.LINEAR, Shape.HOLD):
+        return Expect(Shape(text), text)
+    if found := re.fullmatch(rf"path from {_NUMBER}", text):
+        return Expect(Shape.PATH, text, base=float(found[1]))
+    if found := re.fullmatch(r"checkpoints \{(.+)\}", text):
+        points = tuple(_checkpoint(part) for part in found[1].split(","))
+        if any(a >= c or b > d for (a, b), (c, d) in pairwise([(date.min, 0.0), *points])):
+            raise ValueError(f"'{text}': 节点日期应由早到晚，完成比例不得倒退")
+        if points[-1][1] != 1:
+            raise ValueError(f"'{text}': 最后一个节点应为 100%")
+        return Expect(Shape.CHECKPOINTS, text, points=points)
+    raise ValueError(
+        f"看不懂的进度曲线 '{text}' (bad expect); 应为 linear、hold、path from 320 或 "
+        "checkpoints {2025-06-30: 40%, 2025-12-31: 100%}"
+    )
+
+
+def _checkpoint(part: str) -> tuple[date, float]:
+    found = re.fullmatch(rf"\s*(\S+?)\s*:\s*{_NUMBER}\s*%\s*", part)
+    if not found:
+        raise ValueError(f"节点 '{part.strip()}' 应如 2025-06-30: 40%")
+    return day(found[1]), float(found[2]) / 100
+
+
+def published(text: str) -> Publication:
+    """``10 workdays after period``, ``1 day after period``, ``day 15 of next month``."""
+    if found := re.fullmatch(r"([1-9]\d{0,2}) workdays? after period", text):
+        return Publication(text, workdays=int(found[1]))
+    if found := re.fullmatch(r"(\d{1,3}) days? after period", text):
+        return Publication(text, days=int(found[1]))
+    found = re.fullmatch(r"day (\d{1,2}) of next month", text)
+    if found and 1 <= int(found[1]) <= 31:
+        return Publication(text, day_of_next=int(found[1]))
+    raise ValueError(
+        f"看不懂的发布规则 '{text}' (bad published); 应如 10 workdays after period、1 day after period、"
+        "day 15 of next month"
+    )
+
+
+def schedule(text: str) -> Schedule:
+    """``every 10 minutes``, ``every 2 hours``, ``daily at 09:30``."""
+    if (found := re.fullmatch(r"every (\d{1,5}) (second|minute|hour)s?", text)) and int(found[1]) > 0:
+        return Schedule(text, interval=timedelta(**{f"{found[2]}s": int(found[1])}))
+    if found := re.fullmatch(r"daily at ([01]\d|2[0-3]):([0-5]\d)", text):
+        return Schedule(text, at=time(int(found[1]), int(found[2])))
+    raise ValueError(f"看不懂的拉取时间 '{text}' (bad schedule); 应如 every 10 minutes、every 2 hours、daily at 09:30")
+
+
+def units(text: str) -> tuple[str, ...]:
+    """Units of an office's list as written: ``人力社保局、财政局`` or ``各部门及镇街``."""
+    return tuple(part.strip() for part in re.split(r"[、及]", text) if part.strip())
+
+
+def day(text: str) -> date:
+    """An ISO date."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"'{text}' 不是日期，应如 2025-09-30") from None

@@ -1,0 +1,194 @@
+"""All targets in columns: what was promised, what is expected by when, what counts as behind, when it is due.
+
+A book may stand over one place or over every county of a country, so nothing
+here is an object per target and subject. A row is one target for one subject;
+a block holds the rows that share a year, a reporting frequency and a time zone.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.calendar import Days, Every, period_ends
+from rules.expectation import Floats, expected
+from rules.target import HARD, PROGRESS, Against, Book, Op, Target, Threshold
+from rules.unit import conversion
+
+_AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
+_STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
+_FIXED = (Against.BELOW, Against.ABOVE)
+_ROUNDING = 1e-9  # of the goal: what binary fractions may add to or take off a difference
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a level is reached, per row (R,).
+
+    A shortfall above ``share * |expected| + absolute`` (target's unit), or a
+    figure below ``below`` or above ``above`` (NaN for none, None where no row of
+    the block has one), for ``periods`` published periods running.
+    """
+
+    share: Floats
+    absolute: Floats
+    below: Floats | None
+    above: Floats | None
+    periods: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Targets of one year, frequency and time zone: P periods, T targets, R rows (a target's subjects lie together).
+
+    ``first_row`` (T + 1,) are the rows where each target's subjects begin.
+    ``sign`` is +1 where more is better, -1 where less is; ``upper`` the upper
+    end of a range (NaN for none, None where no row has one); ``slack`` is taken off every shortfall
+    (左右, and the rounding of figures). ``due`` (D, P) are due days, ``due_of``
+    (R,) picks a row's; ``judged_from`` (R,) is the first day on which a row may
+    be found behind. ``counts`` (R,) is the highest daily value that counts as a
+    good day (NaN where figures are taken as they are).
+    """
+
+    year: int
+    every: Every
+    timezone: str
+    ends: Days
+    targets: tuple[Target, ...]
+    subjects: tuple[tuple[str, ...], ...]
+    first_row: NDArray[np.int64]
+    goal: Floats
+    sign: Floats
+    upper: Floats | None
+    slack: Floats
+    hard: NDArray[np.bool_]
+    expected: Floats
+    yellow: Limits
+    red: Limits
+    due: Days
+    due_of: NDArray[np.int16]
+    judged_from: Days
+    counts: Floats
+
+    @property
+    def rows(self) -> int:
+        return len(self.goal)
+
+    def target_at(self, row: int) -> tuple[Target, str]:
+        """Target and subject of a row."""
+        index = int(np.searchsorted(self.first_row, row, side="right")) - 1
+        return self.targets[index], self.subjects[index][row - int(self.first_row[index])]
+
+    @cached_property
+    def subject_index(self) -> list[dict[str, int]]:
+        """Per target: subject -> offset from its first row. Targets of one book share one dict."""
+        shared: dict[int, dict[str, int]] = {}
+        return [shared.setdefault(id(names), {name: i for i, name in enumerate(names)}) for names in self.subjects]
+
+
+def compile_plan(books: Iterable[Book]) -> tuple[Block, ...]:
+    """Lay the targets of all books out in blocks."""
+    groups: dict[tuple[int, Every, str], list[tuple[Book, Target]]] = {}
+    for book in books:
+        for target in book.targets:
+            groups.setdefault((book.year, target.every, book.timezone), []).append((book, target))
+    return tuple(_block(*key, members) for key, members in groups.items())
+
+
+def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Target]]) -> Block:
+    ends = period_ends(year, every)
+    targets = tuple(target for _, target in members)
+    goals = [_goals(book, target) for book, target in members]
+    sizes = [len(goal) for goal in goals]
+    goal = np.concatenate(goals)
+
+    def column(values: Iterable[float | None]) -> Floats:
+        """One value per target, repeated for its subjects; None is NaN."""
+        return np.repeat(np.array(list(values), dtype=np.float64), sizes)
+
+    due, due_of = np.unique(np.stack([_due(target, ends) for target in targets]), axis=0, return_inverse=True)
+    exact = np.repeat([target.goal.op is Op.EXACTLY for target in targets], sizes)
+    strict = column(-1.0 if target.goal.op in _STRICT else 1.0 for target in targets)
+    return Block(
+        year=year,
+        every=every,
+        timezone=timezone,
+        ends=ends,
+        targets=targets,
+        subjects=tuple(book.subjects for book, _ in members),
+        first_row=np.concatenate([[0], np.cumsum(sizes)]),
+        goal=goal,
+        sign=column(-1.0 if target.goal.op in _AT_MOST else 1.0 for target in targets),
+        upper=_or_none(np.where(exact, goal, column(target.goal.upper for target in targets))),
+        slack=column(target.goal.tolerance for target in targets) + strict * _ROUNDING * np.maximum(np.abs(goal), 1.0),
+        hard=np.repeat([target.measure in HARD for target in targets], sizes),
+        expected=np.concatenate(
+            [expected(target, goal, ends, year) for target, goal in zip(targets, goals, strict=True)], axis=1
+        ),
+        yellow=_limits([(target, target.levels.yellow) for target in targets], goal, column),
+        red=_limits([(target, target.levels.red) for target in targets], goal, column),
+        due=due,
+        due_of=np.repeat(due_of.astype(np.int16), sizes),
+        judged_from=np.repeat(np.array([_judged_from(t, year) for t in targets], dtype="datetime64[D]"), sizes),
+        counts=column(target.counts for target in targets),
+    )
+
+
+def _goals(book: Book, target: Target) -> Floats:
+    if book.goals is None:
+        return np.array([target.goal.value])
+    return book.goals[target.id].to_numpy(np.float64)
+
+
+def _due(target: Target, ends: Days) -> Days:
+    if target.goal.by is not None:
+        return np.full(len(ends), target.goal.by, dtype="datetime64[D]")
+    return target.published.due(ends)
+
+
+def _judged_from(target: Target, year: int) -> np.datetime64:
+    """A milestone is open until its day has passed."""
+    if target.goal.by is not None:
+        return np.datetime64(target.goal.by) + 1
+    return np.datetime64(f"{year}-01-01")
+
+
+def _limits(
+    levels: list[tuple[Target, Threshold | None]], goal: Floats, column: Callable[[Iterable[float | None]], Floats]
+) -> Limits:
+    share = column(_when(t, Against.SHARE, x) / 100 for x, t in levels)
+    # A level without a threshold is never reached by a shortfall.
+    absolute = column(np.inf if t is None or t.against in _FIXED else _when(t, Against.UNITS, x) for x, t in levels)
+    points = column(_when(t, Against.POINTS, x) for x, t in levels)
+    progress = column(x.measure in PROGRESS for x, _ in levels)
+    absolute += points * np.where(progress == 1.0, np.abs(goal) / 100, 1.0)
+    below, above = (
+        column(_in_unit(t, x) if t is not None and t.against is against else None for x, t in levels)
+        for against in _FIXED
+    )
+    return Limits(
+        share=share,
+        absolute=absolute,
+        below=_or_none(below),
+        above=_or_none(above),
+        periods=column(t.periods if t else 1 for _, t in levels).astype(np.int16),
+    )
+
+
+def _or_none(values: Floats) -> Floats | None:
+    return None if np.isnan(values).all() else values
+
+
+def _when(threshold: Threshold | None, against: Against, target: Target) -> float:
+    if threshold is None or threshold.against is not against:
+        return 0.0
+    return _in_unit(threshold, target)
+
+
+def _in_unit(threshold: Threshold, target: Target) -> float:
+    """The threshold's number in the target's unit."""
+    found = conversion(threshold.unit, target.goal.unit)
+    assert found is not None, "the loader refuses thresholds whose unit does not convert"
+    return threshold.value * found[0] + found[1]

@@ -1,0 +1,137 @@
+"""The book as written: which keys exist and what stands behind them. Strict: an unknown key is an error.
+
+A book is a folder; each of its YAML files holds any of these keys, and together
+they make the book. The JSON Schema for editors is generated from here.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from rules import phrase
+from rules.calendar import Every, Publication
+from rules.target import Expect, Goal, Measure, Schedule, Threshold
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+def _phrase(parse: Callable[[str], Any]) -> BeforeValidator:
+    """A field that is a phrase in the file and a noun in the model."""
+
+    def checked(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValueError(f"应为一句文字，而不是 {value!r}")
+        return parse(value.strip())
+
+    return BeforeValidator(checked, json_schema_input_type=str)
+
+
+def _units(value: Any) -> Any:
+    return phrase.units(value) if isinstance(value, str) else value
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"未知的时区 '{name}', 应如 Asia/Shanghai") from None
+    return name
+
+
+GoalPhrase = Annotated[Goal, _phrase(phrase.goal)]
+ThresholdPhrase = Annotated[Threshold, _phrase(phrase.threshold)]
+ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
+PublishedPhrase = Annotated[Publication, _phrase(phrase.published)]
+SchedulePhrase = Annotated[Schedule, _phrase(phrase.schedule)]
+Units = Annotated[tuple[str, ...], BeforeValidator(_units, json_schema_input_type=str | list[str])]
+"""Units as the plan writes them (``A局、B局及镇街``) or as a list."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LevelsSpec(Strict):
+    """Thresholds of the two alert levels; what is left out is inherited."""
+
+    yellow: ThresholdPhrase | None = None
+    red: ThresholdPhrase | None = None
+
+
+class ItemSpec(Strict):
+    """One numbered item of the plan, as published."""
+
+    item: int
+    section: str = ""
+    text: str
+    lead: Units
+    responsible: Units = ()
+
+
+class SourceRef(Strict):
+    """Which series of which source a target reads; a bare text names the source alone."""
+
+    connector: str
+    series: str | None = None
+
+
+def _source_ref(value: Any) -> Any:
+    return {"connector": value} if isinstance(value, str) else value
+
+
+SourceField = Annotated[SourceRef, BeforeValidator(_source_ref, json_schema_input_type=str | SourceRef)]
+
+
+class TargetSpec(Strict):
+    """One measurable commitment."""
+
+    id: Identifier
+    item: int | None = None
+    name: str
+    words: str = ""
+    lead: Units = ()
+    responsible: Units = ()
+    goal: GoalPhrase
+    measure: Measure
+    every: Every | None = None
+    published: PublishedPhrase | None = None
+    expect: ExpectPhrase | None = None
+    source: SourceField | None = None
+    counts: Annotated[str, StringConstraints(pattern=r"^at most -?\d+(\.\d+)?$")] | None = None
+    levels: LevelsSpec = LevelsSpec()
+
+
+class SourceSpec(BaseModel):
+    """A source: the keys below, and the options of its connector kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    connector: str
+    schedule: SchedulePhrase = phrase.schedule("every 10 minutes")
+    mark: str = ""
+
+
+class BookFile(Strict):
+    """What one YAML file of a book's folder may hold."""
+
+    book: Identifier | None = None
+    title: str | None = None
+    year: Annotated[int, Field(ge=2000, le=2100)] | None = None
+    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    supervisor: str | None = None
+    every: Every | None = None
+    published: PublishedPhrase | None = None
+    source: SourceField | None = None
+    levels: LevelsSpec | None = None
+    measures: dict[Measure, LevelsSpec] | None = None
+    items: tuple[ItemSpec, ...] = ()
+    targets: tuple[TargetSpec, ...] = ()
+    sources: dict[str, SourceSpec] | None = None
+    subjects: str | None = None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a book file, for completion and checks in editors."""
+    return BookFile.model_json_schema()

@@ -1,0 +1,270 @@
+"""The nouns of stage 2: what a plan promised, by whom, how it is measured, and when it counts as behind."""
+
+from dataclasses import dataclass, field
+from datetime import date, time, timedelta
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rules.calendar import Every, Publication
+
+
+class Op(StrEnum):
+    """Direction of a goal."""
+
+    AT_LEAST = ">="
+    MORE_THAN = ">"
+    AT_MOST = "<="
+    LESS_THAN = "<"
+    EXACTLY = "="
+    BETWEEN = "between"
+    ABOUT = "about"
+
+
+class Measure(StrEnum):
+    """What kind of number a target is. The kind decides how it is compared; see the author's guide."""
+
+    CUMULATIVE = "cumulative"
+    LEVEL = "level"
+    GOOD_DAYS = "good-days"
+    REDUCTION = "reduction"
+    GROWTH = "growth"
+    SHARE = "share"
+    RANK = "rank"
+    FLOOR = "floor"
+    CEILING = "ceiling"
+    CLASS = "class"
+    ZERO = "zero"
+    MILESTONE = "milestone"
+
+
+# Progress is a share of a plan; everything else is compared directly, in points or units, at any date.
+PROGRESS = frozenset({Measure.CUMULATIVE, Measure.LEVEL, Measure.GOOD_DAYS, Measure.REDUCTION})
+# A red line: any breach is red at once.
+HARD = frozenset({Measure.FLOOR, Measure.CEILING, Measure.CLASS, Measure.ZERO})
+
+
+class Level(IntEnum):
+    """Colour of a target, as exported in ``duban_target_level``."""
+
+    NOT_JUDGED = -1
+    GREEN = 0
+    YELLOW = 1
+    RED = 2
+
+    @property
+    def text(self) -> str:
+        return {-1: "未判定", 0: "正常", 1: "黄色", 2: "红色"}[self.value]
+
+
+def number(value: float) -> str:
+    """A figure as people write it: at most two decimals, no trailing zeros, no minus before zero."""
+    return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+
+
+_CLASSES = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ", 4: "Ⅳ", 5: "Ⅴ"}
+
+
+def quantity(value: float, unit: str) -> str:
+    """A figure with its unit: 4500人, 5.2%, Ⅲ类, 第3位."""
+    if unit == "类" and value in _CLASSES:
+        return f"{_CLASSES[int(value)]}类"
+    if unit == "位":
+        return f"第{number(value)}位"
+    return f"{number(value)}{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What must be true at the end of the year.
+
+    ``value`` is in ``unit``. ``upper`` belongs to BETWEEN, ``tolerance`` (same
+    unit) to ABOUT, ``by`` to a milestone, whose value is 100 %.
+    """
+
+    op: Op
+    value: float
+    unit: str
+    upper: float | None = None
+    tolerance: float = 0.0
+    by: date | None = None
+
+    @property
+    def text(self) -> str:
+        """The goal as an office writes it: 不低于4500人, 5%左右、2025年12月31日前完成."""
+        amount = quantity(self.value, self.unit)
+        if self.by is not None:
+            return f"{self.by.year}年{self.by.month}月{self.by.day}日前完成"
+        if self.unit == "位":
+            return f"保持前{number(self.value)}位"
+        match self.op:
+            case Op.AT_LEAST:
+                return f"不低于{amount}"
+            case Op.MORE_THAN:
+                return f"超过{amount}"
+            case Op.AT_MOST:
+                return f"不超过{amount}"
+            case Op.LESS_THAN:
+                return f"低于{amount}"
+            case Op.EXACTLY:
+                return f"等于{amount}"
+            case Op.BETWEEN:
+                assert self.upper is not None
+                return f"{number(self.value)}—{quantity(self.upper, self.unit)}"
+            case Op.ABOUT:
+                return f"{amount}左右（容差{quantity(self.tolerance, self.unit)}）"
+
+
+class Against(StrEnum):
+    """What a threshold's number is compared with."""
+
+    SHARE = "share"  # shortfall as a fraction of what is expected by now
+    POINTS = "points"  # shortfall in percentage points (of the goal, for a progress measure)
+    UNITS = "units"  # shortfall in the target's unit
+    BELOW = "below"  # the figure itself
+    ABOVE = "above"
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """When a level is reached: more than ``value`` behind, or below/above ``value``, for ``periods`` running.
+
+    SHARE and POINTS are in percent (5 means 5 %), the others in ``unit`` ("" for the target's own).
+    """
+
+    against: Against
+    value: float
+    unit: str
+    periods: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    yellow: Threshold | None = None
+    red: Threshold | None = None
+
+
+class Shape(StrEnum):
+    """Family of a plan curve."""
+
+    LINEAR = "linear"
+    HOLD = "hold"
+    PATH = "path"
+    CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """The plan curve: what should be true by now.
+
+    ``base`` (the target's unit) is where a PATH starts; ``points`` are
+    (day, share of the goal 0-1) of CHECKPOINTS, joined by straight lines.
+    """
+
+    shape: Shape
+    text: str
+    base: float = 0.0
+    points: tuple[tuple[date, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One numbered item of the published plan, in its own words."""
+
+    item: int
+    section: str
+    text: str
+    lead: tuple[str, ...]
+    responsible: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a source is asked: every ``interval``, or each day at ``at`` (the book's time zone). Exactly one is given."""
+
+    text: str
+    interval: timedelta | None = None
+    at: time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where figures come from: a connector kind, its options as written, and when to ask it.
+
+    ``mark`` is shown wherever figures of this source appear (演示数据).
+    ``place`` is ``file:line`` of its definition.
+    """
+
+    book: str
+    name: str
+    connector: str
+    schedule: Schedule
+    mark: str
+    options: dict[str, Any]
+    place: str
+
+    @property
+    def key(self) -> str:
+        """``book/name``: two books may each have a source called filings."""
+        return f"{self.book}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One measurable commitment. ``counts`` (good-days only) is the highest daily value that still counts as good."""
+
+    book: str
+    id: str
+    item: int | None
+    name: str
+    words: str
+    lead: tuple[str, ...]
+    responsible: tuple[str, ...]
+    goal: Goal
+    measure: Measure
+    every: Every
+    published: Publication
+    expect: Expect
+    levels: Levels
+    source: str | None
+    series: str
+    counts: float | None
+    place: str
+
+    @property
+    def key(self) -> str:
+        """``book/id``, as people and commands name it."""
+        return f"{self.book}/{self.id}"
+
+
+@dataclass(frozen=True)
+class Book:
+    """A year's plan in force. ``goals`` holds the goal of each target (columns) for each subject (rows).
+
+    A book about one place has the single subject "". A target that the table
+    of subjects names has that table's goals, NaN where a subject has none yet
+    (it is not judged there); any other target has its own goal for all.
+    """
+
+    id: str
+    title: str
+    year: int
+    timezone: str
+    supervisor: str
+    folder: Path
+    items: tuple[Item, ...]
+    targets: tuple[Target, ...]
+    sources: dict[str, Source]
+    subjects: tuple[str, ...] = ("",)
+    goals: pd.DataFrame | None = field(default=None, repr=False)
+
+    def item(self, number: int | None) -> Item | None:
+        """The item a target belongs to, if the book carries the plan's text."""
+        return next((item for item in self.items if item.item == number), None)
+
+    def mark(self, target: Target) -> str:
+        """The words that must stand wherever this target's figures appear, or ""."""
+        return self.sources[target.source].mark if target.source in self.sources else ""

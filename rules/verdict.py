@@ -1,0 +1,135 @@
+"""Verdicts: what judging found, in columns, and one of them as an object."""
+
+from dataclasses import dataclass, fields
+from datetime import date
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.target import Level, Target
+
+
+class Outcome(StrEnum):
+    """What is true of a target now."""
+
+    ON_TRACK = "on_track"
+    BEHIND = "behind"
+    BREACHED = "breached"
+    NOT_JUDGED = "not_judged"
+
+
+class Reason(StrEnum):
+    """Why the outcome is so. The same word is stored, logged and counted."""
+
+    ON_SCHEDULE = "on_schedule"
+    BEHIND_SCHEDULE = "behind_schedule"
+    LIMIT_BREACHED = "limit_breached"
+    GOAL_MISSED = "goal_missed"
+    NOT_DUE = "not_due"
+    ANNUAL_ONLY = "annual_only"
+    LATE = "late"
+    NO_DATA = "no_data"
+    FAILED = "failed"
+    NO_GOAL = "no_goal"
+
+    @property
+    def text(self) -> str:
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    Reason.ON_SCHEDULE: "符合时序进度",
+    Reason.BEHIND_SCHEDULE: "未达时序进度",
+    Reason.LIMIT_BREACHED: "突破红线",
+    Reason.GOAL_MISSED: "期满未完成",
+    Reason.NOT_DUE: "未到报送时间",
+    Reason.ANNUAL_ONLY: "年度指标，不按序时考核",
+    Reason.LATE: "数据逾期未报",
+    Reason.NO_DATA: "到期无数据",
+    Reason.FAILED: "数据来源故障",
+    Reason.NO_GOAL: "尚无目标值",
+}
+
+REASONS = tuple(Reason)
+"""Codes of ``Verdicts.reason``, in order."""
+
+CODE = {reason: np.int8(code) for code, reason in enumerate(REASONS)}
+OUTCOME = {
+    Reason.ON_SCHEDULE: Outcome.ON_TRACK,
+    Reason.BEHIND_SCHEDULE: Outcome.BEHIND,
+    Reason.LIMIT_BREACHED: Outcome.BREACHED,
+    Reason.GOAL_MISSED: Outcome.BREACHED,
+}
+"""Outcome of each reason that judges; every other reason is NOT_JUDGED."""
+
+OWED = frozenset({Reason.LATE, Reason.NO_DATA})
+"""Reasons for which a unit owes a figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Verdicts of N rows of a block, all columns (N,).
+
+    ``reason`` indexes REASONS; ``level`` and ``pending`` are Level values
+    (``pending``: a level whose ``for N`` periods are not complete yet, above
+    ``level``); ``slot`` is the period judged (-1 none); ``actual``, ``expected``
+    and ``shortfall`` (positive means behind, in the target's unit) are NaN where
+    nothing is known; ``owed`` is the latest period whose figure is overdue (-1 none).
+    """
+
+    reason: NDArray[np.int8]
+    level: NDArray[np.int8]
+    pending: NDArray[np.int8]
+    slot: NDArray[np.int16]
+    owed: NDArray[np.int16]
+    actual: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    shortfall: NDArray[np.float64]
+
+    def part(self, rows: slice) -> "Verdicts":
+        """A view of some of them."""
+        return Verdicts(*(getattr(self, column.name)[rows] for column in fields(self)))
+
+
+def empty(count: int) -> Verdicts:
+    """Room for ``count`` verdicts."""
+    return Verdicts(
+        reason=np.empty(count, np.int8),
+        level=np.empty(count, np.int8),
+        pending=np.empty(count, np.int8),
+        slot=np.empty(count, np.int16),
+        owed=np.empty(count, np.int16),
+        actual=np.empty(count),
+        expected=np.empty(count),
+        shortfall=np.empty(count),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One target's verdict for one subject. Figures are None where nothing is known.
+
+    ``period`` is the last day of the period judged; ``owed`` that of the latest
+    period whose figure is overdue, if one is.
+    """
+
+    target: Target
+    subject: str
+    reason: Reason
+    level: Level
+    pending: Level
+    period: date | None
+    owed: date | None
+    goal: float | None
+    actual: float | None
+    expected: float | None
+    shortfall: float | None
+
+    @property
+    def outcome(self) -> Outcome:
+        return OUTCOME.get(self.reason, Outcome.NOT_JUDGED)
+
+    @property
+    def judged(self) -> bool:
+        return self.reason in OUTCOME

@@ -1,0 +1,153 @@
+"""Verdicts and rules as an office would say them, in Chinese. One place, for messages, pages and commands alike."""
+
+import math
+from dataclasses import replace
+from datetime import date
+
+from rules.calendar import PERIOD_NAMES, Publication, label
+from rules.pace import Pace
+from rules.pace import pace as pace_of
+from rules.target import HARD, PROGRESS, Against, Expect, Level, Measure, Op, Shape, Target, Threshold, number, quantity
+from rules.unit import COUNTED
+from rules.verdict import Reason, Verdict
+
+MEASURES = {
+    Measure.CUMULATIVE: "累计完成",
+    Measure.LEVEL: "期末达到",
+    Measure.GOOD_DAYS: "优良天数",
+    Measure.REDUCTION: "压降幅度",
+    Measure.GROWTH: "增长速度",
+    Measure.SHARE: "占比",
+    Measure.RANK: "位次",
+    Measure.FLOOR: "底线",
+    Measure.CEILING: "上限",
+    Measure.CLASS: "类别",
+    Measure.ZERO: "零发生",
+    Measure.MILESTONE: "节点任务",
+}
+
+
+def goal(verdict: Verdict) -> str:
+    """The goal of the verdict's own subject."""
+    if verdict.goal is None:
+        return "未定"
+    return replace(verdict.target.goal, value=verdict.goal).text
+
+
+def deadline(target: Target, year: int) -> str:
+    """By when the goal must be met: 2025年底, 2025年全年 for what holds at any time, the day of a milestone."""
+    by = target.goal.by
+    if by is not None:
+        return f"{by.year}年{by.month}月{by.day}日"
+    return f"{year}年{'全年' if target.expect.shape is Shape.HOLD else '底'}"
+
+
+def gap(verdict: Verdict) -> str:
+    """Actual against expected: 比时序进度少1200人（低于应完成数35.6%）、低于目标0.9个百分点. Empty where not known."""
+    short, expected = verdict.shortfall, verdict.expected
+    if short is None or expected is None:
+        return ""
+    target = verdict.target
+    less = target.goal.op not in (Op.AT_MOST, Op.LESS_THAN)
+    if target.measure is Measure.MILESTONE:
+        return "已完成" if short <= 0 else f"尚差{number(short)}%"
+    if abs(short) < 1e-9:
+        return "与预期持平"
+    percent = target.goal.unit in ("%", "个百分点")
+    amount = f"{number(abs(short))}{'个百分点' if percent else '个位次' if target.measure is Measure.RANK else target.goal.unit}"
+    low = (short > 0) == less
+    if target.goal.op in (Op.BETWEEN, Op.EXACTLY) and verdict.actual is not None:
+        if short < 0:
+            return "在目标范围内"
+        low = verdict.actual < expected
+    if target.measure in PROGRESS:
+        words = f"比时序进度{'少' if low else '多'}{amount}"
+        if expected and not percent:
+            words += f"（{'低' if low else '高'}于应完成数{number(abs(short / expected) * 100)}%）"
+        return words
+    if target.measure is Measure.RANK:
+        return f"比目标位次{'落后' if short > 0 else '靠前'}{amount}"
+    bound = "红线" if target.measure in HARD else "目标" if target.expect.shape is Shape.HOLD else "时序进度"
+    return f"{'低' if low else '高'}于{bound}{amount}"
+
+
+def reason(verdict: Verdict) -> str:
+    """Why the verdict is so: 数据逾期未报，应报2025年9月; 符合时序进度，本期已达红色条件，待连续期数确认."""
+    if verdict.target.measure is Measure.MILESTONE and verdict.reason in (Reason.NOT_DUE, Reason.ANNUAL_ONLY):
+        return "未到完成时限"
+    words = verdict.reason.text
+    if verdict.owed is not None:
+        words += f"，应报{label(verdict.target.every, verdict.owed)}"
+    if verdict.pending > Level.GREEN:
+        words += f"，本期已达{verdict.pending.text}条件，待连续期数确认"
+    return words
+
+
+def pace(verdict: Verdict) -> str:
+    """What is needed from here: 此后每月需完成641.33人（前期月均318.22人，余3个月）. Empty where pace has no meaning."""
+    if verdict.goal is None or verdict.actual is None or verdict.period is None:
+        return ""
+    target = verdict.target
+    found = pace_of(target, verdict.goal, verdict.actual, verdict.period)
+    if found is None:
+        return ""
+    if target.measure is Measure.GOOD_DAYS:
+        return _good_days(found, verdict.period)
+    each = PERIOD_NAMES[target.every].removeprefix("个")
+    unit = target.goal.unit
+    needed = math.ceil(found.needed) if unit in COUNTED else found.needed
+    words = f"此后每{each}需完成{number(needed)}{unit}"
+    before = f"前期{each}均{number(found.so_far)}{unit}，" if found.so_far is not None else ""
+    return f"{words}（{before}余{found.left}{PERIOD_NAMES[target.every]}）"
+
+
+def _good_days(found: Pace, period: date) -> str:
+    """The pace of good days as people count them: 余102天中需有81天优良, 至多可差21天."""
+    left = (date(period.year, 12, 31) - period).days
+    needed = math.ceil(round(found.needed * found.left, 6))  # 7 / 25 * 25 is a little more than 7
+    return f"余{left}天中需有{needed}天优良，至多可差{left - needed}天" if needed <= left else f"余{left}天，已无法完成"
+
+
+def threshold(level: Threshold | None, target: Target) -> str:
+    """A threshold in words: 落后应完成数超过5%，连续2期."""
+    if level is None:
+        return "未设"
+    unit = level.unit or target.goal.unit
+    value = number(level.value)
+    match level.against:
+        case Against.SHARE:
+            words = f"落后应完成数超过{value}%" if level.value else "未达应完成数"
+        case Against.POINTS:
+            words = f"落后超过{value}个百分点" if level.value else "未达目标"
+        case Against.UNITS:
+            words = f"落后超过{value}{'个位次' if unit == '位' else unit}" if level.value else "未达目标即预警"
+        case Against.BELOW:
+            words = f"低于{quantity(level.value, unit)}"
+        case Against.ABOVE:
+            words = f"高于{quantity(level.value, unit)}"
+    return f"{words}，连续{level.periods}期" if level.periods > 1 else words
+
+
+def curve(expect: Expect, target: Target) -> str:
+    """The plan curve in words."""
+    match expect.shape:
+        case Shape.LINEAR:
+            return "按时间均匀推进"
+        case Shape.HOLD:
+            return "全年任何时点均应达到目标"
+        case Shape.PATH:
+            return f"自年初{quantity(expect.base, target.goal.unit)}均匀推进至目标"
+        case Shape.CHECKPOINTS:
+            nodes = "、".join(f"{day.month}月{day.day}日前{number(share * 100)}%" for day, share in expect.points)
+            return f"按节点推进：{nodes}"
+
+
+def publication(rule: Publication, target: Target) -> str:
+    """When a figure is due, in words."""
+    if target.goal.by is not None:
+        return "完成时限当日"
+    if rule.workdays is not None:
+        return f"期末后{rule.workdays}个工作日内"
+    if rule.days is not None:
+        return f"期末后{rule.days}日内"
+    return f"次月{rule.day_of_next}日前"

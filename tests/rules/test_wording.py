@@ -1,0 +1,218 @@
+"""Verdicts and rules in the words of an office, letter for letter."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from rules import phrase, wording
+from rules.target import Level, Measure, number, quantity
+from tests.rules.builders import a_block, a_panel, a_target, judged, verdicts
+
+JOBS: dict[str, Any] = {"goal": "at least 4500 人"}
+GROWTH: dict[str, Any] = {"measure": "growth", "goal": "at least 7 %", "every": "quarter"}
+RATE: dict[str, Any] = {"measure": "growth", "goal": "between 7.5 and 8 %", "every": "quarter"}
+DEBT: dict[str, Any] = {"measure": "level", "goal": "at most 0 亿元", "expect": "path from 6.8", "every": "quarter"}
+
+
+@pytest.mark.parametrize(
+    ("target", "figures", "words"),
+    [
+        (JOBS, {9: 2175}, "比时序进度少1200人（低于应完成数35.56%）"),
+        (JOBS, {9: 3600}, "比时序进度多225人（高于应完成数6.67%）"),
+        (JOBS, {9: 3375}, "与预期持平"),
+        (DEBT, {3: 2}, "比时序进度多0.3亿元（高于应完成数17.65%）"),
+        (DEBT, {3: 1}, "比时序进度少0.7亿元（低于应完成数41.18%）"),
+        ({"measure": "reduction", "goal": "at least 16 %", "every": "quarter"}, {3: 11}, "比时序进度少1个百分点"),
+        (GROWTH, {1: 6.1}, "低于目标0.9个百分点"),
+        (GROWTH, {1: 7.3}, "高于目标0.3个百分点"),
+        (RATE, {1: 7.2}, "低于目标0.3个百分点"),
+        (RATE, {1: 9}, "高于目标1个百分点"),
+        (RATE, {1: 7.9}, "在目标范围内"),
+        ({**GROWTH, "goal": "exactly 7 %"}, {1: 7.5}, "高于目标0.5个百分点"),
+        ({**GROWTH, "goal": "exactly 7 %"}, {1: 6.5}, "低于目标0.5个百分点"),
+        ({"measure": "share", "goal": "at least 50 %", "expect": "path from 26"}, {6: 36}, "低于时序进度2个百分点"),
+        ({"measure": "floor", "goal": "at least 12.6 万亩"}, {1: 12.5}, "低于红线0.1万亩"),
+        ({"measure": "ceiling", "goal": "at most 5.5 %"}, {1: 5.8}, "高于红线0.3个百分点"),
+        ({"measure": "ceiling", "goal": "at most 5.5 %"}, {1: 5}, "低于红线0.5个百分点"),
+        ({"measure": "zero", "goal": "at most 0 起"}, {1: 2}, "高于红线2起"),
+        ({"measure": "rank", "goal": "at most 3 位"}, {1: 5}, "比目标位次落后2个位次"),
+        ({"measure": "rank", "goal": "at most 3 位"}, {1: 1}, "比目标位次靠前2个位次"),
+        ({"measure": "milestone", "goal": "done by 2025-09-30"}, {1: 60}, "尚差40%"),
+        ({"measure": "milestone", "goal": "done by 2025-09-30"}, {1: 100}, "已完成"),
+    ],
+)
+def test_the_gap_is_told_in_the_unit_and_direction_of_the_target(
+    target: dict[str, Any], figures: dict[int, float], words: str
+) -> None:
+    assert wording.gap(judged(figures, **target)) == words
+
+
+def test_no_gap_is_told_where_nothing_is_known() -> None:
+    assert wording.gap(judged({}, at="2025-02-01")) == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "figures", "words"),
+    [
+        (JOBS, {9: 2864}, "此后每月需完成546人（前期月均318.22人，余3个月）"),
+        ({**JOBS, "every": "quarter"}, {3: 3000}, "此后每季度需完成1500人（前期季度均1000人，余1个季度）"),
+        ({**JOBS, "every": "half"}, {1: 2000}, "此后每半年需完成2500人（前期半年均2000人，余1个半年）"),
+        (
+            {"measure": "good-days", "goal": "at least 325 天", "every": "day", "counts": "at most 100"},
+            dict.fromkeys(range(1, 264), 60),
+            "余102天中需有62天优良，至多可差40天",
+        ),
+        (
+            {"measure": "good-days", "goal": "at least 325 天", "every": "day"},
+            {340: 318},
+            "余25天中需有7天优良，至多可差18天",
+        ),
+        ({"measure": "good-days", "goal": "at least 325 天"}, {9: 200}, "余92天，已无法完成"),
+        ({"goal": "at least 10 亿元"}, {9: 6.5}, "此后每月需完成1.17亿元（前期月均0.72亿元，余3个月）"),
+        ({"measure": "level", "goal": "at least 75 家"}, {9: 69}, "此后每月需完成2家（余3个月）"),
+        (JOBS, {9: 4500}, ""),  # reached
+        (JOBS, {12: 4000}, ""),  # nothing is left
+        (GROWTH, {1: 6}, ""),
+        (DEBT, {3: 2}, ""),
+        ({"measure": "floor", "goal": "at least 12.6 万亩"}, {1: 12}, ""),
+    ],
+)
+def test_the_pace_from_here_is_told_where_it_has_a_meaning(
+    target: dict[str, Any], figures: dict[int, float], words: str
+) -> None:
+    assert wording.pace(judged(figures, **target)) == words
+
+
+def test_no_pace_is_told_without_a_figure() -> None:
+    assert wording.pace(judged({}, at="2025-02-01", **JOBS)) == ""
+
+
+@pytest.mark.parametrize(
+    ("goal", "words"),
+    [
+        ("at least 4500 人", "不低于4500人"),
+        ("more than 4.5 亿元", "超过4.5亿元"),
+        ("at most 5.5 %", "不超过5.5%"),
+        ("less than 5.5 %", "低于5.5%"),
+        ("exactly 3 个", "等于3个"),
+        ("between 7.5 and 8 %", "7.5—8%"),
+        ("about 5 % within 0.2", "5%左右（容差0.2%）"),
+        ("at most 3 位", "保持前3位"),
+        ("at most Ⅲ类", "不超过Ⅲ类"),
+        ("done by 2025-09-30", "2025年9月30日前完成"),
+    ],
+)
+def test_a_goal_reads_as_an_office_writes_it(goal: str, words: str) -> None:
+    assert phrase.goal(goal).text == words
+
+
+def test_the_goal_told_is_that_of_the_subject() -> None:
+    block = a_block(JOBS, subjects="subject,target,goal\n甲县,t0,120\n乙县,t0,\n")
+    told = {verdict.subject: wording.goal(verdict) for verdict in verdicts(a_panel(block), date(2025, 2, 1))}
+    assert told == {"甲县": "不低于120人", "乙县": "未定"}
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (JOBS, "2025年底"),
+        (GROWTH, "2025年全年"),
+        ({"measure": "milestone", "goal": "done by 2025-09-30"}, "2025年9月30日"),
+    ],
+)
+def test_a_deadline_is_the_day_of_a_milestone_or_the_end_of_the_year(target: dict[str, Any], words: str) -> None:
+    assert wording.deadline(a_target(**target), 2025) == words
+
+
+@pytest.mark.parametrize(
+    ("figures", "at", "words"),
+    [
+        ({9: 3400}, "2025-10-10", "符合时序进度"),
+        ({8: 3400}, "2025-11-30", "数据逾期未报，应报2025年10月"),
+        ({}, "2025-03-10", "到期无数据，应报2025年1月"),
+        ({9: 2000}, "2025-10-10", "未达时序进度，本期已达红色条件，待连续期数确认"),
+    ],
+)
+def test_a_reason_says_what_is_owed_and_what_is_pending(figures: dict[int, float], at: str, words: str) -> None:
+    levels = {"yellow": "behind 5%", "red": "behind 15% for 2"}
+    assert wording.reason(judged(figures, at=at, levels=levels, **JOBS)) == words
+
+
+@pytest.mark.parametrize(
+    ("threshold", "goal", "words"),
+    [
+        ("behind 5%", "at least 9 人", "落后应完成数超过5%"),
+        ("behind 15% for 2", "at least 9 人", "落后应完成数超过15%，连续2期"),
+        ("behind 0%", "at least 9 人", "未达应完成数"),
+        ("behind 0.5 points", "at least 9 %", "落后超过0.5个百分点"),
+        ("behind 0 points", "at least 9 %", "未达目标"),
+        ("behind 5 天", "at least 9 天", "落后超过5天"),
+        ("behind 2 位", "at most 3 位", "落后超过2个位次"),
+        ("behind 1 类", "at most Ⅲ类", "落后超过1类"),
+        ("any breach", "at most 0 起", "未达目标即预警"),
+        ("below 6 %", "at least 9 %", "低于6%"),
+        ("above 5.5", "at most 5 %", "高于5.5%"),
+        ("above 3 类", "at most Ⅲ类", "高于Ⅲ类"),
+    ],
+)
+def test_a_threshold_reads_as_a_rule(threshold: str, goal: str, words: str) -> None:
+    measure = {"位": "rank", "类": "class", "起": "zero", "%": "reduction"}.get(goal[-1], "level")
+    target = a_target(goal=goal, measure=measure if "at most 5" not in goal else "ceiling")
+    assert wording.threshold(phrase.threshold(threshold), target) == words
+
+
+def test_a_level_without_a_threshold_says_so() -> None:
+    assert wording.threshold(None, a_target()) == "未设"
+
+
+@pytest.mark.parametrize(
+    ("expect", "words"),
+    [
+        ("linear", "按时间均匀推进"),
+        ("hold", "全年任何时点均应达到目标"),
+        ("path from 320", "自年初320个均匀推进至目标"),
+        ("checkpoints {2025-06-30: 40%, 2025-12-31: 100%}", "按节点推进：6月30日前40%、12月31日前100%"),
+    ],
+)
+def test_a_curve_reads_as_a_plan(expect: str, words: str) -> None:
+    target = a_target(expect=expect)
+    assert wording.curve(target.expect, target) == words
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("10 workdays after period", "期末后10个工作日内"),
+        ("3 days after period", "期末后3日内"),
+        ("day 15 of next month", "次月15日前"),
+    ],
+)
+def test_a_publication_rule_reads_as_a_deadline(rule: str, words: str) -> None:
+    target = a_target(published=rule)
+    assert wording.publication(target.published, target) == words
+
+
+def test_a_milestone_is_due_on_its_own_day() -> None:
+    target = a_target(measure="milestone", goal="done by 2025-09-30")
+    assert wording.publication(target.published, target) == "完成时限当日"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(4500.0, "4500"), (5.25, "5.25"), (5.2, "5.2"), (-0.001, "0"), (0.0, "0"), (-1.5, "-1.5")]
+)
+def test_a_number_has_at_most_two_decimals_and_no_trailing_zeros(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(4500, "人", "4500人"), (3, "类", "Ⅲ类"), (3.5, "类", "3.5类"), (3, "位", "第3位"), (5.2, "%", "5.2%")],
+)
+def test_a_figure_reads_with_its_unit(value: float, unit: str, text: str) -> None:
+    assert quantity(value, unit) == text
+
+
+def test_every_measure_and_level_has_words() -> None:
+    assert set(wording.MEASURES) == set(Measure)
+    assert [level.text for level in sorted(Level)] == ["未判定", "正常", "黄色", "红色"]
