@@ -1,0 +1,1 @@
+"""Stage 3: who must hear what, once, and whether it arrived."""

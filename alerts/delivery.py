@@ -1,0 +1,80 @@
+"""Deliveries: one change on its way to one receiver through one channel, at least once."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+MAX_ATTEMPTS = 24
+"""A little more than a day of trying; then the delivery is a dead letter that people must look at."""
+LEASE = timedelta(minutes=2)
+"""How long a sender that took a delivery may be silent before another one takes it."""
+_FIRST, _LONGEST = timedelta(seconds=5), timedelta(hours=2)
+
+
+class Status(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class Result(StrEnum):
+    """What came of one attempt. The same word is stored, logged and counted."""
+
+    SENT = "sent"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    REJECTED = "rejected"
+    THROTTLED = "throttled"
+    MISCONFIGURED = "misconfigured"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. ``answer`` holds the receiver's own words; ``retry_after`` its wish, if it had one.
+
+    A permanent failure is not tried again.
+    """
+
+    result: Result
+    answer: str
+    permanent: bool = False
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A row of the outbox, taken by a sender. ``attempts`` counts the earlier tries, ``notice`` is the message as facts."""
+
+    id: int
+    key: str
+    receiver: str
+    channel: str
+    address: str
+    why: str
+    attempts: int
+    notice: dict[str, Any]
+
+
+def key(change: int, receiver: str, channel: str, address: str) -> str:
+    """What a receiver may use to recognise a repetition: the same for every attempt of one delivery."""
+    return hashlib.sha256(f"{change}|{receiver}|{channel}|{address}".encode()).hexdigest()[:32]
+
+
+def after(delivery: Delivery, attempt: Attempt, at: datetime) -> tuple[Status, datetime]:
+    """What becomes of a delivery after an attempt, and when it is due again."""
+    if attempt.result is Result.SENT:
+        return Status.SENT, at
+    if attempt.permanent or delivery.attempts + 1 >= MAX_ATTEMPTS:
+        return Status.DEAD, at
+    return Status.QUEUED, at + max(backoff(delivery.key, delivery.attempts), attempt.retry_after or timedelta())
+
+
+def backoff(key: str, attempts: int) -> timedelta:
+    """Pause after the (attempts + 1)-th failure: doubling, capped, spread by up to a quarter so that a crowd disperses."""
+    pause = min(_FIRST * 2 ** min(attempts, 20), _LONGEST)
+    spread = int(key[:4], 16) / 0xFFFF / 4
+    return timedelta(seconds=pause.total_seconds() * (1 + spread))

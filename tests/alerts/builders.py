@@ -1,0 +1,163 @@
+"""Notices and letters as the pipeline makes them, any fact replaced at will."""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from alerts.channels.base import Letter
+from alerts.notice import Notice
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+_FIRED: dict[str, Any] = {
+    "book": "wansheng-2025",
+    "book_title": "2025年管委会工作报告目标任务分解方案",
+    "target": "urban-jobs",
+    "subject": "",
+    "name": "城镇新增就业",
+    "item": 6,
+    "section": "一、主要预期目标",
+    "lead": ("人力社保局",),
+    "responsible": ("相关部门", "镇街"),
+    "supervisor": "督查办",
+    "kind": "pace",
+    "event": "fired",
+    "level": 2,
+    "previous_level": 0,
+    "reason": "behind_schedule",
+    "period": "2025年9月",
+    "owed": "",
+    "unit": "人",
+    "goal": "不低于4500人",
+    "goal_value": 4500.0,
+    "by": "2025年底",
+    "actual": 2576.0,
+    "actual_text": "2576人",
+    "expected": 3375.0,
+    "expected_text": "3375人",
+    "shortfall": 799.0,
+    "gap_text": "比时序进度少799人（低于应完成数23.67%）",
+    "pace_text": "此后每月需完成641.33人（前期月均286.22人，余3个月）",
+    "rule": "落后应完成数超过15%，连续2期",
+    "since": "2025-10-27T09:00:00+08:00",
+    "at": "2025-10-27T09:00:00+08:00",
+    "origin": "figures/演示数据.csv 第412行",
+    "mark": "演示数据",
+}
+_EVENTS: dict[str, dict[str, Any]] = {
+    "fired": {},
+    "worsened": {
+        "event": "worsened",
+        "previous_level": 1,
+        "since": "2025-09-15T09:00:00+08:00",
+    },
+    "eased": {
+        "event": "eased",
+        "level": 1,
+        "previous_level": 2,
+        "period": "2025年10月",
+        "actual": 3400.0,
+        "actual_text": "3400人",
+        "expected": 3750.0,
+        "expected_text": "3750人",
+        "shortfall": 350.0,
+        "gap_text": "比时序进度少350人（低于应完成数9.33%）",
+        "pace_text": "此后每月需完成550人（前期月均340人，余2个月）",
+        "rule": "落后应完成数超过5%",
+        "at": "2025-11-14T09:00:00+08:00",
+    },
+    "resolved": {
+        "event": "resolved",
+        "level": 0,
+        "previous_level": 1,
+        "reason": "on_schedule",
+        "period": "2025年11月",
+        "actual": 4180.0,
+        "actual_text": "4180人",
+        "expected": 4125.0,
+        "expected_text": "4125人",
+        "shortfall": -55.0,
+        "gap_text": "比时序进度多55人（高于应完成数1.33%）",
+        "pace_text": "此后每月需完成320人（前期月均380人，余1个月）",
+        "rule": "落后应完成数超过5%",
+        "at": "2025-12-12T09:00:00+08:00",
+    },
+}
+_OWED: dict[str, Any] = {
+    "kind": "data",
+    "level": 1,
+    "reason": "late",
+    "period": "2025年8月",
+    "owed": "2025年9月",
+    "actual": 2350.0,
+    "actual_text": "2350人",
+    "expected": 3000.0,
+    "expected_text": "3000人",
+    "shortfall": 650.0,
+    "gap_text": "比时序进度少650人（低于应完成数21.67%）",
+    "pace_text": "此后每月需完成537.5人（前期月均293.75人，余4个月）",
+    "rule": "数据应于期末后10个工作日内报送",
+}
+
+
+def pace_notice(event: str = "fired", **facts: Any) -> Notice:
+    """A target behind its plan: red in September, yellow in October, on schedule in November."""
+    return Notice(**{**_FIRED, **_EVENTS[event], **facts})
+
+
+def data_notice(event: str = "fired", **facts: Any) -> Notice:
+    """September's figure, owed since the first day after the holidays' tenth working day; handed in on 5 November."""
+    if event == "resolved":
+        filed = {"event": "resolved", "level": 0, "previous_level": 1, "reason": "behind_schedule", "owed": ""}
+        facts = {**filed, "at": "2025-11-05T09:00:00+08:00", **facts}
+        september = {name: fact for name, fact in _FIRED.items() if name in _OWED and name not in ("kind", "rule")}
+        return Notice(**{**_FIRED, **_OWED, **september, **facts})
+    return Notice(**{**_FIRED, **_OWED, **facts})
+
+
+def milestone_notice(**facts: Any) -> Notice:
+    """A task with a date that has passed."""
+    task = {
+        "target": "item-24",
+        "name": "城市更新提升行动",
+        "item": 24,
+        "section": "(五)推动城乡融合发展",
+        "lead": ("住房城乡建委",),
+        "responsible": (),
+        "reason": "goal_missed",
+        "level": 1,
+        "period": "2025年9月30日",
+        "unit": "%",
+        "goal": "2025年9月30日前完成",
+        "goal_value": 100.0,
+        "by": "2025年9月30日",
+        "actual": 60.0,
+        "actual_text": "60%",
+        "expected": 100.0,
+        "expected_text": "100%",
+        "shortfall": 40.0,
+        "gap_text": "尚差40%",
+        "pace_text": "",
+        "rule": "期满未达目标",
+        "origin": "",
+        "mark": "",
+    }
+    return Notice(**{**_FIRED, **task, **facts})
+
+
+def key(number: int) -> str:
+    """A key as deliveries have them."""
+    return hashlib.sha256(str(number).encode()).hexdigest()[:32]
+
+
+def letter(notice: Notice | None = None, **parts: Any) -> Letter:
+    """``notice`` on its way to the lead unit."""
+    usual: dict[str, Any] = {
+        "key": KEY,
+        "receiver": "人力社保局",
+        "address": "",
+        "why": "人力社保局是该目标的牵头单位",
+        "notice": notice or pace_notice(),
+        "sent_at": datetime.fromisoformat("2025-10-27T09:00:05+08:00"),
+    }
+    return Letter(**{**usual, **parts})

@@ -1,0 +1,332 @@
+import hashlib
+import hmac
+import json
+import socket
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import pytest
+from pydantic import ValidationError
+
+from alerts.channels.webhook import Webhook, wait
+from alerts.delivery import Result
+from rules.document import Invalid
+from tests.alerts.builders import KEY, data_notice, key, letter, pace_notice
+from tests.alerts.channels.contract import SECRET, TIMEOUT, ChannelContract
+from tests.alerts.channels.http_receiver import HttpReceiver
+
+TOKEN = "Bearer abcdef-令牌".replace("令牌", "0123")
+
+
+def webhook(receiver, folder, **options):
+    (folder / "secret").write_text(SECRET + "\n", encoding="utf-8")
+    given = {"url": receiver.url, "timeout": TIMEOUT, "secret_file": "secret", "headers": {"Authorization": TOKEN}}
+    return Webhook(Webhook.Options.model_validate({**given, **options}), folder)
+
+
+class WebhookReceiver:
+    address = ""
+
+    def __init__(self, server, folder):
+        self.server = server
+        self.channel = webhook(server, folder)
+
+    def letters(self):
+        return ["\n".join(alert["annotations"].values()) for taken in self.server.taken() for alert in taken["alerts"]]
+
+    def refuse(self):
+        self.server.status = 500
+        self.server.body = f"{SECRET} {TOKEN} 令牌=t0ken\r\n".encode() * 100
+
+    def recover(self):
+        self.server.status, self.server.body = 200, b"ok"
+        self.server.requests.clear()
+
+    def vanish(self):
+        self.server.close()
+
+    def stall(self):
+        self.server.delay = 5
+
+
+@pytest.fixture
+def server():
+    server = HttpReceiver()
+    yield server
+    server.close()
+
+
+class TestWebhook(ChannelContract):
+    @pytest.fixture
+    def receiver(self, server, tmp_path):
+        receiver = WebhookReceiver(server, tmp_path)
+        yield receiver
+        receiver.channel.close()
+
+
+@pytest.fixture
+def channel(server, tmp_path):
+    channel = webhook(server, tmp_path)
+    yield channel
+    channel.close()
+
+
+def test_the_payload_is_alertmanagers_version_4(server, channel):
+    channel.send(letter())
+    (taken,) = server.taken()
+    labels = {
+        "alertname": "DubanTargetBehind",
+        "book": "wansheng-2025",
+        "target": "urban-jobs",
+        "kind": "pace",
+        "severity": "critical",
+        "lead": "人力社保局",
+        "supervisor": "督查办",
+        "section": "一、主要预期目标",
+        "item": "6",
+        "mark": "演示数据",
+    }
+    (alert,) = taken.pop("alerts")
+    annotations = alert.pop("annotations")
+    assert alert == {
+        "status": "firing",
+        "labels": labels,
+        "startsAt": "2025-10-27T09:00:00+08:00",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": alert["fingerprint"],
+    }
+    assert taken.pop("commonAnnotations") == annotations
+    assert taken == {
+        "version": "4",
+        "groupKey": '{}:{book="wansheng-2025", target="urban-jobs", kind="pace"}',
+        "truncatedAlerts": 0,
+        "status": "firing",
+        "receiver": "人力社保局",
+        "groupLabels": {"book": "wansheng-2025", "target": "urban-jobs", "kind": "pace"},
+        "commonLabels": labels,
+        "externalURL": "",
+    }
+    assert annotations["title"] == "【红色预警】〔演示数据〕城镇新增就业\uff08人力社保局\uff09"
+    assert annotations["text"].startswith("〔演示数据〕截至2025年9月")
+    assert (annotations["actual"], annotations["expected"], annotations["shortfall"]) == ("2576", "3375", "799")
+
+
+def test_every_label_and_annotation_is_a_string_with_something_in_it(server, channel):
+    channel.send(letter(data_notice(item=None, section="", mark="", actual=None, actual_text="", shortfall=0.1 + 0.2)))
+    (taken,) = server.taken()
+    (alert,) = taken["alerts"]
+    values = [*alert["labels"].values(), *alert["annotations"].values()]
+    assert all(isinstance(value, str) and value for value in values)
+    assert "actual" not in alert["annotations"]
+    assert alert["annotations"]["shortfall"] == "0.3"
+
+
+def test_a_resolved_alert_ends_and_keeps_its_fingerprint_and_severity(server, channel):
+    channel.send(letter(pace_notice("eased"), key="1" * 32))
+    channel.send(letter(pace_notice("resolved"), key="2" * 32))
+    channel.send(letter(data_notice(), key="3" * 32))
+    eased, resolved, owed = (taken["alerts"][0] for taken in server.taken())
+    assert (eased["status"], resolved["status"]) == ("firing", "resolved")
+    assert resolved["endsAt"] == "2025-12-12T09:00:00+08:00"
+    assert resolved["fingerprint"] == eased["fingerprint"] != owed["fingerprint"]
+    assert resolved["labels"] == eased["labels"]
+
+
+@pytest.mark.parametrize("secret", [SECRET, "密钥-值"])
+def test_the_signature_covers_time_and_body(server, tmp_path, secret):
+    (tmp_path / "key").write_text(f"{secret}\n", encoding="utf-8")
+    channel = webhook(server, tmp_path, secret_file="key")
+    channel.send(letter())
+    channel.close()
+    (request,) = server.requests
+    stamp = request.headers["X-Duban-Timestamp"]
+    assert stamp == str(int(datetime(2025, 10, 27, 1, 0, 5, tzinfo=UTC).timestamp()))
+    expected = hmac.new(secret.encode(), f"{stamp}.".encode() + request.body, hashlib.sha256).hexdigest()
+    assert request.headers["X-Duban-Signature"] == f"sha256={expected}"
+
+
+def test_key_headers_and_path_are_sent_as_configured(server, channel):
+    channel.send(letter())
+    (request,) = server.requests
+    assert request.headers["Idempotency-Key"] == KEY
+    assert request.headers["Authorization"] == TOKEN
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.path == "/%E9%92%A9%E5%AD%90?%E4%BB%A4%E7%89%8C=t0ken"
+    assert json.loads(request.body)["version"] == "4"
+
+
+def test_without_a_secret_nothing_is_signed(server, tmp_path):
+    channel = webhook(server, tmp_path, secret_file=None)
+    channel.send(letter())
+    channel.close()
+    assert "X-Duban-Signature" not in server.requests[0].headers
+
+
+def test_one_connection_serves_many_letters(server, channel):
+    for _ in range(30):
+        channel.send(letter())
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "permanent"),
+    [
+        (200, Result.SENT, False),
+        (202, Result.SENT, False),
+        (301, Result.REJECTED, True),
+        (307, Result.REJECTED, True),
+        (400, Result.REJECTED, True),
+        (401, Result.REJECTED, True),
+        (404, Result.REJECTED, True),
+        (408, Result.TIMEOUT, False),
+        (413, Result.REJECTED, True),
+        (429, Result.THROTTLED, False),
+        (500, Result.REJECTED, False),
+        (502, Result.REJECTED, False),
+        (503, Result.THROTTLED, False),
+        (504, Result.TIMEOUT, False),
+    ],
+)
+def test_the_status_decides(server, channel, status, result, permanent):
+    server.status, server.headers, server.body = status, {"Location": "/elsewhere"}, "已收到".encode()
+    attempt = channel.send(letter())
+    assert (attempt.result, attempt.permanent) == (result, permanent)
+    assert attempt.answer == f"HTTP {status} 已收到"
+    assert len(server.requests) == 1
+
+
+def test_no_content_is_a_success(server, channel):
+    server.status, server.body = 204, b""
+    assert [channel.send(letter()).result for _ in range(3)] == [Result.SENT] * 3
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "wished"),
+    [
+        ("30", timedelta(seconds=30)),
+        (" 0 ", timedelta()),
+        ("999999999999999999999", timedelta(days=1)),
+        ("Mon, 27 Oct 2025 01:02:05 GMT", timedelta(minutes=2)),
+        ("Mon, 27 Oct 2025 00:00:00 GMT", timedelta()),
+        ("Mon, 27 Oct 2099 01:00:00 GMT", timedelta(days=1)),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_may_be_seconds_or_a_date(asked, wished):
+    at, headers = letter().sent_at, {"Retry-After": asked}
+    assert wait(headers, at) == wished
+    headers["Date"] = format_datetime(at.astimezone(UTC), usegmt=True)
+    assert wait(headers, at) == wished
+
+
+def test_retry_after_reaches_the_attempt(server, channel):
+    server.status, server.headers = 503, {"Retry-After": "7"}
+    assert channel.send(letter()).retry_after == timedelta(seconds=7)
+
+
+def test_a_date_is_seen_from_the_receivers_clock():
+    headers = {"Retry-After": "Mon, 27 Oct 2025 01:02:05 GMT", "Date": "Mon, 27 Oct 2025 01:01:05 GMT"}
+    assert wait(headers, datetime(2020, 1, 1, tzinfo=UTC)) == timedelta(minutes=1)
+
+
+def test_a_connection_reset_after_the_request_is_worth_another_attempt(server, channel):
+    server.reset = True
+    attempt = channel.send(letter())
+    assert (attempt.result, attempt.permanent) == (Result.UNREACHABLE, False)
+    server.reset = False
+    assert channel.send(letter()).result is Result.SENT
+    assert len(server.taken()) == 1
+
+
+def test_a_body_that_comes_drop_by_drop_does_not_hold_a_letter_that_was_taken(server, channel):
+    server.drip, server.body = 0.1, b"x" * 200
+    started = time.monotonic()
+    assert channel.send(letter()).result is Result.SENT
+    assert time.monotonic() - started < TIMEOUT * 2
+
+
+def test_an_endless_body_is_not_read_to_its_end(server, channel):
+    server.body = b"y" * 3_000_000
+    attempt = channel.send(letter())
+    assert attempt.result is Result.SENT
+    assert len(attempt.answer) == 500
+    server.body = b"ok"
+    assert channel.send(letter()).answer == "HTTP 200 ok"
+
+
+def test_a_port_that_takes_connections_and_never_answers_is_a_timeout(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = SimpleNamespace(url=f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        channel = webhook(silent, tmp_path)
+        attempt = channel.send(letter())
+        channel.close()
+    assert (attempt.result, attempt.permanent) == (Result.TIMEOUT, False)
+
+
+def test_a_host_that_does_not_exist_is_unreachable(tmp_path):
+    attempt = webhook(SimpleNamespace(url="http://no-such-host.invalid/?key=t0psecret"), tmp_path).send(letter())
+    assert attempt.result is Result.UNREACHABLE
+    assert "t0psecret" not in attempt.answer
+
+
+def test_plain_http_behind_an_https_url_is_a_misconfiguration(server, tmp_path):
+    channel = webhook(SimpleNamespace(url=server.url.replace("http:", "https:")), tmp_path)
+    attempt = channel.send(letter())
+    channel.close()
+    assert (attempt.result, attempt.permanent) == (Result.MISCONFIGURED, False)
+
+
+def test_letters_sent_side_by_side_all_arrive(server, tmp_path):
+    channel = webhook(server, tmp_path, timeout=10)
+
+    def several(first):
+        for number in range(10):
+            channel.send(letter(key=key(first + number)))
+
+    threads = [threading.Thread(target=several, args=(first,)) for first in range(0, 40, 10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    channel.close()
+    assert len(server.taken()) == 40
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "ftp://host/"},
+        {"url": "http://"},
+        {"url": "例子"},
+        {"url": "http://user:password@host/"},
+        {"headers": {"X-A": "b\r\nX-Evil: c"}},
+        {"headers": {"X A": "b"}},
+        {"headers": {"X-A": "中文"}},
+        {"timeout": 0},
+        {"timeout": 61},
+        {"adress": "x"},
+    ],
+)
+def test_wrong_options_are_refused(options):
+    with pytest.raises(ValidationError):
+        Webhook.Options.model_validate({"url": "http://127.0.0.1/", **options})
+
+
+def test_options_do_not_show_what_may_be_secret():
+    options = Webhook.Options(url="http://127.0.0.1/?token=t0psecret", headers={"Authorization": "Bearer t0psecret"})
+    assert "t0psecret" not in repr(options)
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "无法读取 secret_file"), ("\n", "空文件")])
+def test_a_secret_that_cannot_be_read_is_said_with_its_place(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "key").write_text(content)
+    with pytest.raises(Invalid, match=words):
+        Webhook(Webhook.Options(url="http://127.0.0.1/", secret_file="key"), tmp_path)

@@ -1,0 +1,173 @@
+"""Golden texts: tests/alerts/golden/*.txt hold whole messages, title first, checked to the character."""
+
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+from jinja2.exceptions import SecurityError
+
+from alerts import message
+from alerts.message import Form, render
+from tests.alerts.builders import data_notice, letter, milestone_notice, pace_notice
+
+GOLDEN = Path(__file__).parent / "golden"
+
+GOLDEN_NOTICES = {
+    "pace-fired": pace_notice(),
+    "pace-worsened": pace_notice("worsened"),
+    "pace-eased": pace_notice("eased"),
+    "pace-resolved": pace_notice("resolved"),
+    "data-fired": data_notice(),
+    "data-resolved": data_notice("resolved"),
+    "milestone-missed": milestone_notice(),
+    "milestone-resolved": milestone_notice(
+        event="resolved",
+        level=0,
+        previous_level=1,
+        reason="on_schedule",
+        period="2025年10月31日",
+        actual_text="100%",
+        gap_text="已完成",
+        at="2025-11-03T09:00:00+08:00",
+    ),
+    "county-limit-breached": pace_notice(
+        subject="綦江区",
+        target="air-quality-share",
+        name="空气质量优良天数比率",
+        lead=("生态环境局", "住房城乡建委", "城市管理局"),
+        responsible=(),
+        reason="limit_breached",
+        period="2025年三季度",
+        goal="不低于88%",
+        by="2025年全年",
+        actual_text="85.6%",
+        expected_text="88%",
+        gap_text="低于红线2.4个百分点",
+        pace_text="",
+        rule="未达目标即预警",
+        item=None,
+        section="",
+        origin="",
+        mark="",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN_NOTICES)
+def test_a_message_reads_exactly_so(name):
+    title, body = render(letter(GOLDEN_NOTICES[name]), Form.TEXT)
+    assert f"{title}\n\n{body}" == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_every_golden_text_is_checked():
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(GOLDEN_NOTICES)
+
+
+EVERY_EVENT = [*(pace_notice(event) for event in ("fired", "worsened", "eased", "resolved"))]
+EVERY_EVENT += [data_notice("fired"), data_notice("resolved")]
+
+
+@pytest.mark.parametrize("notice", EVERY_EVENT, ids=lambda notice: f"{notice.kind}-{notice.event}")
+@pytest.mark.parametrize("form", Form)
+def test_the_mark_stands_in_title_and_body(notice, form):
+    title, body = render(letter(notice), form)
+    assert "〔演示数据〕" in title
+    assert "〔演示数据〕" in body.replace(title, "")
+
+
+@pytest.mark.parametrize("notice", EVERY_EVENT, ids=lambda notice: f"{notice.kind}-{notice.event}")
+def test_text_and_mail_say_the_same(notice):
+    text, html = render(letter(notice), Form.TEXT), render(letter(notice), Form.HTML)
+    assert text.title == html.title
+    seen = _words(html.body)
+    for line in filter(None, text.body.splitlines()):
+        label, _, value = line.partition("\uff1a")
+        assert label in seen
+        assert value in seen
+
+
+@pytest.mark.parametrize("notice", EVERY_EVENT, ids=lambda notice: f"{notice.kind}-{notice.event}")
+def test_what_is_not_known_leaves_no_line_and_no_gap(notice):
+    bare = {"item": None, "section": "", "responsible": (), "lead": (), "gap_text": "", "pace_text": "", "origin": ""}
+    bare |= {"actual": None, "actual_text": "", "expected": None, "expected_text": "", "rule": "", "mark": ""}
+    facts = {**notice.facts(), **bare, "lead": (), "responsible": ()}
+    title, body = render(letter(notice.of(facts), why=""), Form.TEXT)
+    assert "\n\n\n" not in body
+    assert not body.startswith("\n")
+    assert body.endswith("\n")
+    assert not [line for line in body.splitlines() if line.endswith("\uff1a")]
+    assert "None" not in title + body
+    assert "\uff08\uff09" not in title + body
+    assert "〔" not in title + body
+
+
+def test_a_yellow_alert_says_yellow():
+    title, body = render(letter(pace_notice(level=1)), Form.TEXT)
+    assert title.startswith("【黄色预警】")
+    assert "现予以黄色预警" in body
+
+
+def test_times_are_told_in_the_offset_given():
+    body = render(letter(pace_notice(since="2025-10-27T08:59:59.123456+00:00")), Form.TEXT).body
+    assert "预警起始\uff1a2025年10月27日 08:59" in body
+
+
+def test_a_title_is_one_line():
+    title, _ = render(letter(pace_notice(name="两行\r\nBcc: x@y.cn")), Form.TEXT)
+    assert "两行 Bcc: x@y.cn" in title
+    assert len(title.splitlines()) == 1
+
+
+def test_words_of_a_book_are_no_markup_in_a_mail():
+    body = render(letter(pace_notice(name="<script>x</script>", origin="a&b \"'")), Form.HTML).body
+    assert "<script>" not in body
+    assert "a&amp;b &#34;&#39;" in body
+
+
+def test_words_of_a_book_are_no_template():
+    body = render(letter(pace_notice(name="{{ 7 * 7 }}")), Form.TEXT).body
+    assert "{{ 7 * 7 }}" in body
+
+
+def test_addresses_of_sources_are_left_as_they_are():
+    origin = "https://stats.example.cn/q?a=(1, 2): x"
+    assert origin in render(letter(pace_notice(origin=origin)), Form.TEXT).body
+
+
+@pytest.mark.parametrize("source", ["{{ ''.__class__.__mro__ }}", "{{ groups.append(1) }}", "{{ typo }}"])
+def test_templates_are_kept_in_a_sandbox_and_strict(source):
+    template = message._environment().from_string(source)
+    with pytest.raises((SecurityError, UndefinedError)):
+        template.render(groups=[])
+
+
+def test_templates_are_compiled_once():
+    render(letter(), Form.TEXT)
+    compiled = message._template.cache_info().misses
+    render(letter(pace_notice("resolved")), Form.TEXT)
+    assert message._template.cache_info().misses == compiled
+
+
+def test_ten_thousand_messages_take_less_than_two_seconds():
+    sent = letter()
+    started = time.perf_counter()
+    for _ in range(10_000):
+        render(sent, Form.TEXT)
+    assert time.perf_counter() - started < 2
+
+
+class _Words(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_data(self, data):
+        self.found.append(data)
+
+
+def _words(html):
+    parser = _Words()
+    parser.feed(html)
+    return "\n".join(parser.found)
