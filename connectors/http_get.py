@@ -241,7 +241,7 @@ def _failure(error: Exception) -> ConnectorError:
             Failure.MISCONFIGURED, f"发不出请求 ({type(error).__name__}): 请检查 url 和 headers", retryable=False
         )
     return _BrokenConnectionError(
-        Failure.UNREACHABLE, f"连接失败 (connection failed): {_system_words(error)}; 请检查地址和网络", retryable=True
+        Failure.UNREACHABLE, f"连接失败 (connection failed): {_system_words(error)}；请检查地址和网络", retryable=True
     )
 
 

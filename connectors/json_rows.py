@@ -59,5 +59,5 @@ def _content(content: Any) -> Any:
 def _wrong_shape(words: str, seen: Any) -> ConnectorError:
     there = "、".join(map(str, seen)) if isinstance(seen, dict) else type(seen).__name__
     return ConnectorError(
-        Failure.BAD_ANSWER, f"答复的结构不符 (wrong shape): {words}; 那里有: {there[:200]}", retryable=False
+        Failure.BAD_ANSWER, f"答复的结构不符 (wrong shape): {words}；那里有: {there[:200]}", retryable=False
     )

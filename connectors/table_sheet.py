@@ -66,7 +66,7 @@ def _rows(data: bytes, document: str, sheet: str | None) -> tuple[str, list[tupl
         ) from None
     raise ConnectorError(
         Failure.MISCONFIGURED,
-        f"{document} 没有工作表 {name} (missing sheet); 有: {'、'.join(names)}; 请改 sheet",
+        f"{document} 没有工作表 {name} (missing sheet); 有: {'、'.join(names)}；请改 sheet",
         retryable=False,
     )
 

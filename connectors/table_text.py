@@ -34,7 +34,7 @@ def text_cells(
     except (csv.Error, pd.errors.ParserError) as error:
         raise ConnectorError(
             Failure.BAD_ANSWER,
-            f"{document} 不是完好的表格 (broken table): {error}; 请检查引号是否成对",
+            f"{document} 不是完好的表格 (broken table): {error}；请检查引号是否成对",
             retryable=False,
         ) from None
 

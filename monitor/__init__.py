@@ -1,0 +1,1 @@
+"""Stage 4: the daemon. May import all stages; nobody imports it."""

@@ -1,0 +1,5 @@
+"""``python -m monitor`` is ``duban``."""
+
+from monitor.cli import main
+
+main()

@@ -1,0 +1,198 @@
+"""The daemon: what is in force, the latest snapshot, and the three jobs that keep it true."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from alerts.channels.base import Channel
+from monitor import config, pipeline, wiring
+from monitor.clock import Clock
+from monitor.config import Settings
+from monitor.metrics import Meters
+from monitor.snapshot import Judged, Snapshot, SourceHealth
+from monitor.store import alerts as alert_store
+from monitor.store import outbox, pulls, runs
+from monitor.store.database import migrate, open_engine, reading
+from monitor.store.pulls import Pulled, PullRecord
+from monitor.watch import Watch
+from rules.document import Invalid, near
+from rules.loader import load_books
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What is written, made ready to work. Replaced as a whole by a reload; ``errors`` tell what had to be left out."""
+
+    settings: Settings
+    watch: Watch
+    feeds: dict[str, wiring.Feed]
+    channels: dict[str, Channel]
+    errors: tuple[str, ...]
+    loaded_at: datetime
+
+
+def read(path: Path | None, only: str | None = None) -> InForce:
+    """Settings, books (or the one book ``only``), sources and channels. Raises Invalid if nothing is left to watch."""
+    settings = config.load(path)
+    books, found = load_books(settings.books)
+    errors = list(found)
+    if only is not None:
+        known, books = books, tuple(book for book in books if book.id == only)
+        if not books:
+            errors.append(f"没有名为 '{only}' 的目标册 (unknown book){near(only, [book.id for book in known])}")
+    if not books:
+        raise Invalid(errors)
+    return InForce(
+        settings=settings,
+        watch=Watch(books),
+        feeds=wiring.feeds(books, errors),
+        channels=wiring.channels(settings.channels, errors),
+        errors=tuple(errors),
+        loaded_at=Clock.real(),
+    )
+
+
+def open_store(settings: Settings) -> tuple[Engine, Clock]:
+    """The database at the newest schema, and the clock that belongs to it."""
+    engine = open_engine(settings.database_url())
+    migrate(engine)
+    if settings.clock is None:
+        return engine, Clock()
+    with engine.begin() as connection:
+        anchor = runs.clock(connection, Clock.real(), settings.clock)
+    return engine, Clock(anchor.clock_at, anchor.wall_at)
+
+
+class Daemon:
+    """Holds what is in force and does the jobs. The worker decides when; pages and metrics read ``snapshot``."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Raises Invalid for anything wrong in what is written, DatabaseError for a store that cannot be used."""
+        self._path = path
+        self.force = read(path)
+        self.engine, self.clock = open_store(self.force.settings)
+        self.meters = Meters()
+        self.snapshot: Snapshot | None = None
+        self.next_pull: Callable[[str], datetime | None] = lambda _: None
+        self._config_error = "\n".join(self.force.errors)
+        self._cycle = threading.Lock()
+        self.force.watch.load(self.engine, self.clock.now())
+
+    def pull(self, feed: wiring.Feed) -> Pulled:
+        """Ask one source."""
+        result = pipeline.pull(self.engine, feed, self.clock.now())
+        self.meters.pulls.labels(source=feed.source.key, outcome=result.reason or result.outcome).inc()
+        return result
+
+    def judge(self) -> bool:
+        """One cycle. Returns whether a message is owed to anybody."""
+        with self._cycle:
+            started = time.perf_counter()
+            force, at = self.force, self.clock.now()
+            try:
+                with reading(self.engine) as connection:
+                    records = pulls.latest(connection)
+                silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at)]
+                judged, moves = pipeline.judge(self.engine, force.watch, force.settings.receivers, silent, at)
+            except Exception:
+                self.meters.cycles.labels(outcome="failed").inc()
+                raise
+            taken = time.perf_counter() - started
+            self.meters.cycles.labels(outcome="ok").inc()
+            self.meters.cycle_seconds.observe(taken)
+            for move in moves:
+                log.info(
+                    "action=alert_%s alert=%s level=%s",
+                    move.change.event,
+                    "/".join(move.alert.identity),
+                    move.alert.level,
+                )
+            self.snapshot = self._snapshot(force, judged, at, taken)
+            return any(move.routes for move in moves)
+
+    def deliver(self, channel: str) -> None:
+        """Send everything that is due on one channel."""
+        sender = self.force.channels.get(channel)
+        if sender is not None:
+            for result, count in pipeline.deliver(self.engine, channel, sender, self.clock).items():
+                self.meters.attempts.labels(channel=channel, result=result).inc(count)
+
+    def reload(self) -> str:
+        """Put what is written in force; returns "" or, if anything is wrong, the words why the old stays in force."""
+        try:
+            fresh = read(self._path)
+            refused = "\n".join(fresh.errors)
+        except Invalid as found:
+            refused = str(found)
+        self._config_error = refused
+        if refused:
+            log.error("action=reload_refused error=%s", refused)
+        else:
+            with self._cycle:
+                fresh.watch.load(self.engine, self.clock.now())
+                old, self.force = self.force, fresh
+            for channel in old.channels.values():
+                channel.close()
+            log.info("action=reloaded books=%s", len(fresh.watch.books))
+        self.judge()
+        return refused
+
+    def close(self) -> None:
+        """Let go of connections."""
+        for channel in self.force.channels.values():
+            channel.close()
+        self.engine.dispose()
+
+    def _snapshot(self, force: InForce, judged: list[Judged], at: datetime, taken: float) -> Snapshot:
+        with reading(self.engine) as connection:
+            records = pulls.latest(connection)
+            alerts = alert_store.open_alerts(connection)
+            queued = outbox.counts(connection)
+        return Snapshot(
+            at=at,
+            rehearsing=self.clock.rehearsing,
+            books=force.watch.books,
+            judged=tuple(judged),
+            alerts=tuple(alerts),
+            sources=tuple(_health(feed, records.get(key), self.next_pull(key)) for key, feed in force.feeds.items()),
+            deliveries=queued,
+            cycle_seconds=taken,
+            config_error=self._config_error,
+            config_loaded_at=force.loaded_at,
+        )
+
+
+def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
+    """Whether a source has not spoken lately: nobody is late as long as we have not asked or got no answer.
+
+    After a time of being down the figures are out already, and the first cycle comes before the first pull.
+    """
+    if record is None or record.reason or record.last_success is None:
+        return True
+    return at - record.last_success > 2 * (feed.source.schedule.interval or timedelta(days=1))
+
+
+def _health(feed: wiring.Feed, record: PullRecord | None, next_pull: datetime | None) -> SourceHealth:
+    return SourceHealth(
+        book=feed.book.id,
+        name=feed.source.name,
+        connector=feed.source.connector,
+        mark=feed.source.mark,
+        last_pull=record.last_pull if record else None,
+        last_success=record.last_success if record else None,
+        next_pull=next_pull,
+        reason=record.reason if record else "",
+        detail=record.detail if record else "",
+        rows_read=record.rows_read if record else 0,
+        rows_new=record.rows_new if record else 0,
+        rows_revised=record.rows_revised if record else 0,
+        rows_refused=record.rows_refused if record else 0,
+    )

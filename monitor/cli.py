@@ -1,0 +1,229 @@
+"""The command ``duban``. Heavy imports happen inside the commands, so that a small command stays quick."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rules.document import Invalid
+
+if TYPE_CHECKING:
+    from monitor.app import InForce
+
+app = typer.Typer(
+    help="duban 督办：监测年度目标，及早告知责任单位，直至数据表明问题解决。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+db = typer.Typer(help="数据库。", no_args_is_help=True)
+app.add_typer(db, name="db")
+bench = typer.Typer(help="量度。", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="设置文件；缺省依次为 $DUBAN_CONFIG、./duban.yaml、随附示例")
+]
+At = Annotated[
+    str | None, typer.Option("--at", help="判定时点，如 2025-10-25 （当日终） 或 2025-10-25T09:00；缺省为现在")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON")]
+
+
+def main() -> None:
+    """Entry point: errors of users are words on stderr and exit status 1, never a traceback."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    from monitor.store.database import DatabaseError
+
+    try:
+        app()
+    except Invalid as error:
+        _fail(str(error))
+    except DatabaseError as error:
+        _fail(str(error))
+
+
+def _fail(words: str) -> None:
+    print(words, file=sys.stderr)
+    raise SystemExit(1)
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """启动守护进程：按时拉取、判定、告知，并提供网页与指标。"""
+    from monitor.serve import serve
+
+    logging.getLogger("monitor").setLevel(logging.INFO)
+    serve(_config(config))
+
+
+@app.command()
+def tick(
+    config: Config = None,
+    book: Annotated[str | None, typer.Option("--book", help="只处理这一册")] = None,
+    at: At = None,
+) -> None:
+    """拉取、判定、告知各一次，然后结束。"""
+    from monitor.once import tick as tick_once
+
+    print(tick_once(_read(config, book), at))
+
+
+@app.command()
+def explain(
+    target: Annotated[str, typer.Argument(help="目标，写作 册号/编号，如 national-2025/gdp-growth")],
+    config: Config = None,
+    at: At = None,
+    subject: Annotated[str, typer.Option("--subject", help="对象（县、区），册内只有一处时不必写")] = "",
+) -> None:
+    """说明一个目标为何如此判定：数值出处、曲线、阈值与差距。"""
+    from monitor.once import explain as explain_once
+
+    book, _, name = target.partition("/")
+    print(explain_once(_read(config, book), name, subject, at))
+
+
+@app.command()
+def check(
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """检查设置、目标册、来源与渠道；逐行指出何处有误、如何改正。"""
+    from monitor.app import read
+
+    try:
+        force = read(_config(config))
+        errors, books = list(force.errors), force.watch.books
+    except Invalid as error:
+        errors, books = list(error.errors), ()
+    if as_json:
+        print(json.dumps({"errors": errors, "books": [book.id for book in books]}, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join([*errors, *(f"{book.id}: {len(book.targets)} 个目标，无误" for book in books)]))
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def targets(
+    book: Annotated[str, typer.Option("--book", help="册号")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """列出一册的全部目标，含无数值的任务。"""
+    (found,) = _read(config, book).watch.books
+    rows: list[dict[str, Any]] = [
+        {
+            "book": target.book,
+            "item": target.item,
+            "id": target.id,
+            "name": target.name,
+            "lead": list(target.lead),
+            "responsible": list(target.responsible),
+            "op": target.goal.op.value,
+            "value": target.goal.value,
+            "upper": target.goal.upper,
+            "unit": target.goal.unit,
+            "measure": target.measure.value,
+            "goal": target.goal.text,
+            "every": target.every.value,
+            "words": target.words,
+        }
+        for target in found.targets
+    ]
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        print(
+            "\n".join(
+                f"{row['item'] or '-':>3} {row['id']:32} {row['name']}: {row['goal']} ({'、'.join(row['lead'])})"
+                for row in rows
+            )
+        )
+
+
+@app.command()
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """各来源、预警与消息的现状（读自数据库，守护进程不必在运行）。"""
+    from monitor.once import status as status_once
+
+    found = status_once(_read(config))
+    print(json.dumps(found, ensure_ascii=False, indent=2) if as_json else _status_text(found))
+
+
+@app.command()
+def schema() -> None:
+    """输出目标册的 JSON Schema，供编辑器补全与校验。"""
+    from rules.spec import json_schema
+
+    print(json.dumps(json_schema(), ensure_ascii=False, indent=2))
+
+
+@db.command()
+def upgrade(config: Config = None) -> None:
+    """把数据库升级到本版本的结构；已是最新则不作改动。"""
+    from monitor import config as settings
+    from monitor.store.database import migrate, open_engine
+
+    engine = open_engine(settings.load(_config(config)).database_url())
+    migrate(engine)
+    print(f"数据库已是最新: {engine.url.render_as_string(hide_password=True)}")
+
+
+@bench.command()
+def pace(
+    file: Annotated[Path, typer.Argument(help="宽表 CSV：首列 month 为 YYYY-MM，其余每列一个序列")],
+    ets: Annotated[int, typer.Option("--ets", help="用作对照的 ETS 抽样案例数，0 为不比 （ETS 很慢）")] = 400,
+    seed: Annotated[int, typer.Option("--seed", help="抽样种子")] = 7,
+    svg: Annotated[Path, typer.Option("--svg", help="校准图存到此文件")] = Path("var/calibration.svg"),
+) -> None:
+    """以真实月度序列检验年底预测：准确度、校准与耗时，并与惯用方法比较。"""
+    from rich.progress import Progress
+
+    from monitor import bench_pace
+
+    try:
+        with Progress(transient=True) as progress:
+            task = progress.add_task("ETS", total=ets or None)
+            report = bench_pace.run(
+                file, ets, seed, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+    except (ValueError, ModuleNotFoundError) as error:
+        raise Invalid([str(error)]) from None
+    print(bench_pace.render(report))
+    svg.parent.mkdir(parents=True, exist_ok=True)
+    svg.write_text(bench_pace.calibration_svg(report), encoding="utf-8")
+    print(f"校准图: {svg}")
+
+
+def _config(explicit: Path | None) -> Path | None:
+    from monitor import config
+
+    return config.find(explicit)
+
+
+def _read(explicit: Path | None, book: str | None = None) -> "InForce":
+    from monitor.app import read
+
+    return read(_config(explicit), book)
+
+
+def _status_text(found: dict[str, Any]) -> str:
+    lines = ["来源:"]
+    lines += [
+        f"  {row['source']}: 最近成功 {row['last_success'] or '无'}，新增 {row['new']}，修订 {row['revised']}，"
+        f"拒收 {row['refused']}" + (f"；最近一次失败：{row['reason']} {row['detail']}" if row["reason"] else "")
+        for row in found["sources"]
+    ]
+    lines += [f"预警 {len(found['alerts'])} 项:"]
+    lines += [
+        f"  [{row['level']}] {row['name']} ({row['alert']}): {row['gap'] or row['owed']}，自 {row['since']}"
+        for row in found["alerts"]
+    ]
+    lines += ["消息: " + ("、".join(f"{name} {count}" for name, count in found["deliveries"].items()) or "无")]
+    return "\n".join(lines)

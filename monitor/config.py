@@ -1,0 +1,125 @@
+"""Settings of one installation: a YAML file, each scalar overridable by an environment variable DUBAN_<NAME>."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from alerts.routing import Contact
+from rules.document import Document, Invalid
+from rules.spec import Strict
+
+CONFIG_ENV = "DUBAN_CONFIG"
+_ROOT = Path(__file__).parent.parent
+EXAMPLE = _ROOT / "deploy" / "example" / "duban.yaml"
+
+
+class ChannelSpec(BaseModel):
+    """A channel by name: its kind, and the options of that kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str
+
+
+def _contacts(value: Any) -> Any:
+    """``[folder, {mail: a@b.cn}]`` -> contacts."""
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, list):
+        raise ValueError("应为渠道的列表，如 [folder, {mail: rsj@example.gov.cn}]")
+    contacts = []
+    for entry in value:
+        if isinstance(entry, str):
+            contacts.append(Contact(entry, ""))
+        elif isinstance(entry, dict) and len(entry) == 1:
+            ((channel, address),) = entry.items()
+            contacts.append(Contact(str(channel), str(address)))
+        else:
+            raise ValueError(f"'{entry}' 应为渠道名，或 '渠道名: 地址'")
+    return tuple(contacts)
+
+
+Contacts = Annotated[tuple[Contact, ...], BeforeValidator(_contacts, json_schema_input_type=list[str | dict[str, str]])]
+
+
+class Settings(Strict):
+    """All settings; README has the table. Relative paths start from the folder in which the command runs."""
+
+    books: Path = Field(_ROOT / "rules" / "books", description="目标册所在目录，每册一个子目录")
+    database: str = Field("sqlite:///var/duban.db", description="数据库: sqlite:///文件 或 postgresql://用户@主机/库")
+    database_file: Path | None = Field(None, description="内有数据库地址的文件，优先于 database (地址含密码时用)")
+    listen: Annotated[str, StringConstraints(pattern=r"^[^:]+:\d+$")] = Field(
+        "127.0.0.1:8000", description="网页与指标的监听地址"
+    )
+    cycle: Annotated[int, Ge(1)] = Field(15, description="判定周期，秒；有新数据时立即判定")
+    reload_endpoint: bool = Field(default=False, description="是否开放 POST /-/reload")
+    clock: AwareDatetime | None = Field(None, description="演示时钟的起点；不写则用真实时间")
+    channels: dict[str, ChannelSpec] = Field(
+        {"folder": ChannelSpec.model_validate({"kind": "folder", "path": "var/alerts"})},
+        description="消息渠道：名称、种类 (kind) 与该种类的选项",
+    )
+    receivers: dict[str, Contacts] = Field(
+        {"default": (Contact("folder", ""),)}, description="各单位从哪些渠道收消息；default 供未列出的单位使用"
+    )
+
+    @property
+    def host(self) -> str:
+        return self.listen.rsplit(":", 1)[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rsplit(":", 1)[1])
+
+    def database_url(self) -> str:
+        """The address of the database, read from ``database_file`` if that is set. Raises Invalid."""
+        if self.database_file is None:
+            return self.database
+        try:
+            return self.database_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise Invalid([f"{self.database_file}: 无法读取 database_file (cannot read): {error.strerror}"]) from None
+
+
+def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The settings file in force: the one named, $DUBAN_CONFIG, ./duban.yaml, the example; None for built-in defaults."""
+    named = explicit or (Path(environ[CONFIG_ENV]) if environ.get(CONFIG_ENV) else None)
+    if named is not None:
+        return named
+    return next((path for path in (Path("duban.yaml"), EXAMPLE) if path.is_file()), None)
+
+
+def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from ``path`` and the environment. Raises Invalid with every error, each with its place."""
+    settings = Document(path).parse(Settings) if path is not None else Settings()
+    given = {name: environ[f"DUBAN_{name.upper()}"] for name in _SCALARS if f"DUBAN_{name.upper()}" in environ}
+    if given:
+        try:
+            settings = Settings.model_validate({**dict(settings), **given})
+        except ValidationError as error:
+            raise Invalid(
+                [f"环境变量 DUBAN_{str(e['loc'][0]).upper()}: 值不对 (bad value): {e['msg']}" for e in error.errors()]
+            ) from None
+    unknown = [
+        f"{path or '默认设置'}: receivers.{unit}: 没有名为 '{contact.channel}' 的渠道 (unknown channel)"
+        for unit, contacts in settings.receivers.items()
+        for contact in contacts
+        if contact.channel not in settings.channels
+    ]
+    if unknown:
+        raise Invalid(unknown)
+    return settings
+
+
+_SCALARS = [name for name in Settings.model_fields if name not in ("channels", "receivers")]

@@ -1,0 +1,151 @@
+"""Why a target stands as it does: every number with its origin, the curve and the rule, in words."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from monitor.snapshot import Judged
+from monitor.store.observations import Vintage
+from monitor.watch import Watch
+from rules import wording
+from rules.calendar import label
+from rules.judging import verdict
+from rules.panel import Panel
+from rules.target import Book, Level, Target, quantity
+from rules.verdict import CODE, Outcome, Reason, Verdict
+
+
+def explanation(watch: Watch, judged: Judged, row: int, vintages: Sequence[Vintage], at: datetime) -> str:
+    """The verdict of one row as a page of text. ``vintages`` are the stored figures of its series, oldest first."""
+    panel = judged.panel
+    found = verdict(panel, judged.verdicts, row, row)
+    target, book = found.target, watch.by_id[found.target.book]
+    parts = [_heading(book, found), _pairs(_facts(book, found, at)), _figures(panel, row, target, vintages, at)]
+    return "\n\n".join(part for part in parts if part)
+
+
+_SMALL = 5
+_LISTED = 60
+"""A book of at most _SMALL targets is listed whole; of any other, at most _LISTED verdicts that call for action."""
+
+
+def summary(watch: Watch, judged: Sequence[Judged], at: datetime) -> str:
+    """How the targets stand: a count per book and reason, then those that are behind or owe a figure, worst first."""
+    lines: list[str] = []
+    for book in watch.books:
+        counts: Counter[Reason] = Counter()
+        found: list[Verdict] = []
+        for panel, verdicts in ((j.panel, j.verdicts) for j in judged):
+            mine = np.repeat([t.book == book.id for t in panel.block.targets], np.diff(panel.block.first_row))
+            counts.update({reason: int((mine & (verdicts.reason == code)).sum()) for reason, code in CODE.items()})
+            worth = mine & ((verdicts.level > Level.GREEN) | (verdicts.owed >= 0) | (len(book.targets) <= _SMALL))
+            worst = np.flatnonzero(worth)[np.argsort(-verdicts.level[worth], kind="stable")][:_LISTED]
+            found += [verdict(panel, verdicts, int(row), int(row)) for row in worst]
+        when = f"{at.astimezone(ZoneInfo(book.timezone)):%Y-%m-%d %H:%M}"
+        told = "、".join(f"{reason.text}{count}" for reason, count in counts.items() if count)
+        lines += [f"{book.title}（{book.id}）{when}：{told}", *map(_line, sorted(found, key=_worst)[:_LISTED])]
+    return "\n".join(lines)
+
+
+def _worst(found: Verdict) -> int:
+    return -found.level
+
+
+def _line(found: Verdict) -> str:
+    target, unit = found.target, found.target.goal.unit
+    figures = ""
+    if found.actual is not None and found.expected is not None:
+        figures = f"实际{quantity(found.actual, unit)}，预期{quantity(found.expected, unit)}，{wording.gap(found)}"
+    owed = f"{label(target.every, found.owed)}数据未报" if found.owed else ""
+    who = f"{found.subject} {target.name}" if found.subject else target.name
+    told = "；".join(part for part in (found.reason.text, owed, figures) if part)
+    return f"  [{found.level.text}] {who}（{target.key}，{'、'.join(target.lead)}）：{told}"
+
+
+def _heading(book: Book, found: Verdict) -> str:
+    mark = book.mark(found.target)
+    name = f"{found.subject} {found.target.name}" if found.subject else found.target.name
+    return f"{name} ({found.target.key})" + (f" 【{mark}】" if mark else "")
+
+
+def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
+    target = found.target
+    unit = target.goal.unit
+    item = book.item(target.item)
+    conclusion = (
+        found.reason.text if found.outcome is Outcome.NOT_JUDGED else f"{found.level.text}：{found.reason.text}"
+    )
+    if found.pending > found.level:
+        conclusion += f"（已触及{found.pending.text}阈值，尚未满连续期数）"
+    return [
+        ("目标册", f"{book.title} ({target.place})"),
+        ("原文", f"第{item.item}项：{target.words or item.text}" if item else ""),
+        ("目标", wording.goal(found)),
+        ("牵头单位", "、".join(target.lead)),
+        ("责任单位", "、".join(target.responsible)),
+        ("判定时点", f"{at.astimezone(ZoneInfo(book.timezone)):%Y-%m-%d %H:%M}，以当时已发布的数据为准"),
+        ("结论", conclusion),
+        ("判定期", label(target.every, found.period) if found.period else ""),
+        ("实际", "" if found.actual is None else quantity(found.actual, unit)),
+        ("预期", "" if found.expected is None else quantity(found.expected, unit)),
+        ("差距", wording.gap(found)),
+        ("所需进度", wording.pace(found)),
+        ("逾期未报", label(target.every, found.owed) if found.owed else ""),
+        ("进度曲线", f"{wording.curve(target.expect, target)} (expect: {target.expect.text})"),
+        ("黄色", wording.threshold(target.levels.yellow, target)),
+        ("红色", wording.threshold(target.levels.red, target)),
+        ("报送时限", wording.publication(target.published, target)),
+        ("数据来源", f"{target.source}: {target.series}" if target.source else "未设来源"),
+    ]
+
+
+_SHOWN = 12
+"""Figures shown: the latest periods; a daily series has hundreds."""
+
+
+def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage], at: datetime) -> str:
+    block = panel.block
+    slots = {end: slot for slot, end in enumerate(block.ends.astype(object))}
+    known = [v for v in vintages if v.known_at <= at and v.period in slots]
+    if not known:
+        return "尚无数据。"
+    zone = ZoneInfo(block.timezone)
+    rows = [("期间", "来源数值", "判定值", "预期", "发布时间", "出处")]
+    for found in known[-_SHOWN:]:
+        slot = slots[found.period]
+        rows.append(
+            (
+                label(target.every, found.period),
+                f"{found.value:g}{found.unit}",
+                quantity(float(panel.values[slot, row]), target.goal.unit),
+                quantity(float(block.expected[slot, row]), target.goal.unit),
+                f"{found.known_at.astimezone(zone):%Y-%m-%d}",
+                f"{found.document} {found.cell}",
+            )
+        )
+    left = len(known) - _SHOWN
+    return _table(rows) + (f"\n（更早的{left}条从略）" if left > 0 else "")
+
+
+def _pairs(facts: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"{_pad(name, 10)}{value}" for name, value in facts if value)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(_width(row[column]) for row in rows) + 2 for column in range(len(rows[0]))]
+    return "\n".join(
+        "".join(_pad(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _width(text: str) -> int:
+    """Columns a text takes in a terminal: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))

@@ -1,0 +1,129 @@
+"""The commands that do the daemon's work once: tick and explain."""
+
+from datetime import date, datetime
+from typing import Any
+
+from monitor import pipeline
+from monitor.app import InForce, open_store
+from monitor.clock import Clock, parse_moment
+from monitor.explain import explanation, summary
+from monitor.store import alerts as alert_store
+from monitor.store import observations, outbox, pulls
+from monitor.store.database import reading
+from monitor.store.leader import leadership
+from monitor.store.pulls import Pulled
+from monitor.watch import Watch
+from rules.document import Invalid, near
+
+
+def tick(force: InForce, at: str | None) -> str:
+    """Pull, judge and deliver once; returns what was found, in words.
+
+    Judging a moment that lies before changes already saved, or beside a running
+    daemon, only looks: history is never rewritten.
+    """
+    engine, clock = open_store(force.settings)
+    moment = _moment(at, clock, force.watch)
+    lines = [f"未启用：{error}" for error in force.errors]
+    lines += [_pulled(feed.source.key, pipeline.pull(engine, feed, moment)) for feed in force.feeds.values()]
+    with leadership(engine) as leading:
+        force.watch.load(engine, moment)
+        with reading(engine) as connection:
+            latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])
+            failed = pulls.failing(connection)
+        if leading and (latest is None or latest <= moment):
+            judged, moves = pipeline.judge(engine, force.watch, force.settings.receivers, failed, moment)
+            lines.append(f"预警变动 {len(moves)} 项")
+            for name, channel in force.channels.items():
+                pipeline.deliver(engine, name, channel, clock)
+        else:
+            judged = pipeline.verdicts_at(force.watch, failed, moment)
+            why = "库中已有此后的预警变动" if leading else "守护进程正在运行"
+            lines.append(f"只判定，不改动预警：{why}")
+    return "\n".join([*lines, "", summary(force.watch, judged, moment)])
+
+
+def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
+    """Why a target of the one book in force stands as it does. Asks its source if it was never asked before."""
+    (book,) = force.watch.books
+    found = next((t for t in book.targets if t.id == target), None)
+    if found is None:
+        raise Invalid([f"{book.id} 中没有目标 '{target}' (unknown target){near(target, [t.id for t in book.targets])}"])
+    place = force.watch.place(book.id, target, subject)
+    if place is None:
+        raise Invalid([f"{found.key} 没有对象 '{subject}' (unknown subject){near(subject, book.subjects)}"])
+    engine, clock = open_store(force.settings)
+    moment = _moment(at, clock, force.watch)
+    feed = force.feeds.get(f"{book.id}/{found.source}")
+    with reading(engine) as connection:
+        asked = pulls.latest(connection)
+    if feed is not None and feed.source.key not in asked:
+        pipeline.pull(engine, feed, moment)
+    force.watch.load(engine, moment)
+    with reading(engine) as connection:
+        vintages = observations.vintages(
+            connection,
+            f"{book.id}/{found.source}",
+            found.series,
+            subject,
+            date(book.year, 1, 1),
+            date(book.year, 12, 31),
+        )
+        failed = pulls.failing(connection)
+    block, row = place
+    judged = pipeline.verdicts_at(force.watch, failed, moment)[block]
+    return explanation(force.watch, judged, row, vintages, moment)
+
+
+def status(force: InForce) -> dict[str, Any]:
+    """Sources, open alerts and deliveries as the store has them."""
+    engine, _ = open_store(force.settings)
+    with reading(engine) as connection:
+        records = pulls.latest(connection)
+        opened = alert_store.open_alerts(connection)
+        counts = outbox.counts(connection)
+    return {
+        "sources": [
+            {
+                "source": key,
+                "last_pull": record.last_pull.isoformat(),
+                "last_success": record.last_success.isoformat() if record.last_success else None,
+                "new": record.rows_new,
+                "revised": record.rows_revised,
+                "refused": record.rows_refused,
+                "reason": record.reason,
+                "detail": record.detail,
+            }
+            for key, record in records.items()
+        ],
+        "alerts": [
+            {
+                "alert": "/".join(found.alert.identity),
+                "name": found.notice.name,
+                "state": found.alert.state.value,
+                "level": found.alert.level.text,
+                "since": found.alert.since.isoformat(),
+                "gap": found.notice.gap_text,
+                "owed": found.notice.owed,
+                "lead": list(found.notice.lead),
+            }
+            for found in opened
+        ],
+        "deliveries": {name: count for name, count in counts.items() if count},
+        "errors": list(force.errors),
+    }
+
+
+def _moment(at: str | None, clock: Clock, watch: Watch) -> datetime:
+    if at is None:
+        return clock.now()
+    try:
+        return parse_moment(at, watch.books[0].timezone)
+    except ValueError as error:
+        raise Invalid([str(error)]) from None
+
+
+def _pulled(key: str, result: Pulled) -> str:
+    if result.failed:
+        return f"拉取 {key}：失败（{result.reason}）{result.detail}"
+    return f"拉取 {key}：读取 {result.rows_read}，新增 {result.rows_new}，修订 {result.rows_revised}，拒收 {result.rows_refused}"

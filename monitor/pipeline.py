@@ -1,0 +1,208 @@
+"""The daemon in three functions: pull figures, judge them, deliver what changed.
+
+connectors --Observation--> store --panel--> judge --Verdict--> advance --Change--> route --Delivery--> channel
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+from sqlalchemy import Engine
+
+from alerts import delivery as deliveries
+from alerts import lifecycle
+from alerts.alert import Alert, Change, Kind
+from alerts.channels.base import Channel, Letter
+from alerts.delivery import Attempt, Delivery, Result
+from alerts.notice import Notice, notice
+from alerts.routing import Contact, Route, routes
+from connectors.base import ConnectorError, Failure
+from connectors.observation import Query, Reading, Refusal, Refused
+from monitor.clock import Clock
+from monitor.snapshot import Judged
+from monitor.store import alerts as alert_store
+from monitor.store import observations, outbox, pulls
+from monitor.store.database import reading
+from monitor.watch import Watch
+from monitor.wiring import Feed
+from rules.judging import judge as judge_block
+from rules.judging import verdict
+from rules.unit import conversion
+from rules.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+_EARLIEST = timedelta(days=31)
+"""How long before its end a period's figure may arrive: offices report the month from the 20th on."""
+_AT_ONCE = 10
+"""Letters a sender takes at a time: with every one of them timing out it still ends within its lease."""
+
+
+def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
+    """Ask one source for the book's year and store what is new. Never raises for what a source does.
+
+    1. The attempt is written down before the source is asked.
+    2. What cannot be judged (a period that has not begun, a unit no target can read) is kept apart with its reason.
+    3. Figures already known are left alone; a changed figure is stored beside the old one.
+    """
+    book, source, connector = feed
+    readers = [target for target in book.targets if target.source == source.name]
+    query = Query(
+        at, date(book.year, 1, 1), date(book.year, 12, 31), tuple(sorted({target.series for target in readers}))
+    )
+    with engine.begin() as connection:
+        pull_id = pulls.begin(connection, source.key, at)
+    try:
+        answer = connector.fetch(query)
+    except ConnectorError as error:
+        return _failed(engine, pull_id, error.reason, error.detail, at)
+    except Exception as error:  # a third party's connector may do anything; the other sources must go on
+        log.exception("action=pull_crashed source=%s", source.key)
+        return _failed(engine, pull_id, Failure.INTERNAL, f"{type(error).__name__}: {error}", at)
+    taken, refusals = _sift(answer, {target.series: target.goal.unit for target in readers}, at)
+    with engine.begin() as connection:
+        appended = observations.append(connection, source.key, pull_id, taken, at)
+        return pulls.finish(connection, pull_id, at, answer, appended, refusals)
+
+
+def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> pulls.Pulled:
+    with engine.begin() as connection:
+        return pulls.fail(connection, pull_id, at, reason, detail)
+
+
+def _sift(answer: Reading, units: Mapping[str, str], at: datetime) -> tuple[pd.DataFrame, list[Refusal]]:
+    """Figures that can be judged, and why the others cannot."""
+    table = answer.observations
+    pairs = table[["series", "unit"]].drop_duplicates()
+    strange = {
+        (series, unit)
+        for series, unit in zip(pairs["series"], pairs["unit"], strict=True)
+        if series in units and conversion(unit, units[series]) is None
+    }
+    wrong_unit = pd.Series(pd.MultiIndex.from_frame(table[["series", "unit"]]).isin(strange), index=table.index)
+    future = table["period"] > pd.Timestamp((at + _EARLIEST).date())
+    refusals = list(answer.refusals)
+    for reason, rows, column in (
+        (Refused.WRONG_DIMENSION, table[wrong_unit], "unit"),
+        (Refused.FUTURE_PERIOD, table[future & ~wrong_unit], "period"),
+    ):
+        refusals += [
+            Refusal(cell, reason, str(text), series, subject)
+            for cell, text, series, subject in zip(
+                rows["cell"], rows[column], rows["series"], rows["subject"], strict=True
+            )
+        ]
+    return table[~(wrong_unit | future)], refusals
+
+
+class Move(NamedTuple):
+    """One alert's step with everything that is saved for it."""
+
+    alert: Alert
+    change: Change
+    notice: Notice
+    routes: list[Route]
+
+
+def judge(
+    engine: Engine, watch: Watch, contacts: Mapping[str, Sequence[Contact]], failed: Iterable[str], at: datetime
+) -> tuple[list[Judged], list[Move]]:
+    """Judge every target as of ``at`` and save what changed, with the messages that are owed for it, as one.
+
+    ``failed`` are the sources (``book/name``) whose last pull gave nothing.
+    """
+    watch.take(engine, at)
+    judged = verdicts_at(watch, failed, at)
+    moves = _moves(engine, watch, judged, contacts, at)
+    if moves:
+        with engine.begin() as connection:
+            changes = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
+            outbox.enqueue(
+                connection,
+                [(change, route) for change, move in zip(changes, moves, strict=True) for route in move.routes],
+                at,
+            )
+        for move in moves:
+            # Only after the commit: what stands in memory is never ahead of what is saved.
+            watch.stand(move.alert)
+    return judged, moves
+
+
+def verdicts_at(watch: Watch, failed: Iterable[str], at: datetime) -> list[Judged]:
+    """Verdicts of all blocks; each block's day is that of its own time zone."""
+    return [
+        Judged(panel, judge_block(panel, at.astimezone(ZoneInfo(panel.block.timezone)).date(), silent))
+        for panel, silent in zip(watch.panels, watch.failed_rows(failed), strict=True)
+    ]
+
+
+def _moves(
+    engine: Engine, watch: Watch, judged: Sequence[Judged], contacts: Mapping[str, Sequence[Contact]], at: datetime
+) -> list[Move]:
+    """The alerts that move; objects begin here, and only for rows where something changed."""
+    steps = list(_steps(watch, judged, at))
+    if not steps:
+        return []
+    with reading(engine) as connection:
+        read = {(step.series, step.verdict.period) for step in steps if step.verdict.period is not None}
+        origins = observations.origins(connection, read, at)
+    moves = []
+    for alert, change, found, series in steps:
+        book = watch.by_id[found.target.book]
+        told = routes(found.target.lead, book.supervisor, contacts) if change.event.told else []
+        origin = origins.get((series, found.period), "") if found.period else ""
+        moves.append(Move(alert, change, notice(change, found, book, origin), told))
+    return moves
+
+
+class _Step(NamedTuple):
+    alert: Alert
+    change: Change
+    verdict: Verdict
+    series: int
+
+
+def _steps(watch: Watch, judged: Sequence[Judged], at: datetime) -> Iterator[_Step]:
+    for block, (panel, verdicts) in enumerate((j.panel, j.verdicts) for j in judged):
+        for kind in Kind:
+            for row in lifecycle.moved(kind, watch.standing[block][kind], verdicts).tolist():
+                found = verdict(panel, verdicts, row, row)
+                alert, change = lifecycle.advance(kind, watch.alert(kind, found), found, at)
+                if alert is not None and change is not None:
+                    yield _Step(alert, change, found, int(watch.series_of[block][row]))
+
+
+def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock) -> Counter[Result]:
+    """Send what is due on one channel until nothing is; returns what came of the attempts.
+
+    A delivery is taken by a lease, sent outside any transaction, and marked by
+    what the receiver said. A sender that dies in between leaves a lease that
+    runs out: the letter goes again, with the same key.
+    """
+    results: Counter[Result] = Counter()
+    while True:
+        with engine.begin() as connection:
+            taken = outbox.claim(connection, channel, clock.now(), _AT_ONCE)
+        for row in taken:
+            attempt = _send(sender, row, clock.real())
+            now = clock.now()
+            status, due = deliveries.after(row, attempt, now)
+            with engine.begin() as connection:
+                outbox.finish(connection, row, attempt, status, due, now)
+            log.info("action=delivered channel=%s result=%s status=%s key=%s", channel, attempt.result, status, row.key)
+            results[attempt.result] += 1
+        if not taken:
+            return results
+
+
+def _send(sender: Channel, row: Delivery, at: datetime) -> Attempt:
+    letter = Letter(row.key, row.receiver, row.address, row.why, Notice.of(row.notice), at)
+    try:
+        return sender.send(letter)
+    except Exception as error:  # a third party's channel may do anything; the letter must not be lost
+        log.exception("action=send_crashed channel=%s key=%s", row.channel, row.key)
+        return Attempt(Result.INTERNAL, f"{type(error).__name__}: {error}")

@@ -1,0 +1,71 @@
+"""What the daemon knows at one moment: the one thing that pages, metrics and the API read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.alert import Alert
+from alerts.notice import Notice
+from rules.panel import Panel
+from rules.target import Book
+from rules.verdict import Verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A block's figures and the verdicts of all its rows."""
+
+    panel: Panel
+    verdicts: Verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlert:
+    """An alert that is pending or firing, with the facts of its last change."""
+
+    alert: Alert
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """One source of one book. Times are None where there was no such pull yet.
+
+    ``reason`` and ``detail`` belong to the last pull if it failed, else "".
+    Counts are of the last successful pull.
+    """
+
+    book: str
+    name: str
+    connector: str
+    mark: str
+    last_pull: datetime | None
+    last_success: datetime | None
+    next_pull: datetime | None
+    reason: str
+    detail: str
+    rows_read: int
+    rows_new: int
+    rows_revised: int
+    rows_refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state after the last cycle. Replaced as a whole, never changed in place.
+
+    ``rehearsing`` says that the clock is not the real one (演示时钟).
+    ``config_error`` holds the words of a refused reload, "" while what is
+    written is in force. ``deliveries`` counts outbox rows by Status.
+    """
+
+    at: datetime
+    rehearsing: bool
+    books: tuple[Book, ...]
+    judged: tuple[Judged, ...]
+    alerts: tuple[OpenAlert, ...]
+    sources: tuple[SourceHealth, ...]
+    deliveries: Mapping[str, int]
+    cycle_seconds: float
+    config_error: str
+    config_loaded_at: datetime

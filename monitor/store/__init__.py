@@ -1,0 +1,1 @@
+"""What the daemon remembers: figures, pulls, alerts, deliveries, runs. Functions take a connection; the caller commits."""

@@ -1,0 +1,138 @@
+"""Many rows at once, in columns: what a driver does best, without an object per cell."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Select, Table, func, select, text
+
+from monitor.store import moments
+
+_ROWS_AT_ONCE = 64
+"""Rows per INSERT on SQLite: its fixed cost weighs as much as several rows; above this nothing is gained."""
+_ROWS_A_PORTION = 20_000
+"""Rows per piece of a COPY: the server stores one while the next is being written."""
+_ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+class Same:
+    """A column that has one value in all rows."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+Columns = Mapping[str, Sequence[Any] | Same]
+"""Cells by column, in the driver's own types (see ``moments.written``); all columns of one length and without None."""
+
+
+def insert(connection: Connection, table: Table, rows: int, columns: Columns) -> None:
+    """Add ``rows`` rows."""
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        _insert_sqlite(connection, table, rows, columns)
+    else:
+        _copy(connection, table, rows, columns)
+
+
+def reserve(connection: Connection, table: Table, rows: int) -> range | list[int]:
+    """Ids for ``rows`` new rows of ``table``, ascending. On SQLite the transaction must be a writing one."""
+    if connection.dialect.name == "sqlite":
+        last = connection.scalar(select(func.max(table.c.id))) or 0
+        return range(last + 1, last + 1 + rows)
+    numbers = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :rows)")
+    return sorted(connection.scalars(numbers, {"table": table.name, "rows": rows}))
+
+
+def fetch(connection: Connection, statement: Select[Any], columns: Sequence[tuple[str, str]]) -> NDArray[Any]:
+    """The rows of ``statement`` as a structured array.
+
+    ``columns`` are names and types, all of 8 bytes (``i8``, ``f8``), which the
+    statement must give without NULLs.
+    """
+    if connection.dialect.name == "sqlite":
+        cursor: Any = connection.execute(statement).cursor
+        return np.fromiter(cursor, dtype=list(columns))
+    return _packed(connection, statement, columns)
+
+
+def _insert_sqlite(connection: Connection, table: Table, rows: int, columns: Columns) -> None:
+    same = [column.value for column in columns.values() if isinstance(column, Same)]
+    varying = [column for column in columns.values() if not isinstance(column, Same)]
+    cells = list(chain.from_iterable(zip(*varying, strict=True)))
+    width, whole = len(varying), rows // _ROWS_AT_ONCE * _ROWS_AT_ONCE
+
+    def blocks(first: int, last: int, step: int) -> Iterator[list[Any]]:
+        for row in range(first, last, step):
+            yield same + cells[row * width : (row + step) * width]
+
+    for first, last, step in ((0, whole, _ROWS_AT_ONCE), (whole, rows, 1)):
+        if first < last:
+            cursor = connection.connection.cursor()
+            cursor.executemany(_statement(table, columns, step), blocks(first, last, step))  # type: ignore[arg-type]
+            cursor.close()
+
+
+def _statement(table: Table, columns: Columns, rows: int) -> str:
+    """INSERT of ``rows`` rows: equal values are bound once, as the first parameters, and used in every row."""
+    fixed = [name for name, column in columns.items() if isinstance(column, Same)]
+    place = len(fixed)
+    groups = []
+    for _ in range(rows):
+        marks = []
+        for name in columns:
+            if name in fixed:
+                marks.append(f"?{fixed.index(name) + 1}")
+            else:
+                place += 1
+                marks.append(f"?{place}")
+        groups.append(f"({','.join(marks)})")
+    names = ",".join(f'"{name}"' for name in columns)
+    return f'INSERT INTO "{table.name}" ({names}) VALUES {",".join(groups)}'  # noqa: S608  names are those of our own tables
+
+
+def _copy(connection: Connection, table: Table, rows: int, columns: Columns) -> None:
+    names = ",".join(f'"{name}"' for name in columns)
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+        for start in range(0, rows, _ROWS_A_PORTION):
+            end = min(start + _ROWS_A_PORTION, rows)
+            written = [
+                _words([column.value]) * (end - start) if isinstance(column, Same) else _words(column[start:end])
+                for column in columns.values()
+            ]
+            copy.write("\n".join(map("\t".join, zip(*written, strict=True))) + "\n")
+
+
+def _packed(connection: Connection, statement: Select[Any], columns: Sequence[tuple[str, str]]) -> NDArray[Any]:
+    """The server packs each column into one string of bytes: a row of its own costs more than all that is in it."""
+    query = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+    params = {
+        name: moments.written(value, "postgresql") if isinstance(value, datetime) else value
+        for name, value in query.params.items()
+    }
+    send = {"i8": "int8send", "f8": "float8send"}
+    packed = ",".join(f"string_agg({send[kind]}({name}), ''::bytea)" for name, kind in columns)
+    names = ",".join(name for name, _ in columns)
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor(binary=True) as cursor:
+        wire = cursor.execute(f"SELECT {packed} FROM ({query}) AS row ({names})", params).fetchone()
+    rows = np.empty(len(wire[0] or b"") // 8, dtype=list(columns))
+    for (name, kind), data in zip(columns, wire, strict=True):
+        rows[name] = np.frombuffer(data or b"", dtype=f">{kind}")
+    return rows
+
+
+def _words(column: Sequence[Any]) -> list[str]:
+    """A column in COPY's text form."""
+    if not isinstance(column[0], str):
+        return list(map(str, column))
+    if any(mark in "".join(column) for mark in "\\\t\n\r"):
+        return [cell.translate(_ESCAPED) for cell in column]
+    return list(column)

@@ -1,0 +1,181 @@
+"""Opening the database and bringing its tables up to date."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 10.0
+_CONNECT_SECONDS = 5
+_MIGRATION_LOCK = 0x6D696772617465  # "migrate": any number that nobody else uses in this database, the leader included
+_READ_ONLY = "duban_read_only"
+
+
+class Failure(StrEnum):
+    """Why the database cannot be used. The same word is shown, logged and counted."""
+
+    BAD_URL = "bad_database_url"
+    UNREACHABLE = "database_unreachable"
+    NEWER = "database_newer"
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; ``str()`` is for people and holds no password."""
+
+    def __init__(self, reason: Failure, detail: str) -> None:
+        super().__init__(f"{detail} ({reason})")
+        self.reason = reason
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for ``sqlite:///PATH`` (the folder is made) or ``postgresql://...`` (through psycopg 3).
+
+    Connects to nothing yet. On SQLite a transaction of the engine takes the write
+    lock as it begins; reads go through ``reading``. Raises DatabaseError.
+    """
+    parsed = _parsed(url)
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            return _open_sqlite(parsed)
+        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_SECONDS})
+    except ModuleNotFoundError as error:
+        detail = f"缺少数据库驱动 {error.name}；请安装 duban[postgres]"
+        raise DatabaseError(Failure.BAD_URL, detail) from None
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that only reads, all of it from one moment, and never waits for a writer nor makes one wait."""
+    options: dict[str, Any] = {_READ_ONLY: True}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as connection:
+        yield connection
+
+
+def migrate(engine: Engine) -> str:
+    """Bring the tables to what this code needs; returns the revision then in force.
+
+    All or nothing, and safe when several processes start together: the second
+    waits, and finds the work done. Raises DatabaseError.
+    """
+    from alembic import command
+
+    with _explained(engine), engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        config = _config(connection)
+        _refuse_newer(connection, config)
+        command.upgrade(config, "head")
+        return _current(connection) or ""
+
+
+def revision(engine: Engine) -> str | None:
+    """The revision of the tables; None for an empty database. Raises DatabaseError."""
+    with _explained(engine), reading(engine) as connection:
+        return _current(connection)
+
+
+def shown(url: URL) -> str:
+    """A database's address as it may be shown and logged: without password and options."""
+    return URL.create(url.drivername, url.username, None, url.host, url.port, url.database).render_as_string()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseError(Failure.BAD_URL, "数据库地址无法识别；应如 sqlite:///var/duban.db") from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        return parsed
+    raise DatabaseError(Failure.BAD_URL, f"不支持的数据库 {parsed.drivername}；可用 sqlite 或 postgresql")
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(Failure.UNREACHABLE, f"无法建立数据库所在的文件夹 {error.filename}") from None
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        # The driver's own idea of when a transaction begins is switched off; see ``begin``.
+        connection.isolation_level = None
+        _use_wal(connection)
+        # With WAL, NORMAL loses nothing when the process is killed; a power cut may undo the last transactions as a
+        # whole, never half of one, and what was undone is pulled, judged and sent again.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads and then writes would fail at once if another one wrote in between: lock first.
+        mode = "DEFERRED" if connection.get_execution_options().get(_READ_ONLY) else "IMMEDIATE"
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Readers and the writer do not wait for each other. SQLite does not wait for the lock that the switch needs."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+@contextmanager
+def _explained(engine: Engine) -> Iterator[None]:
+    """Turn what the driver raises into words."""
+    try:
+        yield
+    except DBAPIError as error:
+        said = " ".join(str(error.orig).split())
+        for secret in (engine.url.password, engine.url.query.get("password")):
+            said = said.replace(str(secret), "***") if secret else said
+        raise DatabaseError(Failure.UNREACHABLE, f"无法使用数据库 {shown(engine.url)}: {said}") from None
+
+
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    return config
+
+
+def _current(connection: Connection) -> str | None:
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(connection: Connection, config: "Config") -> None:
+    from alembic.script import ScriptDirectory
+
+    current = _current(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        detail = f"数据库版本 {current} 比程序新；请升级 duban，或换用与之匹配的数据库"
+        raise DatabaseError(Failure.NEWER, detail)

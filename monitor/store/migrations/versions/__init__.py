@@ -1,0 +1,1 @@
+"""One file per migration. What was released is never changed: the next change is the next file."""

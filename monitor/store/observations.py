@@ -1,0 +1,166 @@
+"""Figures as they became known. Rows are only ever added, so that every earlier moment can be seen again."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Select, func, select
+
+from monitor.store import bulk, moments
+from monitor.store.appending import Appended, append, figure_key
+from monitor.store.registry import SeriesTable, series
+from monitor.store.tables import observation, pull
+from monitor.store.tables import series as series_table
+
+__all__ = [
+    "Appended",
+    "Figures",
+    "SeriesTable",
+    "Vintage",
+    "append",
+    "known",
+    "last_position",
+    "origins",
+    "series",
+    "since",
+    "vintages",
+]
+
+_DAYS_ASKED = 1000
+_SERIES_ASKED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Stored figures as columns of one length.
+
+    ``id`` is the position in the feed, ``period`` the last day of the period
+    (datetime64[D]), ``known_at`` UTC rounded down to the second (datetime64[s]).
+    """
+
+    id: NDArray[np.int64]
+    series: NDArray[np.int64]
+    period: NDArray[np.datetime64]
+    value: NDArray[np.float64]
+    known_at: NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class Vintage:
+    """One stored value of one period, in ``unit``, with the place it was read from: ``cell`` of ``document``."""
+
+    period: date
+    value: float
+    unit: str
+    known_at: datetime
+    cell: str
+    document: str
+    pulled_at: datetime
+
+
+def known(connection: Connection, at: datetime, first: date, last: date) -> Figures:
+    """The latest figure known at ``at`` of every (series, period) with ``first <= period <= last``.
+
+    Ordered by period, then series. Of two that became known at one moment the
+    one stored later counts.
+    """
+    c = observation.c
+    query = _numbers(connection).where(c.period.between(first, last), c.known_at <= at)
+    # Sorted here, not by the database: the rows come almost in order, which a server's sort does not notice.
+    rows = bulk.fetch(connection, query, _ROW)
+    key = figure_key(rows["period"], rows["series"])
+    order = np.lexsort((rows["id"], rows["known_at"], key))
+    newest = np.ones(len(rows), dtype=bool)
+    newest[:-1] = key[order[1:]] != key[order[:-1]]
+    return _figures(rows[order[newest]])
+
+
+def since(connection: Connection, position: int, at: datetime) -> Figures:
+    """The feed: every figure stored after ``position`` and known at ``at``, in the order of storing (``id``).
+
+    Entering them in this order, the later one winning, leads to what ``known``
+    gives, as long as ``append`` was never called with an earlier moment than before.
+    """
+    query = _numbers(connection).where(observation.c.id > position, observation.c.known_at <= at)
+    return _figures(bulk.fetch(connection, query.order_by(observation.c.id), _ROW))
+
+
+def last_position(connection: Connection) -> int:
+    """The end of the feed; 0 where it is empty."""
+    return connection.scalar(select(func.max(observation.c.id))) or 0
+
+
+def vintages(connection: Connection, source: str, name: str, subject: str, first: date, last: date) -> list[Vintage]:
+    """Everything ever stored for one series with ``first <= period <= last``, by period, then by when it became known."""
+    found: list[Vintage] = []
+    for days in _days(first, last):
+        query = _vintages(days).where(
+            series_table.c.source == source, series_table.c.name == name, series_table.c.subject == subject
+        )
+        found += [Vintage(*row) for row in connection.execute(query)]
+    return found
+
+
+def origins(connection: Connection, figures: Iterable[tuple[int, date]], at: datetime) -> dict[tuple[int, date], str]:
+    """Where the figure of each (series id, period) that counts at ``at`` was read: ``document cell``. Bulk."""
+    by_period: dict[date, list[int]] = {}
+    for series_id, period in figures:
+        by_period.setdefault(period, []).append(series_id)
+    c = observation.c
+    query = (
+        select(c.series_id, pull.c.document, c.cell)
+        .join(pull, pull.c.id == c.pull_id)
+        .order_by(c.series_id, c.known_at, c.id)
+    )
+    found: dict[tuple[int, date], str] = {}
+    for period, ids in by_period.items():
+        for start in range(0, len(ids), _SERIES_ASKED):
+            mine = query.where(
+                c.period == period, c.series_id.in_(ids[start : start + _SERIES_ASKED]), c.known_at <= at
+            )
+            # In the order of becoming known, so that the last one stays.
+            found |= {(row.series_id, period): f"{row.document} {row.cell}" for row in connection.execute(mine)}
+    return found
+
+
+_ROW = [("id", "i8"), ("series", "i8"), ("period", "i8"), ("value", "f8"), ("known_at", "i8")]
+
+
+def _numbers(connection: Connection) -> Select[Any]:
+    """Columns of ``_ROW``."""
+    c, dialect = observation.c, connection.dialect.name
+    return select(
+        c.id, c.series_id, moments.as_days(c.period, dialect), c.value, moments.as_micros(c.known_at, dialect)
+    )
+
+
+def _figures(rows: NDArray[Any]) -> Figures:
+    return Figures(
+        id=np.ascontiguousarray(rows["id"]),
+        series=np.ascontiguousarray(rows["series"]),
+        period=rows["period"].astype("datetime64[D]"),
+        value=np.ascontiguousarray(rows["value"]),
+        known_at=(rows["known_at"] // 1_000_000).astype("datetime64[s]"),
+    )
+
+
+def _vintages(days: list[date]) -> Select[Any]:
+    c = observation.c
+    return (
+        select(c.period, c.value, series_table.c.unit, c.known_at, c.cell, pull.c.document, pull.c.started_at)
+        .join(series_table, series_table.c.id == c.series_id)
+        .join(pull, pull.c.id == c.pull_id)
+        # Every single day is named: one look-up each, where a range would read all other series in between.
+        .where(c.period.in_(days))
+        .order_by(c.period, c.known_at, c.id)
+    )
+
+
+def _days(first: date, last: date) -> Iterator[list[date]]:
+    """Every day from ``first`` to ``last``, in portions that fit into one statement."""
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    for start in range(0, len(days), _DAYS_ASKED):
+        yield days[start : start + _DAYS_ASKED]

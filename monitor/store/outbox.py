@@ -1,0 +1,181 @@
+"""Messages on their way: queued with the change they tell of, taken under a lease, tried, sent or given up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from alerts.alert import Identity, Kind
+from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
+from alerts.routing import Route
+from monitor.store import bulk, moments
+from monitor.store.pulls import clean
+from monitor.store.tables import alert, attempt, change, delivery
+
+_WAITING = (Status.QUEUED.value, Status.SENDING.value)
+_IDS_ASKED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up at ``finished_at``, with what came of its last try."""
+
+    id: int
+    identity: Identity
+    receiver: str
+    channel: str
+    address: str
+    attempts: int
+    finished_at: datetime
+    result: Result
+    answer: str
+
+
+def enqueue(connection: Connection, messages: Sequence[tuple[int, Route]], at: datetime) -> int:
+    """Queue one message per (change id, route), due at once; returns how many. Bulk.
+
+    The same change by the same way to the same receiver is one message, however often it is named.
+    """
+    keyed = {
+        key(change_id, route.receiver, route.channel, route.address): (change_id, route)
+        for change_id, route in reversed(messages)
+    }
+    rows = [(mark, change_id, route) for mark, (change_id, route) in reversed(keyed.items())]
+    columns: bulk.Columns = {
+        "change_id": [change_id for _, change_id, _ in rows],
+        "receiver": [route.receiver for _, _, route in rows],
+        "channel": [route.channel for _, _, route in rows],
+        "address": [route.address for _, _, route in rows],
+        "why": [route.why for _, _, route in rows],
+        "key": [mark for mark, _, _ in rows],
+        "status": bulk.Same(Status.QUEUED.value),
+        "attempts": bulk.Same(0),
+        "due_at": bulk.Same(moments.written(at, connection.dialect.name)),
+    }
+    bulk.insert(connection, delivery, len(rows), columns)
+    return len(rows)
+
+
+def claim(connection: Connection, channel: str, at: datetime, limit: int) -> list[Delivery]:
+    """Take up to ``limit`` messages of ``channel`` that are due, the longest due first, for ``LEASE`` from ``at``.
+
+    No two senders get the same one. A message whose sender fell silent is due
+    again when its lease ends; the try that was begun counts. Commit before sending.
+    """
+    c = delivery.c
+    due = (
+        select(c.id)
+        .where(c.status.in_(_WAITING), c.channel == channel, c.due_at <= at)
+        .order_by(c.due_at, c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # no such thing on SQLite, where one transaction writes at a time
+        .cte("due")
+    )
+    taken = connection.scalars(
+        update(delivery)
+        .where(c.id.in_(select(due.c.id)))
+        .values(status=Status.SENDING.value, attempts=c.attempts + 1, due_at=at + LEASE)
+        .returning(c.id)
+    )
+    ids = sorted(taken)
+    return [
+        message
+        for start in range(0, len(ids), _IDS_ASKED)
+        for message in _deliveries(connection, ids[start : start + _IDS_ASKED])
+    ]
+
+
+def finish(
+    connection: Connection, taken: Delivery, made: Attempt, status: Status, due_at: datetime, at: datetime
+) -> bool:
+    """Write down a try, and what becomes of the message: ``due_at`` is its next try if it is queued again.
+
+    Returns False where the lease had run out and another sender has it by now:
+    then only the try is written down.
+    """
+    c = delivery.c
+    tried = {"delivery_id": taken.id, "at": at, "result": made.result.value, "answer": clean(made.answer)}
+    connection.execute(insert(attempt), tried)
+    finished = at if status in (Status.SENT, Status.DEAD) else None
+    freed = connection.execute(
+        update(delivery)
+        .where(c.id == taken.id, c.status == Status.SENDING.value, c.attempts == taken.attempts + 1)
+        .values(status=status.value, due_at=due_at, finished_at=finished)
+    )
+    return freed.rowcount == 1
+
+
+def release(connection: Connection) -> int:
+    """End the leases of senders that are no more; only for the one process that leads. Returns how many."""
+    c = delivery.c
+    freed = update(delivery).where(c.status == Status.SENDING.value).values(status=Status.QUEUED.value)
+    return connection.execute(freed.values(due_at=moments.EPOCH)).rowcount
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many messages there are of each Status, zeros included."""
+    query = select(delivery.c.status, func.count()).group_by(delivery.c.status)
+    return {status.value: 0 for status in Status} | dict(connection.execute(query).all())
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next message is to be taken; None if none waits."""
+    found: datetime | None = connection.scalar(
+        select(func.min(delivery.c.due_at)).where(delivery.c.status.in_(_WAITING))
+    )
+    return found
+
+
+def dead(connection: Connection) -> list[DeadLetter]:
+    """Messages that were given up, the latest first."""
+    c = delivery.c
+    last = select(func.max(attempt.c.id)).where(attempt.c.delivery_id == c.id).correlate(delivery).scalar_subquery()
+    query = (
+        select(c.id, c.receiver, c.channel, c.address, c.attempts, c.finished_at)
+        .add_columns(alert.c.book, alert.c.target, alert.c.subject, alert.c.kind, attempt.c.result, attempt.c.answer)
+        .join(change, change.c.id == c.change_id)
+        .join(alert, alert.c.id == change.c.alert_id)
+        .join(attempt, attempt.c.id == last)
+        .where(c.status == Status.DEAD.value)
+        .order_by(c.finished_at.desc(), c.id.desc())
+    )
+    return [_dead_letter(row) for row in connection.execute(query)]
+
+
+def _deliveries(connection: Connection, ids: list[int]) -> list[Delivery]:
+    c = delivery.c
+    query: Select[Any] = (
+        select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts, change.c.notice)
+        .join(change, change.c.id == c.change_id)
+        .where(c.id.in_(ids))
+        .order_by(c.id)
+    )
+    return [
+        Delivery(
+            id=row.id,
+            key=row.key,
+            receiver=row.receiver,
+            channel=row.channel,
+            address=row.address,
+            why=row.why,
+            attempts=row.attempts - 1,
+            notice=row.notice,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _dead_letter(row: Any) -> DeadLetter:
+    return DeadLetter(
+        id=row.id,
+        identity=Identity(row.book, row.target, row.subject, Kind(row.kind)),
+        receiver=row.receiver,
+        channel=row.channel,
+        address=row.address,
+        attempts=row.attempts,
+        finished_at=row.finished_at,
+        result=Result(row.result),
+        answer=row.answer,
+    )

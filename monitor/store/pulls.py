@@ -1,0 +1,167 @@
+"""Every attempt to ask a source: when, with what outcome, what was refused."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from connectors.base import Failure
+from connectors.observation import Reading, Refusal, Refused
+from monitor.store import bulk
+from monitor.store.appending import Appended
+from monitor.store.tables import pull, refusal
+
+REFUSALS_KEPT = 1000
+"""Refused figures written down per pull; ``rows_refused`` counts all of them."""
+_OPEN = ""
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """How one pull ended. ``reason`` and ``detail`` are "" unless it failed; the counts are 0 if it did."""
+
+    outcome: Outcome
+    reason: str = ""
+    detail: str = ""
+    rows_read: int = 0
+    rows_new: int = 0
+    rows_revised: int = 0
+    rows_unchanged: int = 0
+    rows_refused: int = 0
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome is Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class PullRecord:
+    """Where a source stands. ``last_pull`` is when its last finished pull began, ``reason`` and ``detail`` are of that one.
+
+    Document, digest and counts are of the last successful pull, which began at
+    ``last_success`` (None, "" and 0 where there was none).
+    """
+
+    last_pull: datetime
+    reason: str
+    detail: str
+    last_success: datetime | None
+    document: str
+    digest: str
+    rows_read: int
+    rows_new: int
+    rows_revised: int
+    rows_unchanged: int
+    rows_refused: int
+
+
+def begin(connection: Connection, source: str, at: datetime) -> int:
+    """Write down that ``source`` (``book/source``) is about to be asked; returns the pull's id."""
+    blank = {"outcome": _OPEN, "reason": "", "detail": "", "document": "", "digest": ""}
+    counts = dict.fromkeys(("rows_read", "rows_new", "rows_revised", "rows_unchanged", "rows_refused"), 0)
+    made = connection.execute(insert(pull).values(source=source, started_at=at, **blank, **counts).returning(pull.c.id))
+    number: int = made.scalar_one()
+    return number
+
+
+def finish(
+    connection: Connection,
+    pull_id: int,
+    at: datetime,
+    reading: Reading,
+    appended: Appended,
+    refusals: list[Refusal] | tuple[Refusal, ...],
+) -> Pulled:
+    """Write down what a source answered. ``refusals`` are those of the connector and the pipeline; the store's are added."""
+    refused = [*refusals, *appended.refusals]
+    pulled = Pulled(
+        Outcome.OK,
+        rows_read=appended.read - len(appended.refusals) + len(refused),
+        rows_new=appended.new,
+        rows_revised=appended.revised,
+        rows_unchanged=appended.unchanged,
+        rows_refused=len(refused),
+    )
+    _end(connection, pull_id, at, pulled, clean(reading.document), reading.digest)
+    kept = refused[:REFUSALS_KEPT]
+    columns: bulk.Columns = {
+        "pull_id": bulk.Same(pull_id),
+        "series": [clean(row.series) for row in kept],
+        "subject": [clean(row.subject) for row in kept],
+        "cell": [clean(row.cell) for row in kept],
+        "reason": [row.reason.value for row in kept],
+        "text": [clean(row.text) for row in kept],
+    }
+    bulk.insert(connection, refusal, len(kept), columns)
+    return pulled
+
+
+def fail(connection: Connection, pull_id: int, at: datetime, reason: Failure, detail: str) -> Pulled:
+    """Write down that a source gave nothing, and why."""
+    pulled = Pulled(Outcome.FAILED, reason=reason.value, detail=clean(detail))
+    _end(connection, pull_id, at, pulled, "", "")
+    return pulled
+
+
+def latest(connection: Connection) -> dict[str, PullRecord]:
+    """Where every source stands that was ever asked and answered or failed."""
+    last = {row.source: row for row in connection.execute(_newest(Outcome.OK, Outcome.FAILED))}
+    good = {row.source: row for row in connection.execute(_newest(Outcome.OK))}
+    return {source: _record(row, good.get(source)) for source, row in last.items()}
+
+
+def failing(connection: Connection) -> list[str]:
+    """Sources (``book/source``) whose last finished pull gave nothing."""
+    return [source for source, record in latest(connection).items() if record.reason]
+
+
+def refusals(connection: Connection, source: str) -> list[Refusal]:
+    """What the last successful pull of ``source`` refused, in the document's order; at most ``REFUSALS_KEPT``."""
+    newest = select(func.max(pull.c.id)).where(pull.c.source == source, pull.c.outcome == Outcome.OK.value)
+    c = refusal.c
+    query = select(c.cell, c.reason, c.text, c.series, c.subject).where(c.pull_id == newest.scalar_subquery())
+    return [
+        Refusal(cell, Refused(reason), text, series, subject)
+        for cell, reason, text, series, subject in connection.execute(query.order_by(c.id))
+    ]
+
+
+def clean(text: str) -> str:
+    """Foreign words as every database takes them: without NUL and broken surrogates."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _end(connection: Connection, pull_id: int, at: datetime, pulled: Pulled, document: str, digest: str) -> None:
+    values = {name: getattr(pulled, name) for name in Pulled.__slots__}
+    connection.execute(
+        update(pull).where(pull.c.id == pull_id).values(finished_at=at, document=document, digest=digest, **values)
+    )
+
+
+def _newest(*outcomes: Outcome) -> Select[Any]:
+    """The newest pull of each source with one of ``outcomes``."""
+    ids = select(func.max(pull.c.id)).where(pull.c.outcome.in_([outcome.value for outcome in outcomes]))
+    return select(pull).where(pull.c.id.in_(ids.group_by(pull.c.source)))
+
+
+def _record(last: Any, good: Any | None) -> PullRecord:
+    return PullRecord(
+        last_pull=last.started_at,
+        reason=last.reason,
+        detail=last.detail,
+        last_success=good.started_at if good else None,
+        document=good.document if good else "",
+        digest=good.digest if good else "",
+        rows_read=good.rows_read if good else 0,
+        rows_new=good.rows_new if good else 0,
+        rows_revised=good.rows_revised if good else 0,
+        rows_unchanged=good.rows_unchanged if good else 0,
+        rows_refused=good.rows_refused if good else 0,
+    )

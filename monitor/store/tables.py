@@ -1,0 +1,185 @@
+"""The tables. Migrations make them; a test proves that both agree.
+
+Observations and changes are only ever added. Columns that hold an enum hold its word.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from monitor.store.moments import Day, Moment
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the type is exactly INTEGER.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", _Id, primary_key=True)
+
+
+series = Table(
+    "series",
+    metadata,
+    _id(),
+    Column("source", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("unit", String, nullable=False),
+    UniqueConstraint("source", "name", "subject"),
+    # Covers the look-up of all series of a source, which every pull begins with.
+    Index(None, "source", "name", "unit", "subject"),
+)
+
+# The id is the feed position: rows become visible in its order. No foreign keys here: the one writer takes both ids
+# from rows of the same transaction, and checking them costs more than writing the row.
+observation = Table(
+    "observation",
+    metadata,
+    _id(),
+    Column("series_id", BigInteger, nullable=False),
+    Column("period", Day, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("known_at", Moment, nullable=False),
+    Column("pull_id", BigInteger, nullable=False),
+    Column("cell", String, nullable=False),
+    # Period first: figures arrive and are read a period at a time, so neighbours stay neighbours. Not unique: a source
+    # may correct itself within one moment (a repeated tick at the same hour); then the higher id is the newer.
+    Index(None, "period", "series_id", "known_at"),
+)
+
+pull = Table(
+    "pull",
+    metadata,
+    _id(),
+    Column("source", String, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("outcome", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("document", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("rows_read", Integer, nullable=False),
+    Column("rows_new", Integer, nullable=False),
+    Column("rows_revised", Integer, nullable=False),
+    Column("rows_unchanged", Integer, nullable=False),
+    Column("rows_refused", Integer, nullable=False),
+    Index(None, "source", "outcome", "id"),
+)
+
+refusal = Table(
+    "refusal",
+    metadata,
+    _id(),
+    Column("pull_id", BigInteger, ForeignKey("pull.id"), nullable=False, index=True),
+    Column("series", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("cell", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("text", String, nullable=False),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    _id(),
+    Column("book", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("level", SmallInteger, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("changed", Moment, nullable=False),
+    Column("last_change_id", BigInteger, nullable=False),
+    UniqueConstraint("book", "target", "subject", "kind"),
+)
+
+change = Table(
+    "change",
+    metadata,
+    _id(),
+    Column("alert_id", BigInteger, ForeignKey("alert.id"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("event", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("previous_level", SmallInteger, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("notice", JSON, nullable=False),
+)
+
+# due_at is when a row is to be taken next: its next try while queued, the end of its sender's lease while sending.
+# attempts counts the tries begun; it only grows, and so it also tells whose lease it is.
+delivery = Table(
+    "delivery",
+    metadata,
+    _id(),
+    Column("change_id", BigInteger, ForeignKey("change.id"), nullable=False),
+    Column("receiver", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("key", String, nullable=False, unique=True),
+    Column("status", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Index(None, "status", "channel", "due_at"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    _id(),
+    Column("delivery_id", BigInteger, ForeignKey("delivery.id"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("result", String, nullable=False),
+    Column("answer", String, nullable=False),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("job", String, primary_key=True),
+    Column("slot", Moment, primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("outcome", String, nullable=False),
+    Column("detail", String, nullable=False),
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("wall_at", Moment, nullable=False),
+    Column("clock_at", Moment, nullable=False),
+)

@@ -1,0 +1,95 @@
+"""One target on the page: everything that is said about it, as text."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from markupsafe import Markup
+
+from monitor.web.chart import pace_chart
+from monitor.web.rows import Span
+from rules import wording
+from rules.calendar import label
+from rules.target import Book, Level, Measure, quantity
+from rules.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A target of one subject. ``""`` stands for what is not known or does not apply; ``details`` are (title, text)."""
+
+    anchor: str
+    level: Level
+    name: str
+    item: int | None
+    subject: str
+    lead: str
+    mark: str
+    goal: str
+    actual: str
+    period: str
+    expected: str
+    gap: str
+    pace: str
+    reason: str
+    chart: Markup
+    details: tuple[tuple[str, str], ...]
+
+
+def card(book: Book, span: Span, row: int, today: date) -> Card:
+    """The card of one row."""
+    verdict = span.verdict(row)
+    target, unit = verdict.target, verdict.target.goal.unit
+    return Card(
+        anchor=anchor(book.id, target.id, verdict.subject),
+        level=verdict.level,
+        name=target.name,
+        item=target.item,
+        subject=verdict.subject,
+        lead="、".join(target.lead),
+        mark=book.mark(target),
+        goal=wording.goal(verdict),
+        actual="" if verdict.actual is None else quantity(verdict.actual, unit),
+        period="" if verdict.period is None else label(target.every, verdict.period),
+        expected="" if verdict.expected is None else quantity(verdict.expected, unit),
+        gap=wording.gap(verdict),
+        pace=wording.pace(verdict),
+        reason=wording.reason(verdict),
+        chart=_chart(span, row, verdict, today),
+        details=_details(book, verdict),
+    )
+
+
+def anchor(book: str, target: str, subject: str) -> str:
+    """Where the card stands on the page."""
+    return "/".join(part for part in (book, target, subject) if part)
+
+
+def _chart(span: Span, row: int, verdict: Verdict, today: date) -> Markup:
+    """No chart for a task, nor for a figure that comes once a year: there is no course to draw."""
+    panel = span.judged.panel
+    if verdict.target.measure is Measure.MILESTONE or len(panel.block.ends) < 2:
+        return Markup()
+    block = panel.block
+    drawn = pace_chart(
+        block.ends, block.expected[:, row], panel.values[:, row], float(block.goal[row]), today, verdict.level
+    )
+    return Markup(drawn)  # noqa: S704  numbers and escaped words only
+
+
+def _details(book: Book, verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    """What a reader asks next: the plan's words, who answers, and by which rule it is judged."""
+    target, item = verdict.target, book.item(verdict.target.item)
+    said = [
+        ("原文", item.text if item else target.words),
+        ("责任单位", "、".join(target.responsible)),
+    ]
+    if target.measure is not Measure.MILESTONE:
+        said += [
+            ("口径", wording.MEASURES[target.measure]),
+            ("计划曲线", wording.curve(target.expect, target)),
+            ("黄色", wording.threshold(target.levels.yellow, target)),
+            ("红色", wording.threshold(target.levels.red, target)),
+            ("报送时限", wording.publication(target.published, target)),
+            ("数据来源", target.source or ""),
+        ]
+    return tuple((title, text) for title, text in said if text)

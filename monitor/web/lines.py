@@ -1,0 +1,118 @@
+"""Open alerts and sources, as lines of the status page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.alert import Event, Kind, State
+from connectors.base import Failure
+from monitor.snapshot import OpenAlert, Snapshot, SourceHealth
+from monitor.web.cards import anchor
+from monitor.web.rows import Span, row_of
+from rules import wording
+from rules.target import Book, Level
+
+_KINDS = {Kind.PACE: "进度", Kind.DATA: "数据"}
+_STATES = {State.FIRING: "预警", State.PENDING: "观察"}
+_FAILURES = {
+    Failure.NOT_FOUND: "找不到文件或地址",
+    Failure.UNREACHABLE: "无法连接",
+    Failure.TIMEOUT: "超时未答",
+    Failure.DENIED: "拒绝访问",
+    Failure.BAD_ANSWER: "内容无法读取",
+    Failure.TOO_LARGE: "内容过大",
+    Failure.MISCONFIGURED: "配置有误",
+    Failure.INTERNAL: "内部错误",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """An open alert. ``anchor`` is "" where its card is not on the page, ``told`` None while nobody was told."""
+
+    level: Level
+    state: str
+    name: str
+    subject: str
+    anchor: str
+    said: str
+    lead: str
+    since: datetime
+    told: datetime | None
+    mark: str
+
+
+def alert_lines(
+    alerts: Sequence[OpenAlert], book: Book, found: Sequence[Span], *, most: int, linked: bool
+) -> list[AlertLine]:
+    """The ``most`` that matter most: firing before observed, red before yellow, the oldest first."""
+    order = sorted(alerts, key=lambda item: (item.alert.state is not State.FIRING, -item.alert.level, item.alert.since))
+    by_id = {span.target.id: span for span in found}
+    return [_line(item, book, by_id.get(item.alert.identity.target), linked=linked) for item in order[:most]]
+
+
+def of_book(snapshot: Snapshot, book: Book) -> list[OpenAlert]:
+    """Its open alerts."""
+    return [item for item in snapshot.alerts if item.alert.identity.book == book.id]
+
+
+def _line(item: OpenAlert, book: Book, span: Span | None, *, linked: bool) -> AlertLine:
+    alert, notice, identity = item.alert, item.notice, item.alert.identity
+    return AlertLine(
+        level=alert.level,
+        state=_KINDS[identity.kind] + _STATES.get(alert.state, ""),
+        name=notice.name,
+        subject=identity.subject,
+        anchor=anchor(book.id, identity.target, identity.subject) if linked and span is not None else "",
+        said=_said(item, span),
+        lead="、".join(notice.lead),
+        since=alert.since,
+        told=datetime.fromisoformat(notice.at) if Event(notice.event).told else None,
+        mark=notice.mark,
+    )
+
+
+def _said(item: OpenAlert, span: Span | None) -> str:
+    """How things stand now; the words of the last change where the target left the book."""
+    identity = item.alert.identity
+    row = None if span is None else row_of(span, identity.subject)
+    if span is None or row is None:
+        return item.notice.gap_text
+    verdict = span.verdict(row)
+    if identity.kind is Kind.DATA:
+        return wording.reason(verdict)
+    gap = wording.gap(verdict)
+    return gap if verdict.judged else "；".join(filter(None, (gap, wording.reason(verdict))))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A source and, in words, how it is. ``well`` is None before its first pull."""
+
+    source: SourceHealth
+    book: str
+    well: bool | None
+    said: str
+    detail: str
+
+
+def source_lines(snapshot: Snapshot) -> list[SourceLine]:
+    """The sources of all books; failed ones first."""
+    titles = {book.id: book.title for book in snapshot.books}
+    lines = [_source(source, titles.get(source.book, source.book)) for source in snapshot.sources]
+    return sorted(lines, key=lambda line: line.well is not False)
+
+
+def _source(source: SourceHealth, book: str) -> SourceLine:
+    if source.last_pull is None:
+        return SourceLine(source, book, None, "尚未读取", "")
+    if not source.reason:
+        return SourceLine(source, book, well=True, said="正常", detail="")
+    known = source.reason in set(Failure)
+    return SourceLine(
+        source,
+        book,
+        well=False,
+        said=_FAILURES[Failure(source.reason)] if known else source.reason,
+        detail=source.detail,
+    )

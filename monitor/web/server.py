@@ -1,0 +1,144 @@
+"""The daemon's face: status page, metrics, health, API. It reads snapshots and changes nothing."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monitor import metrics
+from monitor.metrics import Meters
+from monitor.snapshot import Snapshot
+from monitor.web import api
+from monitor.web.page import STYLE_HASH, render
+from rules.target import Level
+
+_READ = ["GET", "HEAD"]
+_WAITING = "尚未完成首轮判定，请稍后再试"
+_HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:;"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_GZIP = 16 + zlib.MAX_WBITS
+_MOST = 10_000  # objects in one answer of the API
+
+
+def create_app(
+    snapshot: Callable[[], Snapshot | None], meters: Meters, reload: Callable[[], str] | None = None
+) -> FastAPI:
+    """Build the web application.
+
+    ``snapshot`` gives the latest state, None before the first cycle. ``reload``
+    reads the configuration anew and returns what is wrong with it, "" where it
+    is now in force; without it there is no way to reload over HTTP.
+    """
+    app = FastAPI(title="duban", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_Headers)
+    _add_page(app, snapshot, meters)
+    _add_health(app, snapshot)
+    _add_api(app, snapshot)
+    if reload is not None:
+        _add_reload(app, reload)
+    return app
+
+
+def _add_page(app: FastAPI, snapshot: Callable[[], Snapshot | None], meters: Meters) -> None:
+    @app.api_route("/", methods=_READ)
+    def page() -> HTMLResponse:
+        now = snapshot()
+        return HTMLResponse(render(now), status_code=200 if now is not None else 503)
+
+    @app.api_route("/metrics", methods=_READ)
+    def exposition(request: Request) -> Response:
+        headers = {"Content-Type": metrics.CONTENT_TYPE, "Vary": "Accept-Encoding"}
+        if request.method == "HEAD":
+            return Response(headers=headers)
+        pieces: Iterable[bytes] = metrics.chunks(snapshot(), meters)
+        if _takes_gzip(request.headers.get("Accept-Encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+            pieces = _zipped(pieces)
+        return StreamingResponse(pieces, headers=headers)
+
+
+def _add_health(app: FastAPI, snapshot: Callable[[], Snapshot | None]) -> None:
+    @app.api_route("/-/healthy", methods=_READ)
+    async def healthy() -> PlainTextResponse:
+        return PlainTextResponse("正常\n")
+
+    @app.api_route("/-/ready", methods=_READ)
+    async def ready() -> PlainTextResponse:
+        if snapshot() is None:
+            return PlainTextResponse(f"{_WAITING}\n", status_code=503)
+        return PlainTextResponse("就绪\n")
+
+
+def _add_api(app: FastAPI, snapshot: Callable[[], Snapshot | None]) -> None:
+    waiting = {"error": _WAITING}
+
+    @app.get("/api/v1/targets")
+    def targets(
+        book: str | None = None,
+        level: Annotated[Level | None, Query()] = None,
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=_MOST)] = 1000,
+    ) -> JSONResponse:
+        now = snapshot()
+        if now is None:
+            return JSONResponse(waiting, status_code=503)
+        return JSONResponse(api.targets(now, book, level, offset, limit))
+
+    @app.get("/api/v1/alerts")
+    def alerts() -> JSONResponse:
+        now = snapshot()
+        return JSONResponse(waiting, status_code=503) if now is None else JSONResponse(api.alerts(now))
+
+
+def _add_reload(app: FastAPI, reload: Callable[[], str]) -> None:
+    @app.post("/-/reload")
+    def reload_now() -> PlainTextResponse:
+        errors = reload()
+        if errors:
+            return PlainTextResponse(f"新配置有误，未予采用，原配置继续有效：\n{errors}\n", status_code=400)
+        return PlainTextResponse("新配置已生效\n")
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for offer in accepted.lower().split(","):
+        coding, _, weight = offer.replace(" ", "").partition(";")
+        if coding in ("gzip", "*"):
+            return weight.removeprefix("q=").rstrip("0.") != "" if weight else True
+    return False
+
+
+def _zipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Compress as it comes, quickly: a scrape waits for us."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()
+
+
+class _Headers:
+    """Adds the security headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

@@ -1,0 +1,60 @@
+"""From what is written to what works: connectors of the books, channels of the settings. Errors have their place."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from alerts.channels.base import Channel
+from alerts.channels.registry import channel_class
+from connectors.base import Connector, ConnectorError
+from connectors.registry import connector_class
+from monitor.config import ChannelSpec
+from rules.document import Invalid, explain
+from rules.target import Book, Source
+
+
+class Feed(NamedTuple):
+    """One source of one book, ready to be asked."""
+
+    book: Book
+    source: Source
+    connector: Connector
+
+
+def feeds(books: Iterable[Book], errors: list[str]) -> dict[str, Feed]:
+    """Every source of every book by its key ``book/name``; one that cannot be made adds its words to ``errors``."""
+    made: dict[str, Feed] = {}
+    for book in books:
+        for source in book.sources.values():
+            try:
+                kind = connector_class(source.connector)
+                options = _options(kind.Options, source.options, source.place)
+                made[source.key] = Feed(book, source, kind(options, book.folder))
+            except ConnectorError as error:
+                errors.append(f"{source.place}: {error.detail}")
+            except Invalid as error:
+                errors.extend(error.errors)
+    return made
+
+
+def channels(specs: Mapping[str, ChannelSpec], errors: list[str]) -> dict[str, Channel]:
+    """Every channel of the settings by its name; one that cannot be made adds its words to ``errors``."""
+    made: dict[str, Channel] = {}
+    for name, spec in specs.items():
+        try:
+            kind = channel_class(spec.kind)
+            made[name] = kind(_options(kind.Options, spec.model_extra or {}, f"channels.{name}"), Path())
+        except LookupError as error:
+            errors.append(f"channels.{name}: {error.args[0]}")
+        except Invalid as error:
+            errors.extend(error.errors)
+    return made
+
+
+def _options(model: type[BaseModel], given: Mapping[str, Any], place: str) -> BaseModel:
+    try:
+        return model.model_validate(given)
+    except ValidationError as found:
+        raise Invalid([f"{place}: {explain(error, model)}" for error in found.errors()]) from None

@@ -1,0 +1,83 @@
+"""Readings, changes and notices for the tests of the store."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+from sqlalchemy import Connection
+
+from alerts.alert import Alert, Change, Event, Identity, Kind, State
+from alerts.notice import Notice
+from connectors.observation import Observation, frame
+from monitor.store import pulls
+from monitor.store.observations import Appended, append
+from rules.target import Level
+
+SOURCE = "wansheng-2025/filings"
+START = datetime(2025, 10, 20, 1, 30, tzinfo=UTC)
+
+
+def hours(count: float) -> datetime:
+    """So many hours after START."""
+    return START + timedelta(hours=count)
+
+
+def reading(*rows: tuple[str, str, date, float] | tuple[str, str, date, float, datetime | None]) -> pd.DataFrame:
+    """A frame of figures in 人: series, subject, period, value, and when it was published if that is stated."""
+    return frame(_observation(*row) for row in rows)
+
+
+def _observation(
+    series: str, subject: str, period: date, value: float, known_at: datetime | None = None, unit: str = "人"
+) -> Observation:
+    return Observation(series, subject, period, value, unit, known_at, f"{series}{period:%m}")
+
+
+def store(connection: Connection, at: datetime, observations: pd.DataFrame, source: str = SOURCE) -> Appended:
+    """Append under a pull of its own."""
+    return append(connection, source, pulls.begin(connection, source, at), observations, at)
+
+
+def identity(target: str = "urban-jobs", subject: str = "", kind: Kind = Kind.PACE) -> Identity:
+    return Identity("wansheng-2025", target, subject, kind)
+
+
+def step(
+    event: Event = Event.FIRED,
+    level: Level = Level.YELLOW,
+    at: datetime = START,
+    of: Identity | None = None,
+    previous: Level = Level.GREEN,
+) -> tuple[Alert, Change, Notice]:
+    """A change of an alert with everything that is saved for it."""
+    state = {Event.NOTICED: State.PENDING, Event.LAPSED: State.RESOLVED, Event.RESOLVED: State.RESOLVED}.get(
+        event, State.FIRING
+    )
+    who = of or identity()
+    change = Change(who, at, event, state, level, previous, START)
+    return Alert(who, state, level, START, at), change, notice(change)
+
+
+def steps(targets: Iterable[str]) -> list[tuple[Alert, Change, Notice]]:
+    return [step(of=identity(target)) for target in targets]
+
+
+def notice(change: Change) -> Notice:
+    facts = dict.fromkeys(Notice.__slots__, "")
+    numbers = dict.fromkeys(("item", "goal_value", "actual", "expected", "shortfall"), None)
+    return Notice.of(
+        facts
+        | numbers
+        | {
+            "book": change.identity.book,
+            "target": change.identity.target,
+            "name": "城镇新增就业",
+            "lead": ["人力社保局"],
+            "responsible": ["相关部门", "镇街"],
+            "actual": 2900.5,
+            "event": change.event.value,
+            "level": int(change.level),
+            "previous_level": int(change.previous_level),
+            "at": change.at.isoformat(),
+        }
+    )

@@ -1,0 +1,86 @@
+import pytest
+from sqlalchemy import Connection, Engine, func, select
+
+from alerts.alert import Event, Kind, State
+from monitor.snapshot import OpenAlert
+from monitor.store import alerts
+from monitor.store.tables import alert, change
+from rules.target import Level
+from tests.monitor.store.samples import hours, identity, step, steps
+
+
+def test_nothing_stands_at_first(connection: Connection) -> None:
+    assert alerts.standing(connection) == []
+    assert alerts.open_alerts(connection) == []
+    assert alerts.history(connection, identity()) == []
+    assert alerts.save(connection, []) == []
+
+
+def test_an_alert_comes_back_as_it_was_saved(connection: Connection) -> None:
+    saved = step()
+    (number,) = alerts.save(connection, [saved])
+    assert alerts.standing(connection) == [saved[0]]
+    assert alerts.open_alerts(connection) == [OpenAlert(saved[0], saved[2])]
+    assert alerts.history(connection, identity()) == [(number, saved[1], saved[2])]
+
+
+def test_an_alert_moves_and_its_history_grows(connection: Connection) -> None:
+    moves = [
+        step(Event.NOTICED, Level.YELLOW),
+        step(Event.FIRED, Level.YELLOW, hours(1)),
+        step(Event.WORSENED, Level.RED, hours(2), previous=Level.YELLOW),
+    ]
+    numbers = [number for move in moves for number in alerts.save(connection, [move])]
+    assert alerts.standing(connection) == [moves[-1][0]]
+    assert alerts.open_alerts(connection)[0].notice == moves[-1][2]
+    assert alerts.history(connection, identity()) == [
+        (number, move[1], move[2]) for number, move in zip(numbers, moves, strict=True)
+    ]
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_pending_alert_stands_and_a_resolved_one_does_not(connection: Connection) -> None:
+    alerts.save(connection, [step(Event.NOTICED, of=identity("a")), step(of=identity("b"))])
+    assert {found.state for found in alerts.standing(connection)} == {State.PENDING, State.FIRING}
+    alerts.save(connection, [step(Event.RESOLVED, Level.GREEN, hours(1), identity("b"), Level.YELLOW)])
+    assert [found.identity.target for found in alerts.standing(connection)] == ["a"]
+    assert len(alerts.history(connection, identity("b"))) == 2
+
+
+def test_target_subject_and_kind_keep_alerts_apart(connection: Connection) -> None:
+    identities = [identity("a"), identity("a", "甲县"), identity("a", "", Kind.DATA), identity("b")]
+    alerts.save(connection, [step(of=who) for who in identities])
+    assert {found.identity for found in alerts.standing(connection)} == set(identities)
+    assert [len(alerts.history(connection, who)) for who in identities] == [1, 1, 1, 1]
+
+
+def test_of_two_changes_of_one_alert_the_last_says_where_it_stands(connection: Connection) -> None:
+    moves = [step(), step(Event.WORSENED, Level.RED, hours(1), previous=Level.YELLOW)]
+    first, second = alerts.save(connection, moves)
+    assert first < second
+    assert alerts.standing(connection) == [moves[1][0]]
+    assert [number for number, _, _ in alerts.history(connection, identity())] == [first, second]
+
+
+def test_many_are_saved_in_a_few_statements(engine: Engine) -> None:
+    moves = steps(f"t{n}" for n in range(6_000))
+    with engine.begin() as connection:
+        alerts.save(connection, moves[:1500])
+    with engine.begin() as connection:
+        numbers = alerts.save(connection, moves)
+        assert len(set(numbers)) == 6_000
+        assert connection.scalar(select(func.count()).select_from(alert)) == 6_000
+        found = dict(connection.execute(select(change.c.id, alert.c.target).join(alert)).all())
+        assert [found[number] for number in numbers] == [move[1].identity.target for move in moves]
+
+
+def test_what_is_rolled_back_leaves_no_trace(engine: Engine) -> None:
+    with engine.connect() as connection:
+        alerts.save(connection, [step()])
+        connection.rollback()
+        assert alerts.standing(connection) == []
+
+
+def test_a_moment_without_time_zone_is_an_error(connection: Connection) -> None:
+    with pytest.raises(Exception, match="naive_datetime"):
+        alerts.save(connection, [step(at=hours(1).replace(tzinfo=None))])

@@ -1,0 +1,179 @@
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from sqlalchemy import Connection, Engine, func, select
+
+from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
+from alerts.routing import Route
+from monitor.store import alerts, outbox
+from monitor.store.database import reading
+from monitor.store.tables import attempt, delivery
+from tests.monitor.store.samples import START, hours, identity, step, steps
+
+OFFICE = Route("人力社保局", "folder", "", "人力社保局是该目标的牵头单位")
+HOOK = Route("督查办", "webhook", "http://127.0.0.1/x", "督查办负责督办本方案")
+SENT = Attempt(Result.SENT, "ok")
+BROKEN = Attempt(Result.UNREACHABLE, "拒绝\0连接")
+
+
+def _queue(connection: Connection, *routes: Route, count: int = 1) -> list[int]:
+    changes = alerts.save(connection, steps(f"t{n}" for n in range(count)))
+    outbox.enqueue(connection, [(change, route) for change in changes for route in routes], START)
+    return changes
+
+
+def _claim(connection: Connection, at=START, limit: int = 10) -> list[Delivery]:
+    return outbox.claim(connection, "folder", at, limit)
+
+
+def test_a_message_is_due_at_once_and_says_all_that_a_sender_needs(connection: Connection) -> None:
+    (change,) = alerts.save(connection, [step()])
+    assert outbox.enqueue(connection, [(change, OFFICE)], START) == 1
+    assert outbox.next_due(connection) == START
+    (taken,) = _claim(connection)
+    mark = key(change, "人力社保局", "folder", "")
+    assert taken == Delivery(taken.id, mark, "人力社保局", "folder", "", OFFICE.why, 0, taken.notice)
+    assert taken.notice == step()[2].facts() | {"lead": ["人力社保局"], "responsible": ["相关部门", "镇街"]}
+
+
+def test_nothing_is_queued_and_nothing_taken_from_an_empty_outbox(connection: Connection) -> None:
+    assert outbox.enqueue(connection, [], START) == 0
+    assert _claim(connection) == []
+    assert outbox.next_due(connection) is None
+    assert outbox.dead(connection) == []
+    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 0, "dead": 0}
+
+
+def test_the_same_message_is_queued_once(connection: Connection) -> None:
+    (change,) = alerts.save(connection, [step()])
+    assert (
+        outbox.enqueue(connection, [(change, OFFICE), (change, OFFICE._replace(why="抄送")), (change, HOOK)], START)
+        == 2
+    )
+    assert [taken.why for taken in _claim(connection)] == [OFFICE.why]
+
+
+def test_channels_do_not_wait_for_each_other(connection: Connection) -> None:
+    _queue(connection, OFFICE, HOOK)
+    assert [taken.channel for taken in outbox.claim(connection, "webhook", START, 10)] == ["webhook"]
+    assert [taken.channel for taken in _claim(connection)] == ["folder"]
+
+
+def test_the_longest_due_go_first_and_no_more_than_asked_for(connection: Connection) -> None:
+    (late,) = alerts.save(connection, [step(of=identity("late"))])
+    outbox.enqueue(connection, [(late, OFFICE)], hours(1))
+    _queue(connection, OFFICE, count=3)
+    assert [len(_claim(connection, limit=2)), len(_claim(connection, limit=2))] == [2, 1]
+    assert [taken.notice["target"] for taken in _claim(connection, hours(1), 1)] != []
+
+
+def test_what_is_not_due_yet_is_left_alone(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    assert _claim(connection, START - timedelta(microseconds=1)) == []
+
+
+def test_a_taken_message_belongs_to_its_sender_until_the_lease_ends(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    (first,) = _claim(connection)
+    assert _claim(connection) == []
+    assert outbox.next_due(connection) == START + LEASE
+    (second,) = _claim(connection, START + LEASE)
+    assert (second.id, second.key, second.attempts) == (first.id, first.key, 1)
+
+
+def test_a_sender_that_comes_back_too_late_changes_nothing(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    (first,) = _claim(connection)
+    (second,) = _claim(connection, hours(1))
+    assert outbox.finish(connection, first, BROKEN, Status.DEAD, hours(1), hours(1)) is False
+    assert outbox.counts(connection)["sending"] == 1
+    assert outbox.finish(connection, second, SENT, Status.SENT, hours(1), hours(1)) is True
+    assert outbox.finish(connection, second, BROKEN, Status.QUEUED, hours(1), hours(1)) is False
+    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 1, "dead": 0}
+    assert connection.scalar(select(func.count()).select_from(attempt)) == 3
+
+
+def test_a_new_leader_takes_up_what_a_dead_one_was_sending(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    (lost,) = _claim(connection)
+    assert outbox.release(connection) == 1
+    (again,) = _claim(connection)
+    assert (again.id, again.attempts) == (lost.id, 1)
+    assert not outbox.finish(connection, lost, SENT, Status.SENT, START, START)
+
+
+def test_a_sent_message_is_never_taken_again(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    (taken,) = _claim(connection)
+    outbox.finish(connection, taken, SENT, Status.SENT, START, hours(1))
+    assert _claim(connection, hours(1000)) == []
+    assert outbox.next_due(connection) is None
+    assert connection.execute(select(delivery.c.finished_at)).scalar_one() == hours(1)
+
+
+def test_a_failed_try_is_made_again_when_it_is_due(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    (taken,) = _claim(connection)
+    assert outbox.finish(connection, taken, BROKEN, Status.QUEUED, hours(1), START)
+    assert outbox.counts(connection)["queued"] == 1
+    assert outbox.next_due(connection) == hours(1)
+    assert _claim(connection, hours(0.9)) == []
+    assert [again.attempts for again in _claim(connection, hours(1))] == [1]
+
+
+def test_a_dead_letter_is_listed_with_the_last_answer(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    for hour, status, answer in ((0, Status.QUEUED, BROKEN), (1, Status.DEAD, Attempt(Result.REJECTED, "拒收"))):
+        (taken,) = _claim(connection, hours(hour))
+        outbox.finish(connection, taken, answer, status, hours(hour + 1), hours(hour))
+    (letter,) = outbox.dead(connection)
+    assert (letter.identity, letter.receiver, letter.channel) == (identity("t0"), "人力社保局", "folder")
+    assert (letter.attempts, letter.finished_at, letter.result, letter.answer) == (2, hours(1), Result.REJECTED, "拒收")
+    assert _claim(connection, hours(1000)) == []
+
+
+def test_alert_and_messages_are_saved_together_or_not_at_all(engine: Engine) -> None:
+    with engine.connect() as connection:
+        _queue(connection, OFFICE)
+        connection.rollback()
+    with reading(engine) as connection:
+        assert alerts.standing(connection) == []
+        assert sum(outbox.counts(connection).values()) == 0
+
+
+def test_senders_at_work_at_once_never_get_the_same_message(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _queue(connection, OFFICE, count=400)
+
+    def take(_: int) -> list[int]:
+        mine: list[int] = []
+        while True:
+            with engine.begin() as connection:
+                taken = _claim(connection, limit=7)
+            if not taken:
+                return mine
+            mine += [row.id for row in taken]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = Counter(number for mine in pool.map(take, range(4)) for number in mine)
+    assert len(found) == 400
+    assert set(found.values()) == {1}
+
+
+def test_on_postgresql_a_sender_passes_by_what_another_one_is_taking(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _queue(connection, OFFICE, count=4)
+    if engine.dialect.name == "sqlite":
+        return
+    with engine.connect() as one, engine.connect() as other:
+        assert {row.id for row in _claim(one, limit=2)}.isdisjoint({row.id for row in _claim(other, limit=4)})
+
+
+def test_a_storm_is_queued_and_taken_in_bulk(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _queue(connection, OFFICE, HOOK, count=2000)
+    with engine.begin() as connection:
+        assert len(_claim(connection, limit=20_000)) == 2000
+    with reading(engine) as connection:
+        assert outbox.counts(connection) == {"queued": 2000, "sending": 2000, "sent": 0, "dead": 0}

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from alerts.routing import Contact
+from monitor import config
+from rules.document import Invalid
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "duban.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_everything_has_a_default():
+    settings = config.load(None, {})
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.receivers == {"default": (Contact("folder", ""),)}
+
+
+def test_receivers_name_channels_with_or_without_an_address(tmp_path):
+    path = written(
+        tmp_path,
+        "channels:\n  folder: {kind: folder, path: out}\n  mail: {kind: email, host: localhost}\n"
+        "receivers:\n  人力社保局: [folder, {mail: rsj@example.gov.cn}]\n",
+    )
+    settings = config.load(path, {})
+    assert settings.receivers["人力社保局"] == (Contact("folder", ""), Contact("mail", "rsj@example.gov.cn"))
+
+
+def test_the_environment_overrides_the_file(tmp_path):
+    path = written(tmp_path, "listen: 127.0.0.1:9000\ncycle: 30\n")
+    settings = config.load(path, {"DUBAN_LISTEN": "0.0.0.0:8001"})
+    assert (settings.listen, settings.cycle) == ("0.0.0.0:8001", 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("cycle: 5\nlissten: x:1\n", 2, "是否应为 'listen'"),
+        ("cycle: 0\n", 1, "cycle"),
+        ("listen: here\n", 1, "listen"),
+        ("receivers:\n  default: folder\n", 2, "应为渠道的列表"),
+        ("clock: 2025-10-27T09:00:00\n", 1, "clock"),
+        ("cycle: 5\ncycle: 6\n", 2, "重复"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_its_line(tmp_path, text, line, words):
+    path = written(tmp_path, text)
+    with pytest.raises(Invalid) as found:
+        config.load(path, {})
+    assert f"{path}:{line}: " in str(found.value)
+    assert words in str(found.value)
+
+
+def test_a_receiver_of_an_unknown_channel_is_refused(tmp_path):
+    with pytest.raises(Invalid, match="没有名为 'sms' 的渠道"):
+        config.load(written(tmp_path, "receivers: {default: [sms]}\n"), {})
+
+
+def test_a_wrong_value_in_the_environment_names_the_variable():
+    with pytest.raises(Invalid, match="DUBAN_CYCLE"):
+        config.load(None, {"DUBAN_CYCLE": "soon"})
+
+
+def test_the_database_may_stand_in_a_file_of_its_own(tmp_path):
+    secret = tmp_path / "url"
+    secret.write_text("postgresql://duban:word@db/duban\n", encoding="utf-8")
+    settings = config.load(written(tmp_path, f"database_file: {secret}\n"), {})
+    assert settings.database_url() == "postgresql://duban:word@db/duban"
+
+
+def test_a_database_file_that_is_not_there_is_told():
+    with pytest.raises(Invalid, match="database_file"):
+        config.load(None, {"DUBAN_DATABASE_FILE": "/nowhere/url"}).database_url()
+
+
+def test_the_file_named_wins_over_the_environment(tmp_path):
+    path = written(tmp_path, "")
+    assert config.find(path, {"DUBAN_CONFIG": "other.yaml"}) == path
+    assert config.find(None, {"DUBAN_CONFIG": "other.yaml"}) == Path("other.yaml")

@@ -1,0 +1,170 @@
+"""The exposition is valid, complete, says nothing that is not known, and survives any name."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor import metrics
+from monitor.metrics import Meters, exposition
+from rules.target import Book
+from tests.benchmarks.country import TARGETS, country
+from tests.builders import AT, a_snapshot, a_source
+from tests.rules.builders import a_book
+
+SEPTEMBER = date(2025, 9, 30)
+
+
+def parsed(text: bytes) -> dict[str, Metric]:
+    """Families by name; a family that is written in two places is an error."""
+    found: dict[str, Metric] = {}
+    for family in text_string_to_metric_families(text.decode()):
+        assert family.name not in found, f"{family.name} is not contiguous"
+        found[family.name] = family
+    return found
+
+
+def value(families: dict[str, Metric], family: str, **labels: str) -> float:
+    (sample,) = [one for one in families[family].samples if labels.items() <= one.labels.items() and one.name == family]
+    return float(sample.value)
+
+
+@pytest.fixture
+def book() -> Book:
+    return a_book(
+        {"id": "jobs", "name": "就业", "goal": "at least 1200 人"},
+        {"id": "growth", "goal": "at least 6 %", "measure": "growth"},
+        {"id": "silent", "goal": "at least 10 个"},
+    )
+
+
+def test_figures_are_written_as_judged(book: Book) -> None:
+    figures = {("b", "jobs", ""): {SEPTEMBER: 450.0}, ("b", "growth", ""): {SEPTEMBER: 6.2}}
+    families = parsed(exposition(a_snapshot(book, figures=figures), Meters()))
+    assert value(families, "duban_target_actual", target="jobs") == 450
+    assert value(families, "duban_target_expected", target="jobs") == 900
+    assert value(families, "duban_target_goal", target="jobs") == 1200
+    assert value(families, "duban_target_pace_ratio", target="jobs") == 0.5
+    assert value(families, "duban_target_level", target="jobs") == 2
+    assert value(families, "duban_target_level", target="growth") == 0
+    assert value(families, "duban_target_data_age_seconds", target="jobs") == 7 * 86_400
+
+
+def test_what_is_not_known_has_no_line_but_a_level(book: Book) -> None:
+    families = parsed(exposition(a_snapshot(book), Meters()))
+    assert [sample.value for sample in families["duban_target_level"].samples] == [-1, -1, -1]
+    for name in ("actual", "expected", "pace_ratio", "data_age_seconds"):
+        assert families[f"duban_target_{name}"].samples == []
+
+
+def test_pace_is_written_for_progress_only(book: Book) -> None:
+    figures = {("b", "growth", ""): {SEPTEMBER: 6.2}}
+    families = parsed(exposition(a_snapshot(book, figures=figures), Meters()))
+    assert families["duban_target_pace_ratio"].samples == []
+
+
+def test_every_target_has_a_level_and_its_description() -> None:
+    counties = country(7)
+    families = parsed(exposition(a_snapshot(counties, alerts=()), Meters()))
+    assert len(families["duban_target_level"].samples) == 7 * TARGETS
+    info = families["duban_target_info"].samples[8]
+    assert info.labels == {
+        "book": "country", "target": "t001", "subject": "县0001", "name": "指标001", "item": "", "section": "",
+        "lead": "统计局", "unit": "亿元", "measure": "cumulative",
+    }  # fmt: skip
+
+
+def test_a_missing_figure_in_the_middle_leaves_the_others_in_place() -> None:
+    counties = country(3)
+    figures = {("country", "t000", f"县{i:04d}"): {SEPTEMBER: 10.0 + i} for i in (0, 2)}
+    families = parsed(exposition(a_snapshot(counties, figures=figures), Meters()))
+    found = {sample.labels["subject"]: sample.value for sample in families["duban_target_actual"].samples}
+    assert found == {"县0000": 10, "县0002": 12}
+
+
+def test_what_left_the_book_is_gone_at_the_next_scrape(book: Book) -> None:
+    meters = Meters()
+    assert b'target="silent"' in exposition(a_snapshot(book), meters)
+    smaller = replace(book, targets=book.targets[:2])
+    assert b'target="silent"' not in exposition(a_snapshot(smaller), meters)
+
+
+def test_before_the_first_cycle_only_the_meters_speak() -> None:
+    meters = Meters()
+    meters.pulls.labels("b/filings", "ok").inc()
+    families = parsed(exposition(None, meters))
+    assert "duban_target_level" not in families
+    assert families["duban_pulls"].samples[0].value == 1
+    assert families["duban_build_info"].samples[0].labels["version"]
+
+
+def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
+    figures = {("b", "jobs", ""): {SEPTEMBER: 450.0}, ("b", "growth", ""): {SEPTEMBER: 5.8}}
+    snapshot = a_snapshot(
+        book,
+        figures=figures,
+        sources=(a_source(), a_source(name="dead", reason="timeout"), a_source(name="new", last_pull=None, last_success=None)),
+        deliveries={"sent": 4},
+        config_error="b.yaml:3: 看不懂",
+    )  # fmt: skip
+    families = parsed(exposition(snapshot, Meters()))
+    assert value(families, "duban_alerts", state="firing", level="red") == 1
+    assert value(families, "duban_alerts", state="pending", level="red") == 0
+    assert value(families, "duban_source_up", source="b/filings") == 1
+    assert value(families, "duban_source_up", source="b/dead") == 0
+    assert len(families["duban_source_up"].samples) == 2
+    assert value(families, "duban_pull_rows", source="b/filings", result="refused") == 1
+    assert value(families, "duban_deliveries", status="sent") == 4
+    assert value(families, "duban_deliveries", status="dead") == 0
+    assert value(families, "duban_config_last_reload_successful") == 0
+    assert value(families, "duban_cycle_last_timestamp_seconds") == AT.timestamp()
+
+
+def test_names_follow_the_conventions(book: Book) -> None:
+    meters = Meters()
+    meters.cycles.labels("ok").inc()
+    meters.cycle_seconds.observe(0.02)
+    for name, family in parsed(exposition(a_snapshot(book), meters)).items():
+        assert name.startswith("duban_")
+        assert family.documentation
+        assert not name.endswith("_created")
+
+
+label_text = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=label_text, subject=label_text, lead=label_text)
+def test_any_name_reads_back_as_it_was(name: str, subject: str, lead: str) -> None:
+    plain = _PLAIN
+    target = replace(plain.targets[0], name=name, lead=(lead,))
+    hostile = replace(plain, targets=(target,), subjects=(subject,))
+    families = parsed(exposition(a_snapshot(hostile, alerts=()), Meters()))
+    (sample,) = families["duban_target_info"].samples
+    assert (sample.labels["name"], sample.labels["subject"], sample.labels["lead"]) == (name, subject, lead)
+    assert len(families["duban_target_level"].samples) == 1
+
+
+_PLAIN = a_book({"id": "jobs"})
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_figures_keep_fourteen_digits(number: float) -> None:
+    written = (metrics._FORM % number).decode()
+    assert np.isclose(float(written), number, rtol=1e-13, atol=0) or number == 0 or abs(number) < 1e-300
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(4500.0, b"4500"), (0.1, b"0.1"), (101.25, b"101.25"), (1200 * 7 / 12, b"700")]
+)
+def test_figures_are_written_in_their_shortest_form(number: float, text: bytes) -> None:
+    assert metrics._FORM % number == text
+
+
+def test_half_a_character_does_not_break_the_scrape() -> None:
+    assert metrics.escape("\ud800") == b"?"

@@ -1,0 +1,215 @@
+"""The status page says everything, in words, and lets no name become markup."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor.snapshot import Judged, Snapshot
+from monitor.web.chart import pace_chart
+from monitor.web.page import MOST_ROWS, WORST_ROWS, render
+from rules.calendar import Every, period_ends
+from rules.judging import judge
+from rules.loader import load_books
+from rules.target import Book, Level
+from tests.benchmarks.country import TARGETS, country, figures
+from tests.builders import AT, a_snapshot, a_source
+from tests.rules.builders import a_book
+
+SEPTEMBER = date(2025, 9, 30)
+_VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements, ids, links and text of a page; every element must be closed in turn."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        assert not self._open, f"not closed: {self._open}"
+        self.ids = [attributes["id"] for _, attributes in self.tags if "id" in attributes]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open, f"</{tag}> closes nothing"
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def plan() -> Snapshot:
+    books, errors = load_books(Path("rules/books"))
+    assert not errors
+    return a_snapshot(*books)
+
+
+def red(book: Book | None = None) -> Snapshot:
+    book = book or a_book({"id": "jobs", "name": "就业", "goal": "at least 1200 人"})
+    return a_snapshot(book, figures={(book.id, "jobs", ""): {SEPTEMBER: 450.0}})
+
+
+def card(html: str, anchor: str) -> str:
+    """The markup of one card."""
+    return html.split(f'id="{anchor}"')[1].split("</article>", maxsplit=1)[0]
+
+
+def test_the_whole_plan_is_on_the_page(plan: Snapshot) -> None:
+    page = Page(render(plan))
+    wanted = [f"{target.book}/{target.id}" for book in plan.books for target in book.targets]
+    assert set(wanted) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    for book in plan.books:
+        assert all(item.section in page.text for item in book.items)
+
+
+def test_the_page_has_no_script_and_fetches_nothing(plan: Snapshot) -> None:
+    for tag, attributes in Page(render(plan)).tags:
+        assert tag not in ("script", "img", "iframe", "object", "form")
+        assert not any(name.startswith("on") or name == "style" for name in attributes)
+        for name in ("src", "href"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+
+
+def test_links_lead_to_cards(plan: Snapshot) -> None:
+    page = Page(render(plan))
+    links = [str(attributes["href"]) for tag, attributes in page.tags if tag == "a"]
+    assert links
+    assert {link.removeprefix("#") for link in links} <= set(page.ids)
+
+
+def test_what_is_not_judged_is_never_green(plan: Snapshot) -> None:
+    html = render(plan)
+    assert "正常</b>" not in html
+    assert 'class="level l0"' not in html
+    assert "未判定" in card(html, "wansheng-2025/urban-jobs")
+    assert "到期无数据，应报2025年9月" in card(html, "wansheng-2025/urban-jobs")
+
+
+def test_a_target_behind_says_how_far_who_and_since_when() -> None:
+    html = render(red())
+    shown = card(html, "b/jobs")
+    for words in (
+        "红色",
+        "就业",
+        "不低于1200人",
+        "450人",
+        "2025年9月",
+        "900人",
+        "比时序进度少450人",
+        "人力社保局",
+        "<svg",
+    ):
+        assert words in shown
+    assert "进度预警" in html
+    assert "10月27日 09:00" in html
+
+
+def test_marks_stand_with_the_book_the_card_and_the_source() -> None:
+    marked = a_book(
+        {"id": "jobs", "source": "s"},
+        sources={"s": {"connector": "table_file", "path": "x.csv", "mark": "演示数据", "schedule": "every 10 minutes"}},
+    )
+    html = render(a_snapshot(marked, sources=(a_source(mark="演示数据"),)))
+    assert html.count('class="mark">演示数据') == 3
+    assert "演示数据" in card(html, "b/jobs")
+
+
+def test_a_hostile_name_stays_text() -> None:
+    attack = "<script>alert(1)</script>\"'><b onmouseover=x>&amp;"
+    book = a_book({"id": "jobs", "goal": "at least 1200 人"})
+    target = replace(book.targets[0], name=attack, lead=(attack,), words=attack)
+    html = render(red(replace(book, title=attack, targets=(target,))))
+    page = Page(html)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert attack in page.text
+    assert attack not in html
+
+
+def test_a_refused_configuration_and_a_false_clock_are_announced() -> None:
+    text = Page(render(replace(red(), config_error="b.yaml:3: <坏>", rehearsing=True))).text
+    assert "b.yaml:3: <坏>" in text
+    assert "演示时钟" in text
+    assert "演示时钟" not in render(red())
+
+
+def test_a_failed_source_says_why_and_stands_first() -> None:
+    dead = a_source(name="dead", reason="timeout", detail="10秒未答", last_success=AT - timedelta(days=2))
+    html = render(a_snapshot(a_book(), sources=(a_source(), dead)))
+    assert html.index("dead") < html.index("filings")
+    assert "超时未答" in html
+    assert "10秒未答" in html
+    assert "10月25日 09:00" in html
+
+
+def test_before_the_first_cycle_the_page_says_so() -> None:
+    assert "尚未完成首轮判定" in Page(render(None)).text
+
+
+def test_a_country_is_summed_up() -> None:
+    counties = country(10)
+    assert 10 * TARGETS > MOST_ROWS
+    snapshot = a_snapshot(counties, alerts=())
+    (empty,) = snapshot.judged
+    panel = figures(empty.panel.block, 9)
+    html = render(replace(snapshot, judged=(Judged(panel, judge(panel, date(2025, 11, 10))),)))
+    page = Page(html)
+    cards = [attributes for tag, attributes in page.tags if tag == "article"]
+    assert 0 < len(cards) <= WORST_ROWS
+    assert "card e2" in str(cards[0]["class"])
+    assert all(target.name in page.text for target in counties.targets)
+
+
+def test_a_book_over_a_few_places_shows_each() -> None:
+    book = a_book({"id": "jobs"}, subjects="subject,target,goal\n甲县,jobs,100\n乙县,jobs,\n")
+    html = render(a_snapshot(book))
+    assert "尚无目标值" in card(html, "b/jobs/乙县")
+    assert "不低于100个" in card(html, "b/jobs/甲县")
+
+
+@pytest.mark.parametrize("every", [Every.DAY, Every.MONTH, Every.QUARTER, Every.HALF])
+def test_a_chart_is_sound_and_says_what_it_shows(every: Every) -> None:
+    ends = period_ends(2025, every)
+    plan = np.linspace(0, 100, len(ends))
+    actual = np.where(np.arange(len(ends)) < len(ends) / 2, plan * 0.9, np.nan)
+    drawn = pace_chart(ends, plan, actual, 100.0, date(2025, 8, 1), Level.YELLOW)
+    page = Page(drawn)
+    assert page.tags[0][0] == "svg"
+    assert "目标100" in page.text
+    assert "黄色" in page.text
+    assert "nan" not in drawn
+
+
+def test_a_chart_without_figures_or_goal_still_stands() -> None:
+    ends = period_ends(2025, Every.MONTH)
+    nothing = np.full(12, np.nan)
+    drawn = pace_chart(ends, nothing, nothing, float("nan"), date(2030, 1, 1), Level.NOT_JUDGED)
+    assert "nan" not in drawn
+    assert "目标未定，尚无数据" in Page(drawn).text
+
+
+def test_a_level_chart_of_equal_values_stays_inside_its_frame() -> None:
+    ends = period_ends(2025, Every.QUARTER)
+    zero = np.zeros(4)
+    drawn = pace_chart(ends, zero, zero, 0.0, date(2025, 8, 1), Level.GREEN)
+    assert "inf" not in drawn
+    assert "nan" not in drawn
+
+
+def test_times_are_those_of_the_book() -> None:
+    html = render(a_snapshot(a_book(), at=datetime(2025, 10, 27, 18, 30, tzinfo=UTC)))
+    assert "2025年10月28日 02:30" in html
