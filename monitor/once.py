@@ -82,6 +82,7 @@ def status(force: InForce) -> dict[str, Any]:
         records = pulls.latest(connection)
         opened = alert_store.open_alerts(connection)
         counts = outbox.counts(connection)
+        given_up = outbox.dead(connection)
     return {
         "sources": [
             {
@@ -110,6 +111,18 @@ def status(force: InForce) -> dict[str, Any]:
             for found in opened
         ],
         "deliveries": {name: count for name, count in counts.items() if count},
+        "dead_letters": [
+            {
+                "alert": "/".join(letter.identity),
+                "receiver": letter.receiver,
+                "channel": letter.channel,
+                "address": letter.address,
+                "attempts": letter.attempts,
+                "given_up": letter.finished_at.isoformat(),
+                "answer": letter.answer,
+            }
+            for letter in given_up
+        ],
         "errors": list(force.errors),
     }
 

@@ -122,7 +122,7 @@ def _packed(connection: Connection, statement: Select[Any], columns: Sequence[tu
     names = ",".join(name for name, _ in columns)
     driver: Any = connection.connection.driver_connection
     with driver.cursor(binary=True) as cursor:
-        wire = cursor.execute(f"SELECT {packed} FROM ({query}) AS row ({names})", params).fetchone()
+        wire = cursor.execute(f"SELECT {packed} FROM ({query}) AS row ({names})", params).fetchone()  # noqa: S608  names and marks only
     rows = np.empty(len(wire[0] or b"") // 8, dtype=list(columns))
     for (name, kind), data in zip(columns, wire, strict=True):
         rows[name] = np.frombuffer(data or b"", dtype=f">{kind}")

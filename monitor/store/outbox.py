@@ -120,14 +120,6 @@ def counts(connection: Connection) -> dict[str, int]:
     return {status.value: 0 for status in Status} | dict(connection.execute(query).all())
 
 
-def next_due(connection: Connection) -> datetime | None:
-    """When the next message is to be taken; None if none waits."""
-    found: datetime | None = connection.scalar(
-        select(func.min(delivery.c.due_at)).where(delivery.c.status.in_(_WAITING))
-    )
-    return found
-
-
 def dead(connection: Connection) -> list[DeadLetter]:
     """Messages that were given up, the latest first."""
     c = delivery.c

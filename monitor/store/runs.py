@@ -1,30 +1,17 @@
 """The ledger of scheduled work: each slot of a job is done once, and a restart knows where to go on."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor.store.pulls import clean
 from monitor.store.tables import clock as clock_table
-from monitor.store.tables import feed, run
+from monitor.store.tables import run
 
 _OPEN = ""
 _ONLY = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One slot of a job. ``outcome`` is "" and ``finished_at`` None while it runs, or if it was cut off."""
-
-    job: str
-    slot: datetime
-    started_at: datetime
-    finished_at: datetime | None
-    outcome: str
-    detail: str
 
 
 class Anchor(NamedTuple):
@@ -49,26 +36,6 @@ def finish(connection: Connection, job: str, slot: datetime, at: datetime, outco
 def abandon(connection: Connection) -> int:
     """Forget the slots that a process which is no more left unfinished, so that they are done again; returns how many."""
     return connection.execute(delete(run).where(run.c.finished_at.is_(None))).rowcount
-
-
-def last(connection: Connection, job: str) -> Run | None:
-    """The latest slot of a job that was ever taken."""
-    row = connection.execute(
-        select(*(run.c[name] for name in Run.__slots__)).where(run.c.job == job).order_by(run.c.slot.desc()).limit(1)
-    ).first()
-    return None if row is None else Run(*row)
-
-
-def position(connection: Connection, name: str) -> int:
-    """How far the reader ``name`` has come in the feed of observations; 0 at first."""
-    return connection.scalar(select(feed.c.position).where(feed.c.name == name)) or 0
-
-
-def advance(connection: Connection, name: str, position: int) -> None:
-    """Remember how far the reader ``name`` has come: in the transaction that saves what it made of the feed."""
-    moved = connection.execute(update(feed).where(feed.c.name == name).values(position=position))
-    if not moved.rowcount:
-        connection.execute(insert(feed).values(name=name, position=position))
 
 
 def clock(connection: Connection, wall_at: datetime, clock_at: datetime) -> Anchor:

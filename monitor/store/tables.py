@@ -169,13 +169,6 @@ run = Table(
     Column("detail", String, nullable=False),
 )
 
-feed = Table(
-    "feed",
-    metadata,
-    Column("name", String, primary_key=True),
-    Column("position", BigInteger, nullable=False),
-)
-
 clock = Table(
     "clock",
     metadata,

@@ -133,7 +133,7 @@ def test_a_broken_book_is_told_with_its_line_and_the_others_go_on(settings):
     with (settings / "duban.yaml").open("a", encoding="utf-8") as file:
         file.write(f"books: {books}\n")
     told = duban(settings, "check", status=1)
-    assert f"{broken}:13: " in told
+    assert f"{broken}:14: " in told
     assert "是否应为 'measure'" in told
     assert "实际" in duban(settings, "tick", "--book", "chongqing-air-2025", "--at", "2025-09-21")
 

@@ -11,13 +11,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import metrics
-from monitor.metrics import Meters, exposition
+from monitor.metrics import Meters, chunks
 from rules.target import Book
 from tests.benchmarks.country import TARGETS, country
 from tests.builders import AT, a_snapshot, a_source
 from tests.rules.builders import a_book
 
 SEPTEMBER = date(2025, 9, 30)
+
+
+def exposition(*args):
+    return b"".join(chunks(*args))
 
 
 def parsed(text: bytes) -> dict[str, Metric]:

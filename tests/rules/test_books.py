@@ -1,5 +1,6 @@
 """The shipped books load, and the plan of Wansheng is in them word for word; what a target does not say, it inherits."""
 
+import json
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -189,3 +190,8 @@ def test_the_schema_for_editors_knows_every_key_of_a_target() -> None:
     target = json_schema()["$defs"]["TargetSpec"]
     assert set(target["required"]) == {"id", "name", "goal", "measure"}
     assert target["additionalProperties"] is False
+
+
+def test_the_schema_for_editors_is_the_one_the_loader_uses() -> None:
+    written = json.loads((BOOKS / "books.schema.json").read_text("utf-8"))
+    assert written == json_schema(), "run: duban schema > rules/books/books.schema.json"

@@ -13,9 +13,11 @@ from sqlalchemy import Engine, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
+from monitor.store import pulls
 from monitor.store.database import DatabaseError, Failure, migrate, open_engine, reading, revision, shown
 from monitor.store.leader import leadership
-from monitor.store.tables import feed, metadata, refusal
+from monitor.store.tables import metadata, pull, refusal, series
+from tests.monitor.store.samples import START
 
 
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
@@ -55,7 +57,7 @@ def _differences(found: list[Any]) -> Any:
 
 def test_the_comparison_sees_a_column_that_no_migration_makes(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE feed DROP COLUMN position"))
+        connection.execute(text("ALTER TABLE run DROP COLUMN detail"))
         assert [difference[0] for difference in compare_metadata(MigrationContext.configure(connection), metadata)] == [
             "add_column"
         ]
@@ -162,7 +164,7 @@ def test_a_writing_transaction_holds_the_lock_from_its_start(tmp_path: Path) -> 
     with engine.begin(), pytest.raises(sqlite3.OperationalError, match="locked"):
         other.execute("BEGIN IMMEDIATE")
     with reading(engine) as connection:
-        connection.execute(select(feed)).all()
+        connection.execute(select(series)).all()
         other.execute("BEGIN IMMEDIATE")
     other.close()
     engine.dispose()
@@ -170,28 +172,27 @@ def test_a_writing_transaction_holds_the_lock_from_its_start(tmp_path: Path) -> 
 
 def test_a_reader_sees_one_moment_while_others_write(engine: Engine) -> None:
     with reading(engine) as reader:
-        assert reader.execute(select(feed)).all() == []
+        assert reader.execute(select(series)).all() == []
         with engine.begin() as writer:
-            writer.execute(insert(feed).values(name="judge", position=1))
-        assert reader.execute(select(feed)).all() == []
+            writer.execute(insert(series).values(source="b/s", name="n", subject="", unit=""))
+        assert reader.execute(select(series)).all() == []
     with reading(engine) as reader:
-        assert len(reader.execute(select(feed)).all()) == 1
+        assert len(reader.execute(select(series)).all()) == 1
 
 
 def test_writers_wait_for_each_other(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(insert(feed).values(name="judge", position=0))
+        pull_id = pulls.begin(connection, "b/s", START)
 
-    def raise_position(_: int) -> None:
+    def raise_count(_: int) -> None:
         with engine.begin() as connection:
-            query = select(feed.c.position).with_for_update()
-            position = connection.scalar(query)
-            connection.execute(feed.update().values(position=position + 1))
+            count = connection.scalar(select(pull.c.rows_read).where(pull.c.id == pull_id).with_for_update())
+            connection.execute(pull.update().values(rows_read=count + 1))
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(raise_position, range(40)))
+        list(pool.map(raise_count, range(40)))
     with reading(engine) as connection:
-        assert connection.scalar(select(feed.c.position)) == 40
+        assert connection.scalar(select(pull.c.rows_read)) == 40
 
 
 def test_foreign_keys_are_enforced(engine: Engine) -> None:

@@ -13,7 +13,7 @@ import pytest
 import requests
 import uvicorn
 
-from monitor.metrics import Meters, exposition
+from monitor.metrics import Meters, chunks
 from monitor.snapshot import Snapshot
 from monitor.web.server import create_app
 from tests.benchmarks.country import TARGETS, country
@@ -89,7 +89,7 @@ def test_metrics_are_valid_and_may_be_compressed(site: Site) -> None:
     plain = site.get("/metrics", headers={"Accept-Encoding": "identity"})
     assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "Content-Encoding" not in plain.headers
-    assert plain.content == exposition(site.snapshot, site.meters)
+    assert plain.content == b"".join(chunks(site.snapshot, site.meters))
     packed = site.get("/metrics", headers={"Accept-Encoding": "gzip"}, stream=True)
     assert packed.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed.raw.read(decode_content=False)) == plain.content

@@ -14,7 +14,6 @@ _DAY = sa.Date().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _alert()
     _clock()
-    _feed()
     _observation()
     _pull()
     _run()
@@ -51,15 +50,6 @@ def _clock() -> None:
         sa.Column("wall_at", _MOMENT, nullable=False),
         sa.Column("clock_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_clock"),
-    )
-
-
-def _feed() -> None:
-    op.create_table(
-        "feed",
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_feed"),
     )
 
 

@@ -1,0 +1,192 @@
+"""The main path on a real store: from figures in a file to messages in the outbox."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.alert import Event, State
+from alerts.delivery import Attempt, Result
+from alerts.routing import Contact
+from connectors.base import ConnectorError, Failure
+from connectors.observation import Observation, Reading, Refused, frame
+from monitor import pipeline
+from monitor.clock import Clock
+from monitor.store import alerts as alert_store
+from monitor.store import observations, outbox, pulls
+from monitor.store.database import reading
+from monitor.watch import Watch
+from monitor.wiring import Feed
+from rules.verdict import REASONS, Reason
+from tests.rules.builders import a_book
+
+AT = datetime(2025, 10, 27, 1, 0, tzinfo=UTC)
+KNOWN = datetime(2025, 10, 15, tzinfo=UTC)
+SEPTEMBER = datetime(2025, 9, 30).date()  # noqa: DTZ001
+CONTACTS = {"default": [Contact("folder", "")]}
+SOURCES = {"filings": {"connector": "table_file"}}
+
+
+class Stated:
+    """A source that states what it is told to."""
+
+    def __init__(self, *rows, error=None):
+        self.rows, self.error, self.asked = list(rows), error, []
+
+    def fetch(self, query):
+        self.asked.append(query)
+        if self.error:
+            raise self.error
+        return Reading(frame(self.rows), (), "figures.csv", "digest")
+
+
+def figure(value, name="指标", period=SEPTEMBER, unit="个", known_at=KNOWN):
+    return Observation(name, "", period, value, unit, known_at, "第2行")
+
+
+@pytest.fixture
+def book():
+    target = {"source": "filings", "goal": "at least 1200 个", "lead": "甲局、乙局"}
+    return a_book({**target, "published": "10 workdays after period"}, sources=SOURCES)
+
+
+def pulled(engine, book, *rows, at=AT, error=None):
+    return pipeline.pull(engine, Feed(book, book.sources["filings"], Stated(*rows, error=error)), at)
+
+
+def judged(engine, watch, at=AT, silent=()):
+    return pipeline.judge(engine, watch, CONTACTS, silent, at)
+
+
+def test_a_figure_that_is_behind_owes_one_message_to_each_lead_unit(engine, book):
+    pulled(engine, book, figure(500.0))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    _, moves = judged(engine, watch)
+    (move,) = moves
+    assert move.change.event is Event.FIRED
+    assert (move.notice.actual, move.notice.expected, move.notice.origin) == (500.0, 900.0, "figures.csv 第2行")
+    with engine.begin() as connection:
+        assert {row.receiver for row in outbox.claim(connection, "folder", AT, 10)} == {"甲局", "乙局"}
+    assert judged(engine, watch, AT + timedelta(hours=1))[1] == []
+
+
+def test_a_restart_changes_nothing(engine, book):
+    pulled(engine, book, figure(500.0))
+    for _ in range(2):
+        watch = Watch([book])
+        watch.load(engine, AT)
+        judged(engine, watch)
+    with reading(engine) as connection:
+        assert len(alert_store.open_alerts(connection)) == 1
+        assert outbox.counts(connection)["queued"] == 2
+
+
+def test_a_revision_is_seen_by_a_running_watch_and_resolves(engine, book):
+    pulled(engine, book, figure(500.0))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    judged(engine, watch)
+    later = AT + timedelta(hours=1)
+    result = pulled(engine, book, figure(950.0), at=later)
+    assert (result.rows_new, result.rows_revised) == (0, 1)
+    _, (move,) = judged(engine, watch, later)
+    assert (move.change.event, move.alert.state) == (Event.RESOLVED, State.RESOLVED)
+    assert move.notice.actual == 950.0
+
+
+def test_asking_again_stores_nothing_new(engine, book):
+    assert pulled(engine, book, figure(500.0)).rows_new == 1
+    again = pulled(engine, book, figure(500.0), at=AT + timedelta(minutes=10))
+    assert (again.rows_new, again.rows_revised, again.rows_unchanged) == (0, 0, 1)
+
+
+def test_a_past_moment_sees_only_what_was_known_then(engine, book):
+    pulled(engine, book, figure(1000.0))
+    pulled(engine, book, figure(500.0), at=AT + timedelta(days=1))
+    for moment, value in ((AT, 1000.0), (AT + timedelta(days=2), 500.0)):
+        watch = Watch([book])
+        watch.load(engine, moment)
+        assert watch.panels[0].values[8, 0] == value
+
+
+def test_what_nobody_can_judge_is_kept_apart_with_its_reason(engine, book):
+    early = figure(1.0, period=datetime(2026, 3, 31).date())  # noqa: DTZ001
+    result = pulled(engine, book, figure(500.0, unit="亿元"), early)
+    assert (result.rows_new, result.rows_refused) == (0, 2)
+    with reading(engine) as connection:
+        found = pulls.refusals(connection, "b/filings")
+    assert {row.reason for row in found} == {Refused.WRONG_DIMENSION, Refused.FUTURE_PERIOD}
+
+
+def test_a_source_that_fails_says_why_and_calls_nobody_late(engine, book):
+    error = ConnectorError(Failure.TIMEOUT, "等不到答复", retryable=True)
+    assert pulled(engine, book, error=error).reason == "timeout"
+    watch = Watch([book])
+    watch.load(engine, AT)
+    with reading(engine) as connection:
+        silent = pulls.failing(connection)
+    found, moves = judged(engine, watch, silent=silent)
+    assert REASONS[found[0].verdicts.reason[0]] is Reason.FAILED
+    assert moves == []
+
+
+def test_a_connector_that_crashes_is_a_failure_like_any_other(engine, book):
+    result = pulled(engine, book, error=RuntimeError("a bug of theirs"))
+    assert (result.reason, result.detail) == ("internal", "RuntimeError: a bug of theirs")
+
+
+def test_a_figure_that_is_owed_is_asked_for_and_the_debt_ends_when_it_comes(engine, book):
+    pulled(engine, book, figure(800.0, period=datetime(2025, 8, 31).date()))  # noqa: DTZ001
+    watch = Watch([book])
+    watch.load(engine, AT)
+    _, (owed,) = judged(engine, watch)
+    assert (owed.alert.identity.kind, owed.notice.owed) == ("data", "2025年9月")
+    pulled(engine, book, figure(950.0), at=AT + timedelta(hours=1))
+    _, (paid,) = judged(engine, watch, AT + timedelta(hours=1))
+    assert paid.change.event is Event.RESOLVED
+
+
+class Sender:
+    def __init__(self, *answers):
+        self.answers, self.letters = list(answers), []
+
+    def send(self, letter):
+        self.letters.append(letter)
+        answer = self.answers.pop(0) if self.answers else Attempt(Result.SENT, "ok")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_a_failed_letter_goes_again_with_the_same_key_when_it_is_due(engine, book):
+    pulled(engine, book, figure(500.0))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    judged(engine, watch)
+    sender = Sender(Attempt(Result.UNREACHABLE, "no"), RuntimeError("a bug of theirs"))
+    clock = Clock(AT, Clock.real())
+    assert pipeline.deliver(engine, "folder", sender, clock) == {Result.UNREACHABLE: 1, Result.INTERNAL: 1}
+    assert pipeline.deliver(engine, "folder", sender, clock) == {}
+    soon = Clock(AT + timedelta(minutes=1), Clock.real())
+    assert pipeline.deliver(engine, "folder", sender, soon) == {Result.SENT: 2}
+    first, again = sender.letters[:2], sender.letters[2:]
+    assert {letter.key for letter in first} == {letter.key for letter in again}
+    with reading(engine) as connection:
+        assert outbox.counts(connection)["sent"] == 2
+
+
+def test_nothing_is_entered_twice_for_two_targets_that_read_one_series(engine):
+    book = a_book(
+        {"source": "filings", "name": "指标"},
+        {"source": {"connector": "filings", "series": "指标"}, "name": "另一指标", "goal": "at least 2 万人"},
+        {"source": {"connector": "filings", "series": "指标"}, "name": "又一指标", "goal": "at least 100 个"},
+        sources=SOURCES,
+    )
+    pulled(engine, book, figure(80.0))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    (panel,) = watch.panels
+    assert panel.values[8].tolist()[0] == panel.values[8].tolist()[2] == 80.0
+    assert panel.latest.tolist() == [8, -1, 8]  # 个 cannot be read as 万人
+    with reading(engine) as connection:
+        assert observations.last_position(connection) == 1

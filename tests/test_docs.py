@@ -1,0 +1,83 @@
+"""What the documents say is true: settings, snippets, commands."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitor.config import Settings
+from rules.loader import load_book
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+GUIDE = (ROOT / "rules" / "README.md").read_text("utf-8")
+HEADER = "book: snippet-2025\ntitle: 例\nyear: 2025\n"
+
+
+def settings_table() -> str:
+    """The table of settings as the README must show it."""
+    lines = ["| setting | environment | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        scalar = name not in ("channels", "receivers")
+        default = field.default
+        if name == "books":
+            shown = "`rules/books`"
+        elif not scalar:
+            shown = "the folder `var/alerts`" if name == "channels" else "`default: [folder]`"
+        else:
+            shown = (
+                f"`{str(default).lower() if isinstance(default, bool) else default}`" if default is not None else "–"
+            )
+        environment = f"`DUBAN_{name.upper()}`" if scalar else "–"
+        lines.append(f"| `{name}` | {environment} | {shown} | {field.description} |")
+    return "\n".join(lines)
+
+
+def test_the_readme_shows_every_setting_as_it_is():
+    shown = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README, re.DOTALL)
+    assert shown, "the README has no table of settings"
+    assert shown[1] == settings_table()
+
+
+def test_every_file_the_readme_links_to_exists():
+    for document, folder in ((README, ROOT), (GUIDE, ROOT / "rules")):
+        for target in re.findall(r"\]\(([^)#]+)\)", document):
+            assert (folder / target).exists(), target
+
+
+def duban_commands():
+    block = re.search(r"\. \.venv/bin/activate\n(.*?)```", README, re.DOTALL)
+    assert block
+    return [line for line in block[1].splitlines() if line.startswith("duban ")]
+
+
+@pytest.mark.parametrize("line", duban_commands())
+def test_the_commands_of_the_readme_run_as_written(line, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "monitor", *shlex.split(line)[1:]],
+        cwd=ROOT,
+        env={**os.environ, "DUBAN_DATABASE": f"sqlite:///{tmp_path}/duban.db"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("snippet", re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL))
+def test_every_snippet_of_the_authors_guide_is_a_book(snippet, tmp_path):
+    text = snippet if snippet.startswith("book:") else HEADER + snippet
+    (tmp_path / "book.yaml").write_text(text, encoding="utf-8")
+    assert load_book(tmp_path).targets
+
+
+@pytest.mark.parametrize("phrase", re.findall(r"^\| `\"?(checkpoints [^`]*?)\"?` \|", GUIDE, re.MULTILINE))
+def test_the_curves_of_the_guide_parse(phrase):
+    from rules.phrase import expect
+
+    assert expect(phrase).text == phrase
