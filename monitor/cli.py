@@ -222,7 +222,7 @@ def _status_text(found: dict[str, Any]) -> str:
     ]
     lines += [f"预警 {len(found['alerts'])} 项:"]
     lines += [
-        f"  [{row['level']}] {row['name']} ({row['alert']}): {row['gap'] or row['owed']}，自 {row['since']}"
+        f"  [{row['level']}] {row['name']} ({row['alert']}): {row['gap'] or row['owed']}，自 {row['since'][:16]}"
         for row in found["alerts"]
     ]
     lines += [

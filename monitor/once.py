@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from monitor import pipeline
 from monitor.app import InForce, open_store
@@ -25,8 +26,9 @@ def tick(force: InForce, at: str | None) -> str:
     engine, clock = open_store(force.settings)
     moment = _moment(at, clock, force.watch)
     lines = [f"未启用：{error}" for error in force.errors]
-    lines += [_pulled(feed.source.key, pipeline.pull(engine, feed, moment)) for feed in force.feeds.values()]
     with leadership(engine) as leading:
+        if leading:
+            lines += [_pulled(feed.source.key, pipeline.pull(engine, feed, moment)) for feed in force.feeds.values()]
         force.watch.load(engine, moment)
         with reading(engine) as connection:
             latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])
@@ -38,7 +40,7 @@ def tick(force: InForce, at: str | None) -> str:
                 pipeline.deliver(engine, name, channel, clock)
         else:
             judged = pipeline.verdicts_at(force.watch, failed, moment)
-            why = "库中已有此后的预警变动" if leading else "守护进程正在运行"
+            why = "库中已有此后的预警变动" if leading else "守护进程正在运行，由它拉取和告知"
             lines.append(f"只判定，不改动预警：{why}")
     return "\n".join([*lines, "", summary(force.watch, judged, moment)])
 
@@ -78,6 +80,7 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
 def status(force: InForce) -> dict[str, Any]:
     """Sources, open alerts and deliveries as the store has them."""
     engine, _ = open_store(force.settings)
+    zone = ZoneInfo(force.watch.books[0].timezone)
     with reading(engine) as connection:
         records = pulls.latest(connection)
         opened = alert_store.open_alerts(connection)
@@ -87,8 +90,8 @@ def status(force: InForce) -> dict[str, Any]:
         "sources": [
             {
                 "source": key,
-                "last_pull": record.last_pull.isoformat(),
-                "last_success": record.last_success.isoformat() if record.last_success else None,
+                "last_pull": _local(record.last_pull, zone),
+                "last_success": record.last_success and _local(record.last_success, zone),
                 "new": record.rows_new,
                 "revised": record.rows_revised,
                 "refused": record.rows_refused,
@@ -103,7 +106,7 @@ def status(force: InForce) -> dict[str, Any]:
                 "name": found.notice.name,
                 "state": found.alert.state.value,
                 "level": found.alert.level.text,
-                "since": found.alert.since.isoformat(),
+                "since": _local(found.alert.since, zone),
                 "gap": found.notice.gap_text,
                 "owed": found.notice.owed,
                 "lead": list(found.notice.lead),
@@ -118,13 +121,17 @@ def status(force: InForce) -> dict[str, Any]:
                 "channel": letter.channel,
                 "address": letter.address,
                 "attempts": letter.attempts,
-                "given_up": letter.finished_at.isoformat(),
+                "given_up": _local(letter.finished_at, zone),
                 "answer": letter.answer,
             }
             for letter in given_up
         ],
         "errors": list(force.errors),
     }
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).isoformat(timespec="seconds")
 
 
 def _moment(at: str | None, clock: Clock, watch: Watch) -> datetime:

@@ -54,6 +54,7 @@ def load_book(folder: Path) -> Book:
     sources = _sources(written)
     targets = _targets(written, items, sources)
     targets += _tasks(written, items, targets)
+    targets.sort(key=lambda target: target.item or 0)  # in the plan's own order
     if not targets:
         written.errors.append(f"{folder}: 册内没有目标 (no targets); 请写 targets: 或 items:")
     subjects, goals = _subjects(written, folder, targets)

@@ -76,6 +76,15 @@ def quantity(value: float, unit: str) -> str:
     return f"{number(value)}{unit}"
 
 
+_DIRECTIONS = {
+    Op.AT_LEAST: "不低于",
+    Op.MORE_THAN: "超过",
+    Op.AT_MOST: "不超过",
+    Op.LESS_THAN: "低于",
+    Op.EXACTLY: "等于",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What must be true at the end of the year.
@@ -97,24 +106,14 @@ class Goal:
         amount = quantity(self.value, self.unit)
         if self.by is not None:
             return f"{self.by.year}年{self.by.month}月{self.by.day}日前完成"
-        if self.unit == "位":
-            return f"保持前{number(self.value)}位"
-        match self.op:
-            case Op.AT_LEAST:
-                return f"不低于{amount}"
-            case Op.MORE_THAN:
-                return f"超过{amount}"
-            case Op.AT_MOST:
-                return f"不超过{amount}"
-            case Op.LESS_THAN:
-                return f"低于{amount}"
-            case Op.EXACTLY:
-                return f"等于{amount}"
-            case Op.BETWEEN:
-                assert self.upper is not None
-                return f"{number(self.value)}—{quantity(self.upper, self.unit)}"
-            case Op.ABOUT:
-                return f"{amount}左右（容差{quantity(self.tolerance, self.unit)}）"
+        if self.op is Op.BETWEEN and self.upper is not None:
+            return f"{number(self.value)}—{quantity(self.upper, self.unit)}"
+        if self.op is Op.ABOUT:
+            unit = "个百分点" if self.unit == "%" else self.unit
+            return f"{amount}左右（容差{number(self.tolerance)}{unit}）"
+        if self.op is Op.AT_MOST and self.unit in ("位", "类"):
+            return f"保持前{number(self.value)}位" if self.unit == "位" else f"达到或优于{amount}"
+        return f"{_DIRECTIONS[self.op]}{amount}"
 
 
 class Against(StrEnum):

@@ -83,7 +83,7 @@ def test_the_directions_of_the_plan_are_kept(wansheng: Book) -> None:
     assert (goals["urban-jobs"].op, goals["urban-jobs"].value, goals["urban-jobs"].unit) == (Op.AT_LEAST, 4500, "人")
     assert (goals["foreign-trade"].op, goals["foreign-trade"].value) == (Op.MORE_THAN, 4.5)
     assert (goals["urban-unemployment"].op, goals["urban-unemployment"].value) == (Op.AT_MOST, 5.5)
-    assert (goals["water-class"].op, goals["water-class"].text) == (Op.AT_MOST, "不超过Ⅲ类")
+    assert (goals["water-class"].op, goals["water-class"].text) == (Op.AT_MOST, "达到或优于Ⅲ类")
     assert (goals["serious-accidents"].op, goals["serious-accidents"].value) == (Op.AT_MOST, 0)
 
 

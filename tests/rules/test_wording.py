@@ -97,9 +97,9 @@ def test_no_pace_is_told_without_a_figure() -> None:
         ("less than 5.5 %", "低于5.5%"),
         ("exactly 3 个", "等于3个"),
         ("between 7.5 and 8 %", "7.5—8%"),
-        ("about 5 % within 0.2", "5%左右（容差0.2%）"),
+        ("about 5 % within 0.2", "5%左右（容差0.2个百分点）"),
         ("at most 3 位", "保持前3位"),
-        ("at most Ⅲ类", "不超过Ⅲ类"),
+        ("at most Ⅲ类", "达到或优于Ⅲ类"),
         ("done by 2025-09-30", "2025年9月30日前完成"),
     ],
 )
