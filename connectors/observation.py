@@ -63,6 +63,24 @@ class Refused(StrEnum):
     TORN_ROW = "torn_row"
     CONFLICT = "conflict"
 
+    @property
+    def cure(self) -> str:
+        """What is wrong and how to mend it, for the person who typed the figure."""
+        return _CURES[self]
+
+
+_CURES = {
+    Refused.NOT_A_NUMBER: "不是数值，请填写数字，无数据请留空",
+    Refused.BAD_PERIOD: "期间无法识别，请写作 2025-10、2025Q3 或 2025-10-31",
+    Refused.BAD_DATE: "发布日期无法识别，请写作 2025-10-20",
+    Refused.FUTURE_PERIOD: "该期尚未开始，请核对期间",
+    Refused.UNKNOWN_SERIES: "缺少指标名称，请补填",
+    Refused.UNKNOWN_UNIT: "计量单位与该指标以往所用不同，请改回或另立指标",
+    Refused.WRONG_DIMENSION: "计量单位与目标不能换算，或对象不符，请核对",
+    Refused.TORN_ROW: "该行内容多出表头，请检查是否多了分隔符",
+    Refused.CONFLICT: "同一文件中同一数据有两个值，请只留一个",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -73,6 +91,10 @@ class Refusal:
     text: str
     series: str = ""
     subject: str = ""
+
+    def line(self, document: str) -> str:
+        """One line with the place and the cure."""
+        return f"{document} {self.cell}：“{self.text}”{self.reason.cure} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)

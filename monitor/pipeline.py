@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 _EARLIEST = timedelta(days=31)
 """How long before its end a period's figure may arrive: offices report the month from the 20th on."""
+_TOLD = 20
+"""Refused figures told in the log per pull; all of them are stored."""
 _AT_ONCE = 10
 """Letters a sender takes at a time: with every one of them timing out it still ends within its lease."""
 
@@ -66,7 +68,10 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
     taken, refusals = _sift(answer, {target.series: target.goal.unit for target in readers}, at)
     with engine.begin() as connection:
         appended = observations.append(connection, source.key, pull_id, taken, at)
-        return pulls.finish(connection, pull_id, at, answer, appended, refusals)
+        pulled = pulls.finish(connection, pull_id, at, answer, appended, refusals)
+    for refusal in [*refusals, *appended.refusals][:_TOLD]:
+        log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
+    return pulled
 
 
 def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> pulls.Pulled:

@@ -150,3 +150,35 @@ def test_a_wrong_call_is_answered_in_words(settings, words, said):
     told = duban(settings, *words, status=1)
     assert said in told
     assert "Traceback" not in told
+
+
+def test_bad_figures_are_told_with_place_and_cure_and_the_good_ones_go_on(settings):
+    books = settings / "books"
+    shutil.copytree(ROOT / "rules/books/wansheng-2025", books / "wansheng-2025")
+    path = books / "wansheng-2025" / "figures" / "演示数据.csv"
+    lines = path.read_text("utf-8").splitlines()
+    jobs = [i for i, line in enumerate(lines) if line.startswith("城镇新增就业,")]
+    lines[jobs[0]] = lines[jobs[0]].replace(lines[jobs[0]].split(",")[2], "很多")
+    lines[jobs[1]] = lines[jobs[1]].replace("2025-02", "2025-13")
+    lines[jobs[2]] = lines[jobs[2]].replace(",人,", ",吨,")
+    path.write_bytes("\n".join(lines).encode("gb18030"))
+    with (settings / "duban.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"books: {books}\n")
+    told = duban(settings, "tick", "--book", "wansheng-2025")
+    for row, words in ((jobs[0], "“很多”不是数值"), (jobs[1], "“2025-13”期间无法识别"), (jobs[2], "计量单位")):
+        assert any(f"第{row + 1}行" in line and words in line for line in told.splitlines()), told
+    assert "拒收 3" in told
+    assert "城镇新增就业（wansheng-2025/urban-jobs" in told
+
+
+def test_a_missing_file_is_told_with_its_path_and_the_other_sources_go_on(settings):
+    books = settings / "books"
+    shutil.copytree(ROOT / "rules/books", books)
+    (books / "national-2025" / "figures" / "gdp-index-accumulated.csv").unlink()
+    with (settings / "duban.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"books: {books}\n")
+    told = duban(settings, "tick")
+    assert "gdp-index-accumulated.csv" in told
+    assert "请放入该文件" in told
+    assert "数据来源故障" in told
+    assert "未达时序进度" in told
