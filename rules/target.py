@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from rules.calendar import Every, Publication
+from rules.calendar import PUBLISHED, Every, Publication, Workdays
 
 
 class Op(StrEnum):
@@ -260,6 +260,7 @@ class Book:
     sources: dict[str, Source]
     subjects: tuple[str, ...] = ("",)
     goals: pd.DataFrame | None = field(default=None, repr=False)
+    workdays: Workdays = PUBLISHED
 
     def item(self, number: int | None) -> Item | None:
         """The item a target belongs to, if the book carries the plan's text."""
