@@ -194,14 +194,16 @@ def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) 
     milestone = spec.measure is Measure.MILESTONE
     every = spec.every or (Every.YEAR if milestone else written["every"]) or Every.MONTH
     by_measure = (written["measures"] or {}).get(spec.measure)
+    lead = spec.lead or (item.lead if item else ())
     return Target(
         book=written["book"],
         id=spec.id,
         item=spec.item,
         name=spec.name,
         words=spec.words,
-        lead=spec.lead or (item.lead if item else ()),
+        lead=lead,
         responsible=spec.responsible or (item.responsible if item else ()),
+        reporter=spec.reporter or lead,
         goal=spec.goal,
         measure=spec.measure,
         every=every,
@@ -230,6 +232,7 @@ def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target])
             words="",
             lead=item.lead,
             responsible=item.responsible,
+            reporter=item.lead,
             goal=goal,
             measure=Measure.MILESTONE,
             every=Every.YEAR,

@@ -95,6 +95,7 @@ class TargetSpec(Strict):
     words: str = ""
     lead: Units = ()
     responsible: Units = ()
+    reporter: Units = ()
     goal: GoalPhrase
     measure: Measure
     every: Every | None = None

@@ -214,7 +214,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One measurable commitment. ``counts`` (good-days only) is the highest daily value that still counts as good."""
+    """One measurable commitment.
+
+    ``reporter`` files the figure: the lead, unless the book names another unit.
+    ``counts`` (good-days only) is the highest daily value that still counts as good.
+    """
 
     book: str
     id: str
@@ -223,6 +227,7 @@ class Target:
     words: str
     lead: tuple[str, ...]
     responsible: tuple[str, ...]
+    reporter: tuple[str, ...]
     goal: Goal
     measure: Measure
     every: Every
