@@ -79,7 +79,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
     conclusion = (
         found.reason.text if found.outcome is Outcome.NOT_JUDGED else f"{found.level.text}：{found.reason.text}"
     )
-    if found.pending > found.level:
+    if found.pending > Level.GREEN:
         conclusion += f"（已触及{found.pending.text}阈值，尚未满连续期数）"
     return [
         ("目标册", f"{book.title} ({target.place})"),
