@@ -16,7 +16,8 @@ class Notice:
     """What one message says. Plain text and numbers only: stored as JSON with the change, it never changes again.
 
     Numbers are in ``unit``, times are ISO 8601 in the book's time zone; ``""`` and
-    None stand for what is not known. ``by`` tells by when the goal must be met,
+    None stand for what is not known. ``asked`` are the units that must act: the
+    reporter where a figure is owed, else the lead. ``by`` tells by when the goal must be met,
     ``period`` is the period judged, ``owed`` the one whose figure is overdue,
     ``mark`` must stand in every message (演示数据).
     """
@@ -30,6 +31,7 @@ class Notice:
     section: str
     lead: tuple[str, ...]
     responsible: tuple[str, ...]
+    asked: tuple[str, ...]
     supervisor: str
     kind: str
     event: str
@@ -62,8 +64,9 @@ class Notice:
 
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
-        """From JSON."""
-        return Notice(**{**facts, "lead": tuple(facts["lead"]), "responsible": tuple(facts["responsible"])})
+        """From JSON. One stored before ``asked`` was written asks the lead."""
+        units = {name: tuple(facts.get(name, facts["lead"])) for name in ("lead", "responsible", "asked")}
+        return Notice(**{**facts, **units})
 
 
 def notice(change: Change, verdict: Verdict, book: Book, origin: str = "") -> Notice:
@@ -80,6 +83,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "") -> No
         section=item.section if item else "",
         lead=target.lead,
         responsible=target.responsible,
+        asked=target.reporter if change.identity.kind is Kind.DATA else target.lead,
         supervisor=book.supervisor,
         kind=change.identity.kind,
         event=change.event,

@@ -95,16 +95,24 @@ def check(
 ) -> None:
     """检查设置、目标册、来源与渠道；逐行指出何处有误、如何改正。"""
     from monitor.app import read
+    from rules.plan import beyond_calendar
 
     try:
         force = read(_config(config))
         errors, books = list(force.errors), force.watch.books
     except Invalid as error:
         errors, books = list(error.errors), ()
+    warnings = [
+        f"{book.id}: {len(found)} 个目标的报送期限晚于 {book.workdays.known_until}，其后放假安排未知，暂按周末推算"
+        " (workdays unknown)；放假通知公布后，请在册内写 holidays: 和 workdays:"
+        for book in books
+        if (found := beyond_calendar(book))
+    ]
     if as_json:
-        print(json.dumps({"errors": errors, "books": [book.id for book in books]}, ensure_ascii=False, indent=2))
+        facts = {"errors": errors, "warnings": warnings, "books": [book.id for book in books]}
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
-        print("\n".join([*errors, *(f"{book.id}: {len(book.targets)} 个目标，无误" for book in books)]))
+        print("\n".join([*errors, *warnings, *(f"{book.id}: {len(book.targets)} 个目标，无误" for book in books)]))
     if errors:
         raise typer.Exit(1)
 

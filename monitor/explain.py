@@ -79,7 +79,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
     conclusion = (
         found.reason.text if found.outcome is Outcome.NOT_JUDGED else f"{found.level.text}：{found.reason.text}"
     )
-    if found.pending > found.level:
+    if found.pending > Level.GREEN:
         conclusion += f"（已触及{found.pending.text}阈值，尚未满连续期数）"
     return [
         ("目标册", f"{book.title} ({target.place})"),
@@ -87,6 +87,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("目标", wording.goal(found)),
         ("牵头单位", "、".join(target.lead)),
         ("责任单位", "、".join(target.responsible)),
+        ("报送单位", "、".join(target.reporter) if target.reporter != target.lead else ""),
         ("判定时点", f"{at.astimezone(ZoneInfo(book.timezone)):%Y-%m-%d %H:%M}，以当时已发布的数据为准"),
         ("结论", conclusion),
         ("判定期", label(target.every, found.period) if found.period else ""),

@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector
 from alerts.alert import State
 from alerts.delivery import Status
 from monitor.snapshot import Judged, Snapshot, SourceHealth
-from rules.calendar import workdays_known_until
+from rules.calendar import PUBLISHED
 from rules.expectation import Floats
 from rules.plan import Block
 from rules.target import PROGRESS, Book, Level, Target
@@ -241,8 +241,8 @@ class _State(Collector):
             ),
             (
                 "duban_workdays_known_until_timestamp_seconds",
-                "Start of the last day whose holidays and make-up days have been published.",
-                _workdays_end(),
+                "Start of the last day whose holidays and make-up days are known, by publication or from a book.",
+                _workdays_end(snapshot.books),
             ),
         ):
             yield GaugeMetricFamily(name, text, value=value)
@@ -279,8 +279,8 @@ def _sources(sources: Iterable[SourceHealth]) -> Iterator[Metric]:
     yield from (up, success, rows)
 
 
-def _workdays_end() -> float:
-    day = workdays_known_until()
+def _workdays_end(books: Iterable[Book]) -> float:
+    day = max([PUBLISHED.known_until, *(book.workdays.known_until for book in books)])
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
 
 

@@ -158,9 +158,10 @@ def _moves(
     moves = []
     for alert, change, found, series in steps:
         book = watch.by_id[found.target.book]
-        told = routes(found.target.lead, book.supervisor, contacts) if change.event.told else []
         origin = origins.get((series, found.period), "") if found.period else ""
-        moves.append(Move(alert, change, notice(change, found, book, origin), told))
+        said = notice(change, found, book, origin)
+        told = routes(said.asked, said.lead, book.supervisor, contacts) if change.event.told else []
+        moves.append(Move(alert, change, said, told))
     return moves
 
 

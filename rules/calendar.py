@@ -1,12 +1,12 @@
 """Periods, working days and publication dates.
 
 Working days are China's: statutory holidays and make-up days 调休 as published
-by the State Council each year, through ``chinesecalendar``. A year that is not
-published yet has only its weekends; ``workdays_known_until`` says where that begins.
+by the State Council each year, through ``chinesecalendar``, and what a book adds
+to them. A year that is not known yet has only its weekends.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import TypeAlias
@@ -56,6 +56,43 @@ def label(every: Every, end: date) -> str:
             return f"{end.year}年"
 
 
+@dataclass(frozen=True, slots=True)
+class Workdays:
+    """The days on which offices work: as published, but for what a book says of single days.
+
+    ``holidays`` are off and ``workdays`` are worked, whatever was published.
+    """
+
+    holidays: tuple[date, ...] = ()
+    workdays: tuple[date, ...] = ()
+
+    @property
+    def known_until(self) -> date:
+        """Last day whose holidays are known. A year in which the book names holidays is known."""
+        year = _published()[1].year
+        while any(day.year == year + 1 for day in self.holidays):
+            year += 1
+        return date(year, 12, 31)
+
+    def include(self, day: date) -> bool:
+        """Whether offices work on ``day``."""
+        return bool(np.is_busday(np.datetime64(day), busdaycal=_busdays(self)))
+
+    def after(self, days: Days, count: int) -> Days:
+        """The ``count``-th working day after each of ``days``."""
+        moved: Days = np.busday_offset(days, count, roll="backward", busdaycal=_busdays(self))
+        return moved
+
+    def on_or_after(self, days: Days) -> Days:
+        """Each of ``days``, or the next working day where it is a day off."""
+        moved: Days = np.busday_offset(days, 0, roll="forward", busdaycal=_busdays(self))
+        return moved
+
+
+PUBLISHED = Workdays()
+"""Working days as published, with nothing added."""
+
+
 @cache
 def _published() -> tuple[Days, date]:
     """Every day off that has been published, and the last day of the last published year."""
@@ -68,53 +105,75 @@ def _published() -> tuple[Days, date]:
     return days[off], date(last, 12, 31)
 
 
-def workdays_known_until() -> date:
-    """Last day for which holidays and make-up days have been published."""
-    return _published()[1]
-
-
 @cache
-def _workdays() -> np.busdaycalendar:
+def _busdays(workdays: Workdays) -> np.busdaycalendar:
     off, until = _published()
     later = np.arange(np.datetime64(until) + 1, np.datetime64(until) + 366 * 20)
-    weekend = later[~np.is_busday(later)]
-    return np.busdaycalendar(weekmask="1111111", holidays=np.concatenate([off, weekend]))
+    off = np.concatenate([off, later[~np.is_busday(later)]])
+    off = np.union1d(off, np.array(workdays.holidays, dtype="datetime64[D]"))
+    off = np.setdiff1d(off, np.array(workdays.workdays, dtype="datetime64[D]"))
+    return np.busdaycalendar(weekmask="1111111", holidays=off)
 
 
-def is_workday(day: date) -> bool:
-    """Whether offices work on ``day``."""
-    return bool(np.is_busday(np.datetime64(day), busdaycal=_workdays()))
-
-
-def add_workdays(days: Days, count: int) -> Days:
-    """The ``count``-th working day after each of ``days``."""
-    moved: Days = np.busday_offset(days, count, roll="backward", busdaycal=_workdays())
-    return moved
+_LATEST = timedelta(days=366)
+"""How long after its period a figure may be announced; a date later than that belongs to another year's list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
     """When a period's figure must have been published: the last day on which it is not yet late.
 
-    Exactly one of the three is given: ``workdays`` or ``days`` after the
-    period's end, or ``day_of_next``, a day of the following month (moved to the
-    next working day when it falls on a day off).
+    Exactly one of the four is given: ``workdays`` after the period's end; ``days``
+    after it, whatever day that is; a ``day`` of the ``months``-th month after it,
+    moved to the next working day when it is a day off; or the announced ``dates``
+    of the year's figures, in order, as they stand. With ``january_with_february``
+    the year's first figure is February's, and covers January.
     """
 
     text: str
     workdays: int | None = None
     days: int | None = None
-    day_of_next: int | None = None
+    day: int | None = None
+    months: int = 1
+    dates: tuple[date, ...] = ()
+    january_with_february: bool = False
 
-    def due(self, ends: Days) -> Days:
-        """Due day of each period end."""
+    def due(self, ends: Days, workdays: Workdays = PUBLISHED) -> Days:
+        """Due day of each period of a year. January's is February's where both come out together."""
+        if self.january_with_february:
+            month = ends.astype("datetime64[M]")
+            january = month == month.astype("datetime64[Y]").astype("datetime64[M]")
+            ends = np.where(january, (month + 2).astype("datetime64[D]") - np.timedelta64(1, "D"), ends)
+        if self.dates:
+            first = self.dates[:1] if self.january_with_february else ()
+            return np.array([*first, *self.dates], dtype="datetime64[D]")
         if self.workdays is not None:
-            return add_workdays(ends, self.workdays)
+            return workdays.after(ends, self.workdays)
         if self.days is not None:
             return ends + np.timedelta64(self.days, "D")
-        assert self.day_of_next is not None
-        month = (ends + np.timedelta64(1, "D")).astype("datetime64[M]")
+        assert self.day is not None
+        month = ends.astype("datetime64[M]") + self.months
         last = (month + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
-        wished = month.astype("datetime64[D]") + np.timedelta64(self.day_of_next - 1, "D")
-        rolled: Days = np.busday_offset(np.minimum(wished, last), 0, roll="forward", busdaycal=_workdays())
-        return rolled
+        wished = month.astype("datetime64[D]") + np.timedelta64(self.day - 1, "D")
+        return workdays.on_or_after(np.minimum(wished, last))
+
+    def objection(self, year: int, every: Every) -> str | None:
+        """Why the rule does not fit figures of ``year`` that come ``every`` so often, with the cure."""
+        if self.january_with_february and every is not Every.MONTH:
+            return f"January with February 只用于 every: month，而不是 {every} (january with february)；请删去"
+        ends = [end.item() for end in period_ends(year, every)][int(self.january_with_february) :]
+        if not self.dates:
+            return None
+        if len(self.dates) != len(ends):
+            return f"应列{len(ends)}个发布日期，每期一个，而不是{len(self.dates)}个 (wrong count)"
+        for day, end in zip(self.dates, ends, strict=True):
+            if not end <= day <= end + _LATEST:
+                return (
+                    f"{label(every, end)}的发布日期 {day} 应在期末之后一年以内 (wrong date)；请核对是否错了一期或一年"
+                )
+        return None
+
+    def beyond(self, ends: Days, workdays: Workdays) -> bool:
+        """Whether a due day is counted in working days that are not known yet."""
+        counted = self.workdays is not None or self.day is not None
+        return counted and bool((self.due(ends, workdays) > np.datetime64(workdays.known_until)).any())

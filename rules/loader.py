@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rules import defaults
-from rules.calendar import Every, Publication
+from rules.calendar import Every, Publication, Workdays
 from rules.document import Document, Invalid, near
 from rules.spec import BookFile, ItemSpec, LevelsSpec, TargetSpec
 from rules.target import Book, Goal, Item, Measure, Op, Source, Target
@@ -58,6 +58,7 @@ def load_book(folder: Path) -> Book:
     if not targets:
         written.errors.append(f"{folder}: 册内没有目标 (no targets); 请写 targets: 或 items:")
     subjects, goals = _subjects(written, folder, targets)
+    workdays = _workdays(written)
     if written.errors:
         raise Invalid(written.errors)
     return Book(
@@ -72,6 +73,7 @@ def load_book(folder: Path) -> Book:
         sources=sources,
         subjects=subjects,
         goals=goals,
+        workdays=workdays,
     )
 
 
@@ -147,6 +149,16 @@ def _sources(written: _Written) -> dict[str, Source]:
     }
 
 
+def _workdays(written: _Written) -> Workdays:
+    workdays = Workdays(written["holidays"] or (), written["workdays"] or ())
+    written.errors += [
+        f"{written.place('workdays')}: {day} 既是 holidays 又是 workdays (both off and worked)；只能写在一处"
+        for day in workdays.workdays
+        if day in workdays.holidays
+    ]
+    return workdays
+
+
 def _targets(written: _Written, items: dict[int, Item], sources: dict[str, Source]) -> list[Target]:
     targets: dict[str, Target] = {}
     for spec, place in written.targets:
@@ -162,6 +174,8 @@ def _targets(written: _Written, items: dict[int, Item], sources: dict[str, Sourc
             problems.append("缺少牵头单位 lead (missing key); 写在目标或其所属事项上")
         if target.source is not None and target.source not in sources:
             problems.append(f"source: 没有名为 '{target.source}' 的来源 (unknown source){near(target.source, sources)}")
+        if wrong := target.published.objection(written["year"], target.every):
+            problems.append(f"published: {wrong}")
         if spec.counts and target.measure is not Measure.GOOD_DAYS:
             problems.append("counts: 只用于 measure: good-days (counts)")
         if spec.counts and target.every is not Every.DAY:
@@ -181,14 +195,16 @@ def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) 
     milestone = spec.measure is Measure.MILESTONE
     every = spec.every or (Every.YEAR if milestone else written["every"]) or Every.MONTH
     by_measure = (written["measures"] or {}).get(spec.measure)
+    lead = spec.lead or (item.lead if item else ())
     return Target(
         book=written["book"],
         id=spec.id,
         item=spec.item,
         name=spec.name,
         words=spec.words,
-        lead=spec.lead or (item.lead if item else ()),
+        lead=lead,
         responsible=spec.responsible or (item.responsible if item else ()),
+        reporter=spec.reporter or lead,
         goal=spec.goal,
         measure=spec.measure,
         every=every,
@@ -217,6 +233,7 @@ def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target])
             words="",
             lead=item.lead,
             responsible=item.responsible,
+            reporter=item.lead,
             goal=goal,
             measure=Measure.MILESTONE,
             every=Every.YEAR,

@@ -12,6 +12,7 @@ from rules.target import Against, Expect, Goal, Op, Schedule, Shape, Threshold
 from rules.unit import check
 
 _NUMBER = r"(-?\d{1,15}(?:\.\d{1,15})?)"
+_TOGETHER = ", January with February"
 _LONGEST = 366  # periods or days that a rule may span
 _ROMAN = {"Ⅰ": 1.0, "Ⅱ": 2.0, "Ⅲ": 3.0, "Ⅳ": 4.0, "Ⅴ": 5.0}
 _OPS = {
@@ -115,17 +116,26 @@ def _checkpoint(part: str) -> tuple[date, float]:
 
 
 def published(text: str) -> Publication:
-    """``10 workdays after period``, ``1 day after period``, ``day 15 of next month``."""
-    if found := re.fullmatch(r"([1-9]\d{0,2}) workdays? after period", text):
-        return Publication(text, workdays=int(found[1]))
-    if found := re.fullmatch(r"(\d{1,3}) days? after period", text):
-        return Publication(text, days=int(found[1]))
-    found = re.fullmatch(r"day (\d{1,2}) of next month", text)
+    """``10 workdays after period``, ``day 15 of next month``, ``on 2025-04-16, 2025-07-15``; see the author's guide."""
+    rule = text.removesuffix(_TOGETHER)
+    together = rule != text
+    if found := re.fullmatch(r"([1-9]\d{0,2}) workdays? after period", rule):
+        return Publication(text, workdays=int(found[1]), january_with_february=together)
+    if found := re.fullmatch(r"(\d{1,3}) days? after period", rule):
+        return Publication(text, days=int(found[1]), january_with_february=together)
+    found = re.fullmatch(r"day (\d{1,2}) of (next month|the month after next)", rule)
     if found and 1 <= int(found[1]) <= 31:
-        return Publication(text, day_of_next=int(found[1]))
+        months = 1 if found[2] == "next month" else 2
+        return Publication(text, day=int(found[1]), months=months, january_with_february=together)
+    if rule.startswith("on "):
+        dates = tuple(day(part.strip()) for part in rule.removeprefix("on ").split(","))
+        if any(first >= second for first, second in pairwise(dates)):
+            raise ValueError(f"'{text}': 发布日期应由早到晚，不得重复 (wrong order)")
+        return Publication(text, dates=dates, january_with_february=together)
     raise ValueError(
         f"看不懂的发布规则 '{text}' (bad published); 应如 10 workdays after period、1 day after period、"
-        "day 15 of next month"
+        "day 15 of next month、day 28 of the month after next、on 2025-04-16, 2025-07-15, 2025-10-20, 2026-01-19，"
+        "按月的可加 , January with February"
     )
 
 

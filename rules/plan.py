@@ -108,7 +108,9 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         """One value per target, repeated for its subjects; None is NaN."""
         return np.repeat(np.array(list(values), dtype=np.float64), sizes)
 
-    due, due_of = np.unique(np.stack([_due(target, ends) for target in targets]), axis=0, return_inverse=True)
+    due, due_of = np.unique(
+        np.stack([_due(book, target, ends) for book, target in members]), axis=0, return_inverse=True
+    )
     exact = np.repeat([target.goal.op is Op.EXACTLY for target in targets], sizes)
     strict = column(-1.0 if target.goal.op in _STRICT else 1.0 for target in targets)
     return Block(
@@ -142,10 +144,19 @@ def _goals(book: Book, target: Target) -> Floats:
     return book.goals[target.id].to_numpy(np.float64)
 
 
-def _due(target: Target, ends: Days) -> Days:
+def _due(book: Book, target: Target, ends: Days) -> Days:
     if target.goal.by is not None:
         return np.full(len(ends), target.goal.by, dtype="datetime64[D]")
-    return target.published.due(ends)
+    return target.published.due(ends, book.workdays)
+
+
+def beyond_calendar(book: Book) -> list[Target]:
+    """Targets with a due day that is counted in working days nobody has published yet."""
+    return [
+        target
+        for target in book.targets
+        if target.goal.by is None and target.published.beyond(period_ends(book.year, target.every), book.workdays)
+    ]
 
 
 def _judged_from(target: Target, year: int) -> np.datetime64:

@@ -5,6 +5,7 @@ they make the book. The JSON Schema for editors is generated from here.
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -44,6 +45,7 @@ GoalPhrase = Annotated[Goal, _phrase(phrase.goal)]
 ThresholdPhrase = Annotated[Threshold, _phrase(phrase.threshold)]
 ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
 PublishedPhrase = Annotated[Publication, _phrase(phrase.published)]
+Day = Annotated[date, _phrase(phrase.day)]
 SchedulePhrase = Annotated[Schedule, _phrase(phrase.schedule)]
 Units = Annotated[tuple[str, ...], BeforeValidator(_units, json_schema_input_type=str | list[str])]
 """Units as the plan writes them (``A局、B局及镇街``) or as a list."""
@@ -93,6 +95,7 @@ class TargetSpec(Strict):
     words: str = ""
     lead: Units = ()
     responsible: Units = ()
+    reporter: Units = ()
     goal: GoalPhrase
     measure: Measure
     every: Every | None = None
@@ -130,6 +133,8 @@ class BookFile(Strict):
     targets: tuple[TargetSpec, ...] = ()
     sources: dict[str, SourceSpec] | None = None
     subjects: str | None = None
+    holidays: tuple[Day, ...] = ()
+    workdays: tuple[Day, ...] = ()
 
 
 def json_schema() -> dict[str, Any]:

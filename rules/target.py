@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from rules.calendar import Every, Publication
+from rules.calendar import PUBLISHED, Every, Publication, Workdays
 
 
 class Op(StrEnum):
@@ -213,7 +213,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One measurable commitment. ``counts`` (good-days only) is the highest daily value that still counts as good."""
+    """One measurable commitment.
+
+    ``reporter`` files the figure: the lead, unless the book names another unit.
+    ``counts`` (good-days only) is the highest daily value that still counts as good.
+    """
 
     book: str
     id: str
@@ -222,6 +226,7 @@ class Target:
     words: str
     lead: tuple[str, ...]
     responsible: tuple[str, ...]
+    reporter: tuple[str, ...]
     goal: Goal
     measure: Measure
     every: Every
@@ -259,6 +264,7 @@ class Book:
     sources: dict[str, Source]
     subjects: tuple[str, ...] = ("",)
     goals: pd.DataFrame | None = field(default=None, repr=False)
+    workdays: Workdays = PUBLISHED
 
     def item(self, number: int | None) -> Item | None:
         """The item a target belongs to, if the book carries the plan's text."""

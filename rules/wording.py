@@ -146,8 +146,21 @@ def publication(rule: Publication, target: Target) -> str:
     """When a figure is due, in words."""
     if target.goal.by is not None:
         return "完成时限当日"
+    together = "（1月与2月合并）" if rule.january_with_february else ""
     if rule.workdays is not None:
-        return f"期末后{rule.workdays}个工作日内"
+        return f"期末后{rule.workdays}个工作日内{together}"
     if rule.days is not None:
-        return f"期末后{rule.days}日内"
-    return f"次月{rule.day_of_next}日前"
+        return f"期末后{rule.days}日内{together}"
+    if rule.dates:
+        return f"{_dates(rule.dates)}{together}"
+    month = "次月" if rule.months == 1 else "期末后第二个月"
+    return f"{month}{rule.day}日前{together}"
+
+
+def _dates(dates: tuple[date, ...]) -> str:
+    """Days of a list, the year where it is new: 2025年4月16日、7月15日、2026年1月19日."""
+    years = [None, *(day.year for day in dates)]
+    return "、".join(
+        f"{'' if day.year == before else f'{day.year}年'}{day.month}月{day.day}日"
+        for before, day in zip(years, dates, strict=False)
+    )

@@ -81,3 +81,13 @@ def test_the_curves_of_the_guide_parse(phrase):
     from rules.phrase import expect
 
     assert expect(phrase).text == phrase
+
+
+PUBLISHED = re.search(r"`published` 写最迟何时公布.*?\n\n- ", GUIDE, re.DOTALL)
+
+
+@pytest.mark.parametrize("phrase", re.findall(r"^\| `([^`]+)` \|", PUBLISHED[0] if PUBLISHED else "", re.MULTILINE))
+def test_the_publication_rules_of_the_guide_parse(phrase):
+    from rules.phrase import published
+
+    assert published(phrase).text == phrase

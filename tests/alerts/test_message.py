@@ -37,6 +37,7 @@ GOLDEN_NOTICES = {
         target="air-quality-share",
         name="空气质量优良天数比率",
         lead=("生态环境局", "住房城乡建委", "城市管理局"),
+        asked=("生态环境局", "住房城乡建委", "城市管理局"),
         responsible=(),
         reason="limit_breached",
         period="2025年三季度",
@@ -53,6 +54,13 @@ GOLDEN_NOTICES = {
         mark="",
     ),
 }
+
+
+def test_a_letter_about_an_owed_figure_asks_the_reporter_and_names_the_lead():
+    title, body = render(letter(data_notice(asked=("统计局",))), Form.TEXT)
+    assert title.endswith("（统计局）")
+    assert "请统计局尽快报送" in body
+    assert "报送单位：统计局\n牵头单位：人力社保局\n" in body
 
 
 @pytest.mark.parametrize("name", GOLDEN_NOTICES)

@@ -1,4 +1,4 @@
-"""Who hears of a change: every lead unit, and the office that supervises."""
+"""Who hears of a change: every unit asked to act, and the office that supervises."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ CONTACTS = {
 
 
 def _told(lead: Sequence[str], supervisor: str = "督查办") -> list[tuple[str, str, str]]:
-    return [route[:3] for route in routes(lead, supervisor, CONTACTS)]
+    return [route[:3] for route in routes(lead, lead, supervisor, CONTACTS)]
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,13 @@ def test_a_supervisor_without_an_entry_of_its_own_is_not_told_through_the_defaul
 
 
 def test_without_any_contact_nobody_can_be_reached() -> None:
-    assert routes(["财政局"], "督查办", {}) == []
+    assert routes(["财政局"], ["财政局"], "督查办", {}) == []
 
 
 def test_each_receiver_is_told_why() -> None:
-    lead, supervisor = routes(["财政局"], "督查办", CONTACTS)
+    reporter, lead, supervisor = routes(
+        ["人力社保局", "财政局"], ["财政局"], "督查办", {**CONTACTS, "人力社保局": [MAIL]}
+    )
+    assert reporter == Route("人力社保局", "email", "jobs@example.org", "人力社保局负责报送该目标的数据")
     assert lead == Route("财政局", "webhook", "http://example.org/cz", "财政局是该目标的牵头单位")
     assert supervisor.why == "督查办负责督办本方案"

@@ -46,6 +46,7 @@ def _target(index: int) -> Target:
         words="",
         lead=("统计局",),
         responsible=(),
+        reporter=("统计局",),
         goal=Goal(op, 0.0, unit),
         measure=measure,
         every=Every.MONTH,

@@ -1,7 +1,8 @@
 """The exposition is valid, complete, says nothing that is not known, and survives any name."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import metrics
 from monitor.metrics import Meters, chunks
+from rules.calendar import PUBLISHED
 from rules.target import Book
 from tests.benchmarks.country import TARGETS, country
 from tests.builders import AT, a_snapshot, a_source
@@ -45,6 +47,16 @@ def book() -> Book:
         {"id": "growth", "goal": "at least 6 %", "measure": "growth"},
         {"id": "silent", "goal": "at least 10 个"},
     )
+
+
+def test_the_end_of_the_calendar_is_that_of_the_book_that_knows_most(book: Book) -> None:
+    year = PUBLISHED.known_until.year + 1
+    ends = [
+        value(parsed(exposition(a_snapshot(*books), Meters())), "duban_workdays_known_until_timestamp_seconds")
+        for books in ((book,), (book, a_book(book="next", holidays=[f"{year}-01-01"])))
+    ]
+    zone = ZoneInfo("Asia/Shanghai")
+    assert ends == [datetime(last, 12, 31, tzinfo=zone).timestamp() for last in (year - 1, year)]
 
 
 def test_figures_are_written_as_judged(book: Book) -> None:

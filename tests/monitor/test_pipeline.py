@@ -146,6 +146,22 @@ def test_a_figure_that_is_owed_is_asked_for_and_the_debt_ends_when_it_comes(engi
     assert paid.change.event is Event.RESOLVED
 
 
+def test_a_figure_that_is_owed_is_asked_of_its_reporter_and_the_pace_of_its_lead(engine):
+    target = {"source": "filings", "goal": "at least 1200 个", "lead": "甲局", "reporter": "统计局"}
+    book = a_book({**target, "published": "10 workdays after period"}, sources=SOURCES)
+    pulled(engine, book, figure(500.0, period=datetime(2025, 8, 31).date()))  # noqa: DTZ001
+    watch = Watch([book])
+    watch.load(engine, AT)
+    (owed,) = judged(engine, watch)[1]
+    pulled(engine, book, figure(500.0), at=AT + timedelta(hours=1))
+    behind, paid = sorted(judged(engine, watch, AT + timedelta(hours=1))[1], key=lambda move: move.notice.kind)[::-1]
+    assert [[route.receiver for route in move.routes] for move in (owed, paid, behind)] == [
+        ["统计局"],
+        ["统计局"],
+        ["甲局"],
+    ]
+
+
 class Sender:
     def __init__(self, *answers):
         self.answers, self.letters = list(answers), []

@@ -111,6 +111,22 @@ _JOBS = "    goal: at least 4500 人\n    measure: cumulative\n"
             "阈值单位 天 与目标单位 亿元 不能换算",
         ),
         ("goal: done by 2024-12-31, measure: milestone", "日期 2024-12-31 不在 2025 年内 (wrong year)"),
+        (
+            "goal: at least 5 %, measure: growth, every: quarter, published: 'on 2025-04-16, 2025-07-15'",
+            "应列4个发布日期，每期一个，而不是2个 (wrong count)",
+        ),
+        (
+            "goal: at least 5 %, measure: growth, every: half, published: 'on 2025-01-17, 2025-07-15'",
+            "2025年上半年的发布日期 2025-01-17 应在期末之后一年以内 (wrong date)；请核对是否错了一期或一年",
+        ),
+        (
+            "goal: at least 5 %, measure: growth, every: year, published: 'on 2027-01-17'",
+            "2025年的发布日期 2027-01-17 应在期末之后一年以内",
+        ),
+        (
+            "goal: at least 5 %, measure: growth, every: quarter, published: '9 days after period, January with February'",
+            "January with February 只用于 every: month，而不是 quarter",
+        ),
         ("goal: done by 2025-12-31, measure: milestone, every: month", "节点任务应写 every: year"),
         ("goal: at least 5 天, measure: good-days, counts: at most 100", "逐日计数应写 every: day"),
         ("goal: at least 3 起, measure: zero", "zero 的目标应写 at most (direction)"),
@@ -137,6 +153,17 @@ def test_what_does_not_go_together_in_one_target_is_refused_with_its_cure(
 def test_two_targets_of_one_id_are_refused_with_both_places(errors: Errors) -> None:
     (found,) = errors(book_yaml=f"{GOOD}  - id: jobs\n    lead: 甲\n    name: 重名\n{_JOBS}")
     assert re.fullmatch(r"book\.yaml:14: 目标编号 'jobs' 与 \S*book\.yaml:9 重复 \(duplicate id\)", found)
+
+
+def test_a_day_that_is_both_off_and_worked_is_refused(errors: Errors) -> None:
+    (found,) = errors(book_yaml=f"{GOOD}holidays: [2027-01-01]\nworkdays: [2027-01-03, 2027-01-01]\n")
+    assert found.startswith("book.yaml:15: 2027-01-01 既是 holidays 又是 workdays (both off and worked)")
+
+
+def test_a_holiday_that_is_no_day_is_refused(errors: Errors) -> None:
+    assert errors(book_yaml=f"{GOOD}holidays: [2027-02-29]\n") == [
+        "book.yaml:14: holidays: '2027-02-29' 不是日期，应如 2025-09-30"
+    ]
 
 
 def test_two_items_of_one_number_are_refused(errors: Errors) -> None:

@@ -83,7 +83,20 @@ def test_a_curve_is_read(text: str, expect: Expect) -> None:
         ("1 workday after period", Publication("1 workday after period", workdays=1)),
         ("0 days after period", Publication("0 days after period", days=0)),
         ("1 day after period", Publication("1 day after period", days=1)),
-        ("day 15 of next month", Publication("day 15 of next month", day_of_next=15)),
+        ("day 15 of next month", Publication("day 15 of next month", day=15)),
+        (
+            "day 28 of the month after next",
+            Publication("day 28 of the month after next", day=28, months=2),
+        ),
+        ("on 2026-02-28", Publication("on 2026-02-28", dates=(date(2026, 2, 28),))),
+        (
+            "on 2025-07-15,  2026-01-19",
+            Publication("on 2025-07-15,  2026-01-19", dates=(date(2025, 7, 15), date(2026, 1, 19))),
+        ),
+        (
+            "18 days after period, January with February",
+            Publication("18 days after period, January with February", days=18, january_with_february=True),
+        ),
     ],
 )
 def test_a_publication_rule_is_read(text: str, rule: Publication) -> None:
@@ -136,6 +149,13 @@ def test_a_schedule_is_read(text: str, schedule: Schedule) -> None:
         (phrase.published, "9999 days after period", "看不懂的发布规则"),
         (phrase.published, "day 0 of next month", "看不懂的发布规则"),
         (phrase.published, "day 32 of next month", "看不懂的发布规则"),
+        (phrase.published, "day 32 of the month after next", "看不懂的发布规则"),
+        (phrase.published, "day 5 of the month after", "看不懂的发布规则.*day 28 of the month after next"),
+        (phrase.published, "on the 15th", "'the 15th' 不是日期"),
+        (phrase.published, "on 2025-04-16,", "'' 不是日期"),
+        (phrase.published, "on 2025-07-15, 2025-04-16", "由早到晚.*wrong order"),
+        (phrase.published, "on 2025-04-16, 2025-04-16", "不得重复"),
+        (phrase.published, "18 days after period, February with March", "看不懂的发布规则.*January with February"),
         (phrase.schedule, "every 0 minutes", "看不懂的拉取时间"),
         (phrase.schedule, "every 99999999999999 hours", "看不懂的拉取时间"),
         (phrase.schedule, "daily at 24:00", "看不懂的拉取时间"),
@@ -151,6 +171,7 @@ def test_what_cannot_be_meant_is_refused_with_the_way_to_write_it(
 _WORDS = st.sampled_from(
     "at least|more than|at most|exactly|between|and|about|within|done by|behind|below|for|points|path from|checkpoints"
     "|{|}|:|%|,|5|-3|0.2|9999999999999999999|４|人|亿元|Ⅲ类|类|2025-12-31|2025-99-99|workdays after period|day|of next month"
+    "|of the month after next|on|, January with February"
     "|every|hours|daily at|09:30".split("|")
 )
 

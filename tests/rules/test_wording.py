@@ -186,10 +186,16 @@ def test_a_curve_reads_as_a_plan(expect: str, words: str) -> None:
         ("10 workdays after period", "期末后10个工作日内"),
         ("3 days after period", "期末后3日内"),
         ("day 15 of next month", "次月15日前"),
+        ("day 28 of the month after next", "期末后第二个月28日前"),
+        ("18 days after period, January with February", "期末后18日内（1月与2月合并）"),
+        (
+            "on 2025-04-16, 2025-07-15, 2025-10-20, 2026-01-19",
+            "2025年4月16日、7月15日、10月20日、2026年1月19日",
+        ),
     ],
 )
 def test_a_publication_rule_reads_as_a_deadline(rule: str, words: str) -> None:
-    target = a_target(published=rule)
+    target = a_target(published=rule, every="quarter" if rule.startswith("on") else "month")
     assert wording.publication(target.published, target) == words
 
 

@@ -74,6 +74,7 @@ def notice(change: Change) -> Notice:
             "name": "城镇新增就业",
             "lead": ["人力社保局"],
             "responsible": ["相关部门", "镇街"],
+            "asked": ["人力社保局"],
             "actual": 2900.5,
             "event": change.event.value,
             "level": int(change.level),

@@ -33,7 +33,11 @@ def test_a_message_is_due_at_once_and_says_all_that_a_sender_needs(connection: C
     (taken,) = _claim(connection)
     mark = key(change, "人力社保局", "folder", "")
     assert taken == Delivery(taken.id, mark, "人力社保局", "folder", "", OFFICE.why, 0, taken.notice)
-    assert taken.notice == step()[2].facts() | {"lead": ["人力社保局"], "responsible": ["相关部门", "镇街"]}
+    assert taken.notice == step()[2].facts() | {
+        "lead": ["人力社保局"],
+        "responsible": ["相关部门", "镇街"],
+        "asked": ["人力社保局"],
+    }
 
 
 def test_nothing_is_queued_and_nothing_taken_from_an_empty_outbox(connection: Connection) -> None:
