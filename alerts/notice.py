@@ -64,8 +64,8 @@ class Notice:
 
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
-        """From JSON. One stored before ``asked`` was written asks the lead."""
-        units = {name: tuple(facts.get(name, facts["lead"])) for name in ("lead", "responsible", "asked")}
+        """From JSON."""
+        units = {name: tuple(facts[name]) for name in ("lead", "responsible", "asked")}
         return Notice(**{**facts, **units})
 
 

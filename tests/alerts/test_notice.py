@@ -100,12 +100,6 @@ def test_the_lead_is_asked_for_a_figure_where_nobody_else_reports_it() -> None:
     assert a_notice({8: 2864}, at="2025-10-22", kind=Kind.DATA).asked == ("人力社保局",)
 
 
-def test_a_notice_stored_before_reporters_had_a_name_asks_the_lead() -> None:
-    said = a_notice({9: 2864})
-    old = {name: fact for name, fact in said.facts().items() if name != "asked"}
-    assert Notice.of(old) == said
-
-
 def test_what_is_not_known_is_left_empty() -> None:
     said = a_notice({}, at="2025-10-22", kind=Kind.DATA)
     assert (said.actual, said.expected, said.shortfall) == (None, None, None)
