@@ -92,6 +92,14 @@ def add_workdays(days: Days, count: int) -> Days:
     return moved
 
 
+def workdays_gone(ends: Days) -> NDArray[np.float64]:
+    """Share (0-1) of the working days of its year that are over at the end of each of ``ends``."""
+    years = ends.astype("datetime64[Y]")
+    new_year, next_year = years.astype("datetime64[D]"), (years + 1).astype("datetime64[D]")
+    gone = np.busday_count(new_year, ends + np.timedelta64(1, "D"), busdaycal=_workdays())
+    return np.asarray(gone / np.busday_count(new_year, next_year, busdaycal=_workdays()))
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """When a period's figure must have been published: the last day on which it is not yet late.

@@ -13,7 +13,7 @@ from rules import defaults
 from rules.calendar import Every, Publication
 from rules.document import Document, Invalid, near
 from rules.spec import BookFile, ItemSpec, LevelsSpec, TargetSpec
-from rules.target import Book, Goal, Item, Measure, Op, Source, Target
+from rules.target import Against, Book, Goal, Item, Measure, Op, Source, Target
 
 _LISTS = ("items", "targets")
 _REQUIRED = ("book", "title", "year")
@@ -161,6 +161,8 @@ def _targets(written: _Written, items: dict[int, Item], sources: dict[str, Sourc
             problems.append("缺少牵头单位 lead (missing key); 写在目标或其所属事项上")
         if target.source is not None and target.source not in sources:
             problems.append(f"source: 没有名为 '{target.source}' 的来源 (unknown source){near(target.source, sources)}")
+        if _against_peers(target) and written["subjects"] is None:
+            problems.append("levels: behind average 只用于有对象表 subjects 的册 (peers)")
         if spec.counts and target.measure is not Measure.GOOD_DAYS:
             problems.append("counts: 只用于 measure: good-days (counts)")
         if spec.counts and target.every is not Every.DAY:
@@ -177,7 +179,7 @@ def _targets(written: _Written, items: dict[int, Item], sources: dict[str, Sourc
 
 def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) -> Target:
     ref = spec.source or written["source"]
-    milestone = spec.measure is Measure.MILESTONE
+    milestone = spec.goal.by is not None
     every = spec.every or (Every.YEAR if milestone else written["every"]) or Every.MONTH
     by_measure = (written["measures"] or {}).get(spec.measure)
     return Target(
@@ -194,13 +196,17 @@ def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) 
         published=spec.published
         or (_AT_DEADLINE if milestone else written["published"])
         or Publication("15 workdays after period", workdays=15),
-        expect=spec.expect or defaults.expect(spec.measure),
+        expect=spec.expect or defaults.expect(spec.measure, spec.goal),
         levels=defaults.levels(spec.measure, spec.levels, by_measure, written["levels"]),
         source=ref.connector if ref else None,
         series=(ref.series if ref else None) or spec.name,
         counts=float(spec.counts.removeprefix("at most ")) if spec.counts else None,
         place=place,
     )
+
+
+def _against_peers(target: Target) -> bool:
+    return any(level.against is Against.AVERAGE for level in (*target.levels.yellow, *target.levels.red))
 
 
 def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target]) -> list[Target]:
@@ -220,7 +226,7 @@ def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target])
             measure=Measure.MILESTONE,
             every=Every.YEAR,
             published=_AT_DEADLINE,
-            expect=defaults.expect(Measure.MILESTONE),
+            expect=defaults.expect(Measure.MILESTONE, goal),
             levels=defaults.levels(Measure.MILESTONE, LevelsSpec(), None, None),
             source=None,
             series="",

@@ -163,7 +163,7 @@ def test_a_threshold_reads_as_a_rule(threshold: str, goal: str, words: str) -> N
 
 
 def test_a_level_without_a_threshold_says_so() -> None:
-    assert wording.threshold(None, a_target()) == "未设"
+    assert wording.thresholds((), a_target()) == "未设"
 
 
 @pytest.mark.parametrize(
