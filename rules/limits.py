@@ -104,7 +104,7 @@ def _limits(
 ) -> Limits:
     counts = sizes[[index for index, *_ in members]]
     terms = np.array([_terms(target, level, ends) for _, target, level in members], dtype=np.float64)
-    one = _Terms(*np.repeat(terms, counts, axis=0).T)
+    one = _Terms(*(np.repeat(term, counts) for term in terms.T))
     of = goal if rows is None else goal[rows]
     return Limits(
         rows=rows,

@@ -252,7 +252,7 @@ def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[t
     problems = [f"{path}:1: 缺少列 {name} (missing column)" for name in columns if name not in table.columns]
     if not problems:
         table = table[(table != "").any(axis=1)]
-        problems = _wrong_cells(table, path, {target.id for target in targets})
+        problems = _wrong_cells(table, path, {target.id: target.goal for target in targets})
     if table.empty and not problems:
         problems = [f"{path}:1: 对象表没有数据行 (empty table)"]
     if problems:
@@ -266,7 +266,7 @@ def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[t
     return tuple(goals.index), goals[[target.id for target in targets]]
 
 
-def _wrong_cells(table: pd.DataFrame, path: Path, known: set[str]) -> list[str]:
+def _wrong_cells(table: pd.DataFrame, path: Path, known: dict[str, Goal]) -> list[str]:
     """What is wrong in the table of subjects, by line. An empty goal is a goal that is not set yet."""
     problems = []
     double = table.duplicated(["subject", "target"])
@@ -277,6 +277,8 @@ def _wrong_cells(table: pd.DataFrame, path: Path, known: set[str]) -> list[str]:
             problems.append((row, f"没有目标 '{target}' (unknown target){near(target, known)}"))
         if goal and not re.fullmatch(r"-?\d+(\.\d+)?", goal):
             problems.append((row, f"goal: '{goal}' 不是数值 (not a number); 单位随目标，只写数"))
+        elif goal and target in known and known[target].stages and float(goal) != known[target].value:
+            problems.append((row, f"goal: '{target}' 共{known[target].value:g}个阶段，只能写此数或留空 (stages)"))
         if double[row]:
             problems.append((row, f"'{subject}' 的 '{target}' 重复 (duplicate row)"))
     return [f"{path}:{row + 2}: {problem}" for row, problem in problems]

@@ -93,7 +93,7 @@ def test_the_pictures_of_the_guide_show_the_curves_as_they_are():
 
 
 @pytest.mark.parametrize(
-    "phrase", re.findall(r"^\| `((?:behind|below|above|period|late|overdue|any)[^`]*)`", GUIDE, re.M)
+    "phrase", re.findall(r"^\| `((?:behind|below|above|period|late|overdue|any)[^`]*)`", GUIDE, re.MULTILINE)
 )
 def test_the_thresholds_of_the_guide_parse(phrase):
     assert threshold(phrase).text == phrase

@@ -206,6 +206,15 @@ def test_all_objections_to_all_targets_are_reported_at_once(errors: Errors) -> N
     assert [error.split(": ")[0] for error in found] == ["book.yaml:9"] * 2 + ["book.yaml:16"]
 
 
+def test_a_subject_goes_through_all_stages_or_none(errors: Errors) -> None:
+    plant = (
+        "  - {id: plant, name: 项目, lead: 甲, measure: milestone, goal: '签约 by 2025-03-31, 开工 by 2025-06-30'}\n"
+    )
+    table = "subject,target,goal\n甲,plant,2\n乙,plant,\n丙,plant,1\n"
+    (found,) = errors(book_yaml=f"{GOOD}{plant}subjects: s.csv\n", s_csv=table)
+    assert found == "s.csv:4: goal: 'plant' 共2个阶段，只能写此数或留空 (stages)"
+
+
 @pytest.mark.parametrize(
     ("table", "found"),
     [
