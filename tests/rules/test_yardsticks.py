@@ -154,3 +154,16 @@ def test_fewer_than_the_average_is_behind_only_where_more_is_better() -> None:
     target = {**_levels("behind average"), "goal": "at most 50 个"}
     panel = a_panel(a_block(target, subjects=table), {1: 10}, {1: 12})
     assert judge(panel, date(2025, 4, 1)).level.tolist() == [G, Y]
+
+
+def test_a_goal_to_be_surpassed_asks_no_more_than_the_period_s_own_task_and_the_average() -> None:
+    target = {**_levels(["period below 100%", "behind average"]), "goal": "more than 100 个"}
+    table = "subject,target,goal\n" + "".join(f"{n}县,t0,100\n" for n in range(2))
+    panel = a_panel(a_block(target, subjects=table), {1: 25}, {1: 25})
+    assert judge(panel, date(2025, 4, 1)).level.tolist() == [G, G]
+
+
+@pytest.mark.parametrize("yardstick", ["period below 80%", "behind 10% narrowing to 5%", "overdue"])
+def test_a_yearly_target_without_a_figure_is_left_alone_by_every_yardstick(yardstick: str) -> None:
+    target = {"every": "year", "levels": {"yellow": yardstick}}
+    assert judged({}, at="2025-06-01", **target).reason is Reason.ANNUAL_ONLY
