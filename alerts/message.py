@@ -15,6 +15,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from alerts.channels.base import Letter
+from rules import wording
 from rules.target import Level
 from rules.verdict import Reason
 
@@ -68,7 +69,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "level": _LEVELS[notice.level],
         "previous_level": _LEVELS[notice.previous_level],
         "reason": notice.reason,
-        "reason_text": _REASONS.get(notice.reason, ""),
+        "reason_text": wording.cause(Reason(notice.reason), notice.shortfall) if notice.reason in _REASONS else "",
         "period": notice.period,
         "owed": notice.owed,
         "goal": notice.goal,
@@ -96,7 +97,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
 
 
 _LEVELS = {level.value: level.text for level in Level}
-_REASONS = {reason.value: reason.text for reason in Reason}
+_REASONS = frozenset(Reason)
 
 
 def _moment(iso: str) -> str:

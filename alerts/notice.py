@@ -120,4 +120,4 @@ def _rule(change: Change, verdict: Verdict) -> str:
         return "期满未达目标"
     levels = verdict.target.levels
     reached = levels.red if change.level is Level.RED else levels.yellow
-    return wording.threshold(reached or levels.red, verdict.target)
+    return wording.thresholds(reached or levels.red, verdict.target)

@@ -62,7 +62,7 @@ def _line(found: Verdict) -> str:
         figures = f"实际{quantity(found.actual, unit)}，预期{quantity(found.expected, unit)}，{wording.gap(found)}"
     owed = f"{label(target.every, found.owed)}数据未报" if found.owed else ""
     who = f"{found.subject} {target.name}" if found.subject else target.name
-    told = "；".join(part for part in (found.reason.text, owed, figures) if part)
+    told = "；".join(part for part in (wording.cause(found.reason, found.shortfall), owed, figures) if part)
     return f"  [{found.level.text}] {who}（{target.key}，{'、'.join(target.lead)}）：{told}"
 
 
@@ -76,9 +76,8 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
     target = found.target
     unit = target.goal.unit
     item = book.item(target.item)
-    conclusion = (
-        found.reason.text if found.outcome is Outcome.NOT_JUDGED else f"{found.level.text}：{found.reason.text}"
-    )
+    cause = wording.cause(found.reason, found.shortfall)
+    conclusion = cause if found.outcome is Outcome.NOT_JUDGED else f"{found.level.text}：{cause}"
     if found.pending > Level.GREEN:
         conclusion += f"（已触及{found.pending.text}阈值，尚未满连续期数）"
     return [
@@ -97,8 +96,9 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("所需进度", wording.pace(found)),
         ("逾期未报", label(target.every, found.owed) if found.owed else ""),
         ("进度曲线", f"{wording.curve(target.expect, target)} (expect: {target.expect.text})"),
-        ("黄色", wording.threshold(target.levels.yellow, target)),
-        ("红色", wording.threshold(target.levels.red, target)),
+        ("黄色", wording.thresholds(target.levels.yellow, target)),
+        ("红色", wording.thresholds(target.levels.red, target)),
+        ("起判时点", wording.not_before(target)),
         ("报送时限", wording.publication(target.published, target)),
         ("数据来源", f"{target.source}: {target.series}" if target.source else "未设来源"),
     ]

@@ -83,6 +83,13 @@ class Workdays:
         moved: Days = np.busday_offset(days, count, roll="backward", busdaycal=_busdays(self))
         return moved
 
+    def gone(self, ends: Days) -> NDArray[np.float64]:
+        """Share (0-1) of the working days of its year that are over at the end of each of ``ends``."""
+        years = ends.astype("datetime64[Y]")
+        new_year, next_year = years.astype("datetime64[D]"), (years + 1).astype("datetime64[D]")
+        gone = np.busday_count(new_year, ends + np.timedelta64(1, "D"), busdaycal=_busdays(self))
+        return np.asarray(gone / np.busday_count(new_year, next_year, busdaycal=_busdays(self)))
+
     def on_or_after(self, days: Days) -> Days:
         """Each of ``days``, or the next working day where it is a day off."""
         moved: Days = np.busday_offset(days, 0, roll="forward", busdaycal=_busdays(self))

@@ -1,18 +1,18 @@
 """What a target inherits when its author is silent, and what its measure allows."""
 
 from rules.calendar import Every
-from rules.phrase import ANY_BREACH, threshold
+from rules.phrase import ANY_BREACH, thresholds
 from rules.spec import LevelsSpec
 from rules.target import HARD, PROGRESS, Against, Expect, Goal, Levels, Measure, Op, Shape, Threshold
 from rules.unit import conversion
 
 _LEVELS = {
-    **dict.fromkeys(PROGRESS, Levels(threshold("behind 5%"), threshold("behind 15%"))),
+    **dict.fromkeys(PROGRESS, Levels(thresholds("behind 5%"), thresholds("behind 15%"))),
     **dict.fromkeys(
-        (Measure.GROWTH, Measure.SHARE), Levels(threshold("behind 0 points"), threshold("behind 1 points"))
+        (Measure.GROWTH, Measure.SHARE), Levels(thresholds("behind 0 points"), thresholds("behind 1 points"))
     ),
-    **dict.fromkeys(HARD | {Measure.MILESTONE}, Levels(None, ANY_BREACH)),
-    Measure.RANK: Levels(ANY_BREACH, None),
+    **dict.fromkeys(HARD | {Measure.MILESTONE}, Levels((), (ANY_BREACH,))),
+    Measure.RANK: Levels((ANY_BREACH,), ()),
 }
 _LINEAR = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS, Measure.REDUCTION})
 _UNITS = {
@@ -31,15 +31,20 @@ def levels(measure: Measure, target: LevelsSpec, by_measure: LevelsSpec | None, 
 
     The book's general ``levels`` reach progress measures only: 5 % of a growth rate means nothing.
     """
-    layers = [target, by_measure, book if measure in PROGRESS else None, _LEVELS[measure]]
+    layers = [layer for layer in (target, by_measure, book if measure in PROGRESS else None) if layer is not None]
+    silent = _LEVELS[measure]
     return Levels(
-        yellow=next((layer.yellow for layer in layers if layer and layer.yellow), None),
-        red=next((layer.red for layer in layers if layer and layer.red), None),
+        yellow=next((layer.yellow for layer in layers if layer.yellow is not None), silent.yellow),
+        red=next((layer.red for layer in layers if layer.red is not None), silent.red),
+        not_before=next((layer.not_before for layer in layers if layer.not_before is not None), silent.not_before),
     )
 
 
-def expect(measure: Measure) -> Expect:
-    """The curve of a measure whose author names none."""
+def expect(measure: Measure, goal: Goal) -> Expect:
+    """The curve of a target whose author names none."""
+    if goal.stages:
+        points = tuple((when, number / goal.value) for number, (_, when) in enumerate(goal.stages, start=1))
+        return Expect(Shape.STAGES, Shape.STAGES.value, points=points)
     shape = Shape.LINEAR if measure in _LINEAR else Shape.HOLD
     return Expect(shape, shape.value)
 
@@ -50,22 +55,32 @@ def objections(measure: Measure, every: Every, goal: Goal, expect: Expect, level
     unit = _UNITS.get(measure)
     if unit and conversion(goal.unit, unit) is None:
         found.append(f"goal: {measure} 的计量单位应为 {unit}，而不是 {goal.unit} (unit mismatch)")
-    if (measure is Measure.MILESTONE) != (goal.by is not None):
+    if (measure is Measure.MILESTONE) != (goal.by is not None or bool(goal.stages)):
         found.append("goal: 节点任务应写 measure: milestone 和 goal: done by 日期，二者缺一不可 (milestone)")
-    if measure is Measure.MILESTONE and every is not Every.YEAR:
+    if goal.stages and expect.shape is not Shape.STAGES:
+        found.append("expect: 分阶段的节点任务以各阶段的日期为曲线，不另写 expect (stages)")
+    if goal.by is not None and every is not Every.YEAR:
         found.append("every: 节点任务应写 every: year (milestone)")
     wanted = {Measure.FLOOR: "at least", Measure.CEILING: "at most", Measure.ZERO: "at most", Measure.RANK: "at most"}
     if measure in wanted and (goal.op in _AT_MOST) != (wanted[measure] == "at most"):
         found.append(f"goal: {measure} 的目标应写 {wanted[measure]} (direction)")
     if expect.shape is Shape.CHECKPOINTS and goal.op in _AT_MOST:
         found.append("expect: checkpoints 只用于越多越好的目标；逐步下降请写 path from 起点 (direction)")
-    for name, level in (("yellow", levels.yellow), ("red", levels.red)):
-        if level is not None and (why := _threshold_objection(measure, goal, level)):
-            found.append(f"{name}: {why}")
+    for name, thresholds_of in (("yellow", levels.yellow), ("red", levels.red)):
+        why = (_threshold_objection(measure, goal, expect, threshold) for threshold in thresholds_of)
+        found += [f"{name}: {words}" for words in why if words]
     return found
 
 
-def _threshold_objection(measure: Measure, goal: Goal, level: Threshold) -> str | None:
+def _threshold_objection(measure: Measure, goal: Goal, expect: Expect, level: Threshold) -> str | None:
+    if level.against is Against.PERIOD and (
+        measure not in PROGRESS or expect.shape is Shape.HOLD or goal.op in _AT_MOST
+    ):
+        return f"当期任务只用于逐期推进、越多越好的指标 ('{level.text}')"
+    if level.against is Against.LATE and expect.shape is not Shape.STAGES:
+        return f"late 只用于分阶段的节点任务，goal 应如 开工 by 2025-06-30 ('{level.text}')"
+    if level.against is Against.LATE:
+        return None
     if level.against is Against.SHARE and measure not in PROGRESS:
         return f"{measure} 不按比例比较，请写 behind {level.value:g} points 或 behind {level.value:g} {goal.unit} ('{level.text}')"
     if level.against is Against.POINTS and measure not in PROGRESS and conversion(goal.unit, "%") is None:

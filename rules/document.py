@@ -121,7 +121,7 @@ def _keys(model: type[BaseModel], seen: set[type[BaseModel]]) -> list[str]:
     seen.add(model)
     keys: list[str] = []
     for name, field in model.model_fields.items():
-        keys.append(name)
+        keys.append(field.alias or name)
         stack: list[Any] = [field.annotation]
         while stack:
             kind = stack.pop()

@@ -5,23 +5,27 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.calendar import Days
+from rules.calendar import PUBLISHED, Days, Workdays
 from rules.target import Expect, Measure, Shape, Target
 
 Floats = NDArray[np.float64]
 
 
-def shares(expect: Expect, measure: Measure, ends: Days, year: int) -> Floats:
+def shares(expect: Expect, measure: Measure, ends: Days, year: int, workdays: Workdays = PUBLISHED) -> Floats:
     """Share of the way (0-1) that should be done by each of ``ends`` (P,).
 
     Offices count elapsed periods: a quarter of the year's plan by the end of
     March, 91.7 % by the end of November. Good days are counted in days, which
-    is the same thing where the figure is daily.
+    is the same thing where the figure is daily. A stage counts whole, from its day on.
     """
     if expect.shape is Shape.HOLD:
         return np.ones(len(ends))
     if expect.shape is Shape.CHECKPOINTS:
         return _through(expect.points, ends, year)
+    if expect.shape is Shape.STAGES:
+        return steps(expect.points, ends)
+    if expect.shape is Shape.WORKDAYS:
+        return workdays.gone(ends)
     if measure is Measure.GOOD_DAYS:
         new_year = np.datetime64(f"{year}-01-01")
         days = (np.datetime64(f"{year + 1}-01-01") - new_year).astype(int)
@@ -37,8 +41,14 @@ def _through(points: tuple[tuple[date, float], ...], ends: Days, year: int) -> F
     return shares
 
 
-def expected(target: Target, goal: Floats, ends: Days, year: int) -> Floats:
+def steps(points: tuple[tuple[date, float], ...], days: Days) -> Floats:
+    """The share of the last point whose day is not after each of ``days``; 0 before the first."""
+    gone = np.searchsorted(np.array([when for when, _ in points], dtype="datetime64[D]"), days, side="right")
+    return np.array([0.0, *(share for _, share in points)])[gone]
+
+
+def expected(target: Target, goal: Floats, ends: Days, year: int, workdays: Workdays = PUBLISHED) -> Floats:
     """Expected value at each period end for each subject: (P, S) from the goals (S,), in the target's unit."""
-    curve = shares(target.expect, target.measure, ends, year)[:, np.newaxis]
+    curve = shares(target.expect, target.measure, ends, year, workdays)[:, np.newaxis]
     base = target.expect.base
     return base + (goal - base) * curve

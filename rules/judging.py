@@ -1,18 +1,18 @@
 """Judging: every row of a block at one moment, in columns. Pure: time is an argument."""
 
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rules.calendar import Every
 from rules.expectation import Floats
+from rules.limits import Limits, Rows
 from rules.panel import Panel
-from rules.plan import Block, Limits
-from rules.target import Level
+from rules.plan import Block
+from rules.target import Against, Level
 from rules.verdict import CODE, OUTCOME, REASONS, Reason, Verdict, Verdicts, empty
-
-Rows = slice | NDArray[np.int64]
 
 _CHUNK = 16_384
 """Rows judged at a time: the columns of a chunk stay in the processor's cache, and need no fresh memory."""
@@ -50,17 +50,18 @@ def _judge(
     """Judge one chunk of rows into its part of the verdicts."""
     block = panel.block
     slot, owed = panel.latest[rows], overdue[block.due_of[rows]]
-    actual, expected = _at(panel.values, slot, rows), _at(block.expected, slot, rows)
-    shortfall = _shortfall(block, rows, actual, expected)
-    yellow, yellow_now = _reached(panel, block.yellow, rows, slot, actual, expected, shortfall)
-    red, red_now = _reached(panel, block.red, rows, slot, actual, expected, shortfall)
-    missed = (slot == len(block.ends) - 1) & (shortfall > block.slack[rows])
+    seen = _against_plan(panel, rows, slot)
+    yellow, yellow_now = _reached(panel, block.yellow, rows, slot, seen)
+    red, red_now = _reached(panel, block.red, rows, slot, seen)
+    missed = (slot == len(block.ends) - 1) & (seen.shortfall > block.slack[rows])
     behind = yellow | red | missed
 
     reason = np.where(behind, CODE[Reason.BEHIND_SCHEDULE], CODE[Reason.ON_SCHEDULE])
     reason[missed] = CODE[Reason.GOAL_MISSED]
     reason[behind & block.hard[rows]] = CODE[Reason.LIMIT_BREACHED]
     reason[slot < 0] = CODE[Reason.ANNUAL_ONLY if block.every is Every.YEAR else Reason.NOT_DUE]
+    if block.judged_slot is not None:
+        reason[(slot >= 0) & (slot < block.judged_slot[rows])] = CODE[Reason.TOO_EARLY]
     # A milestone that is not reached is open until its day has passed.
     reason[(behind | (slot < 0)) & (np.datetime64(today) < block.judged_from[rows])] = CODE[Reason.NOT_DUE]
     late = owed > slot
@@ -76,7 +77,15 @@ def _judge(
     pending = np.where(red_now, _RED, np.where(yellow_now, _YELLOW, _GREEN))
     into.pending[:] = np.where(judged & (pending > level), pending, _GREEN)
     into.slot[:], into.owed[:] = slot, np.where(late, owed, np.int16(-1))
-    into.actual[:], into.expected[:], into.shortfall[:] = actual, expected, shortfall
+    into.actual[:], into.expected[:], into.shortfall[:] = seen
+
+
+class _Seen(NamedTuple):
+    """A figure, what it is compared with, and how far it is behind that, in the target's unit: positive is bad."""
+
+    actual: Floats
+    expected: Floats
+    shortfall: Floats
 
 
 def _at(matrix: Floats, slot: NDArray[np.int16], rows: Rows) -> Floats:
@@ -85,50 +94,100 @@ def _at(matrix: Floats, slot: NDArray[np.int16], rows: Rows) -> Floats:
     if (slot == first).all():
         # All figures of one release: a contiguous row of the matrix.
         return matrix[first][rows] if first >= 0 else np.full(len(slot), np.nan)
-    columns = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-    return np.where(slot < 0, np.nan, matrix[slot, columns])
+    return np.where(slot < 0, np.nan, matrix[slot, _columns(rows)])
 
 
-def _shortfall(block: Block, rows: Rows, actual: Floats, expected: Floats) -> Floats:
-    """How far behind, in the target's unit: positive is bad, whichever way the goal points."""
+def _columns(rows: Rows) -> NDArray[np.int64]:
+    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+
+
+def _against_plan(panel: Panel, rows: Rows, slot: NDArray[np.int16]) -> _Seen:
+    """Each row's figure against what the plan expects at the end of its period."""
+    block = panel.block
+    actual, expected = _at(panel.values, slot, rows), _at(block.expected, slot, rows)
     short = block.sign[rows] * (expected - actual)
-    return short if block.upper is None else np.fmax(short, actual - block.upper[rows])
+    if block.upper is not None:
+        short = np.fmax(short, actual - block.upper[rows])
+    return _Seen(actual, expected, short)
+
+
+def _against(
+    panel: Panel, limits: Limits, here: NDArray[np.int64], rows: NDArray[np.int64], slot: NDArray[np.int16]
+) -> _Seen:
+    """What the yardstick of ``limits`` sees of ``rows``, which lie ``here`` in it."""
+    block = panel.block
+    if limits.against is None:
+        return _against_plan(panel, rows, slot)
+    actual, expected = _at(panel.values, slot, rows), _at(block.expected, slot, rows)
+    if limits.against is Against.PERIOD:
+        before = panel.before(rows, slot)
+        actual -= np.where(before < 0, block.base[rows], panel.values[before, rows])
+        expected -= np.where(before < 0, block.base[rows], block.expected[before, rows])
+    elif limits.against is Against.AVERAGE:
+        expected = panel.average(rows, slot)
+    elif limits.lagged is not None:
+        expected = _at(limits.lagged, slot, here)
+    return _Seen(actual, expected, block.sign[rows] * (expected - actual))
 
 
 def _reached(
-    panel: Panel, limits: Limits, rows: Rows, slot: NDArray[np.int16], actual: Floats, expected: Floats, short: Floats
+    panel: Panel, level: tuple[Limits, ...], rows: Rows, slot: NDArray[np.int16], seen: _Seen
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether the level holds (for as many periods as it asks), and whether it holds at the latest period alone."""
-    now = _exceeded(panel.block, limits, rows, actual, expected, short)
+    """Whether any threshold of the level holds (for as many periods as it asks), and whether at the latest period alone."""
+    held, now = _holds(panel, level[0], rows, rows, slot, seen)
+    for limits in level[1:]:
+        inside, here = limits.among(rows)
+        if len(inside):
+            mine, its_slot = _columns(rows)[inside], slot[inside]
+            its = _holds(panel, limits, here, mine, its_slot, _against(panel, limits, here, mine, its_slot))
+            held[inside] |= its[0]
+            now[inside] |= its[1]
+    return held, now
+
+
+def _holds(
+    panel: Panel, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: _Seen
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The same of one threshold per row; ``here`` are the rows' places in ``limits``."""
+    now = _exceeded(panel.block, limits, here, rows, slot, seen)
     held = now.copy()
-    again = np.flatnonzero(now & (limits.periods[rows] > 1))
+    again = np.flatnonzero(now & (limits.periods[here] > 1))
     if len(again):
-        columns = np.arange(rows.start, rows.stop)[again] if isinstance(rows, slice) else rows[again]
-        held[again] = _running(panel, limits, columns, slot[again])
+        held[again] = _running(panel, limits, _columns(here)[again], _columns(rows)[again], slot[again])
     return held, now
 
 
 def _exceeded(
-    block: Block, limits: Limits, rows: Rows, actual: Floats, expected: Floats, short: Floats
+    block: Block, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: _Seen
 ) -> NDArray[np.bool_]:
-    over: NDArray[np.bool_] = short - block.slack[rows] > limits.share[rows] * np.abs(expected) + limits.absolute[rows]
+    allowed = limits.share[here] * np.abs(seen.expected) + limits.absolute[here]
+    if limits.narrowing is not None:
+        allowed *= 1 - limits.narrowing[here] * (slot + 1) / len(block.ends)
+    # Only the plan's own goal must be surpassed where it says so: peers and the period's task may be equalled.
+    slack = block.slack[rows] if limits.against is None else np.abs(block.slack[rows])
+    over: NDArray[np.bool_] = seen.shortfall - slack > allowed
     if limits.below is not None:
-        over |= actual < limits.below[rows]
+        over |= seen.actual < limits.below[here]
     if limits.above is not None:
-        over |= actual > limits.above[rows]
+        over |= seen.actual > limits.above[here]
+    if limits.first is not None:
+        over &= slot >= limits.first[here]
     return over
 
 
-def _running(panel: Panel, limits: Limits, rows: NDArray[np.int64], latest: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Whether the level held at each of the last published periods that it asks for; a gap is not a period."""
-    wanted = limits.periods[rows].astype(np.int64)
+def _running(
+    panel: Panel, limits: Limits, here: NDArray[np.int64], rows: NDArray[np.int64], latest: NDArray[np.int16]
+) -> NDArray[np.bool_]:
+    """Whether the threshold held at each of the last published periods that it asks for; a gap is not a period."""
+    block, wanted = panel.block, limits.periods[here].astype(np.int64)
+    since = np.int16(0) if block.judged_slot is None else block.judged_slot[rows]
     seen = np.zeros(len(rows), dtype=np.int64)
     unbroken = np.ones(len(rows), dtype=np.bool_)
-    for slot in range(int(latest.max()), -1, -1):
-        actual, expected = panel.values[slot, rows], panel.block.expected[slot, rows]
-        counts = (slot <= latest) & ~np.isnan(actual) & (seen < wanted)
-        short = _shortfall(panel.block, rows, actual, expected)
-        unbroken &= ~counts | _exceeded(panel.block, limits, rows, actual, expected, short)
+    for number in range(int(latest.max()), -1, -1):
+        slot = np.full(len(rows), number, dtype=np.int16)
+        counts = (slot <= latest) & (slot >= since) & ~np.isnan(panel.values[number, rows]) & (seen < wanted)
+        at_slot = _against(panel, limits, here, rows, slot)
+        unbroken &= ~counts | _exceeded(block, limits, here, rows, slot, at_slot)
         seen += counts
         if not (unbroken & (seen < wanted)).any():
             break

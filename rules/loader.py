@@ -13,7 +13,7 @@ from rules import defaults
 from rules.calendar import Every, Publication, Workdays
 from rules.document import Document, Invalid, near
 from rules.spec import BookFile, ItemSpec, LevelsSpec, TargetSpec
-from rules.target import Book, Goal, Item, Measure, Op, Source, Target
+from rules.target import Against, Book, Goal, Item, Measure, Op, Source, Target
 
 _LISTS = ("items", "targets")
 _REQUIRED = ("book", "title", "year")
@@ -174,25 +174,30 @@ def _targets(written: _Written, items: dict[int, Item], sources: dict[str, Sourc
             problems.append("缺少牵头单位 lead (missing key); 写在目标或其所属事项上")
         if target.source is not None and target.source not in sources:
             problems.append(f"source: 没有名为 '{target.source}' 的来源 (unknown source){near(target.source, sources)}")
-        if wrong := target.published.objection(written["year"], target.every):
-            problems.append(f"published: {wrong}")
-        if spec.counts and target.measure is not Measure.GOOD_DAYS:
-            problems.append("counts: 只用于 measure: good-days (counts)")
-        if spec.counts and target.every is not Every.DAY:
-            problems.append("counts: 逐日计数应写 every: day (counts)")
-        problems += [
-            f"日期 {day} 不在 {written['year']} 年内 (wrong year)"
-            for day in (target.goal.by, *(day for day, _ in target.expect.points))
-            if day is not None and day.year != written["year"]
-        ]
+        if _against_peers(target) and written["subjects"] is None:
+            problems.append("levels: behind average 只用于有对象表 subjects 的册 (peers)")
+        problems += _wrong_in_time(target, written["year"])
         written.errors += [f"{place}: {problem}" for problem in problems]
         targets[spec.id] = target
     return list(targets.values())
 
 
+def _wrong_in_time(target: Target, year: int) -> list[str]:
+    """What does not fit the year of the book or the frequency of the figures."""
+    found = []
+    if wrong := target.published.objection(year, target.every):
+        found.append(f"published: {wrong}")
+    if target.counts is not None and target.measure is not Measure.GOOD_DAYS:
+        found.append("counts: 只用于 measure: good-days (counts)")
+    if target.counts is not None and target.every is not Every.DAY:
+        found.append("counts: 逐日计数应写 every: day (counts)")
+    days = (target.goal.by, *(day for day, _ in target.expect.points))
+    return found + [f"日期 {day} 不在 {year} 年内 (wrong year)" for day in days if day is not None and day.year != year]
+
+
 def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) -> Target:
     ref = spec.source or written["source"]
-    milestone = spec.measure is Measure.MILESTONE
+    milestone = spec.goal.by is not None
     every = spec.every or (Every.YEAR if milestone else written["every"]) or Every.MONTH
     by_measure = (written["measures"] or {}).get(spec.measure)
     lead = spec.lead or (item.lead if item else ())
@@ -211,13 +216,17 @@ def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) 
         published=spec.published
         or (_AT_DEADLINE if milestone else written["published"])
         or Publication("15 workdays after period", workdays=15),
-        expect=spec.expect or defaults.expect(spec.measure),
+        expect=spec.expect or defaults.expect(spec.measure, spec.goal),
         levels=defaults.levels(spec.measure, spec.levels, by_measure, written["levels"]),
         source=ref.connector if ref else None,
         series=(ref.series if ref else None) or spec.name,
         counts=float(spec.counts.removeprefix("at most ")) if spec.counts else None,
         place=place,
     )
+
+
+def _against_peers(target: Target) -> bool:
+    return any(level.against is Against.AVERAGE for level in (*target.levels.yellow, *target.levels.red))
 
 
 def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target]) -> list[Target]:
@@ -238,7 +247,7 @@ def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target])
             measure=Measure.MILESTONE,
             every=Every.YEAR,
             published=_AT_DEADLINE,
-            expect=defaults.expect(Measure.MILESTONE),
+            expect=defaults.expect(Measure.MILESTONE, goal),
             levels=defaults.levels(Measure.MILESTONE, LevelsSpec(), None, None),
             source=None,
             series="",
@@ -264,7 +273,7 @@ def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[t
     problems = [f"{path}:1: 缺少列 {name} (missing column)" for name in columns if name not in table.columns]
     if not problems:
         table = table[(table != "").any(axis=1)]
-        problems = _wrong_cells(table, path, {target.id for target in targets})
+        problems = _wrong_cells(table, path, {target.id: target.goal for target in targets})
     if table.empty and not problems:
         problems = [f"{path}:1: 对象表没有数据行 (empty table)"]
     if problems:
@@ -278,7 +287,7 @@ def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[t
     return tuple(goals.index), goals[[target.id for target in targets]]
 
 
-def _wrong_cells(table: pd.DataFrame, path: Path, known: set[str]) -> list[str]:
+def _wrong_cells(table: pd.DataFrame, path: Path, known: dict[str, Goal]) -> list[str]:
     """What is wrong in the table of subjects, by line. An empty goal is a goal that is not set yet."""
     problems = []
     double = table.duplicated(["subject", "target"])
@@ -289,6 +298,8 @@ def _wrong_cells(table: pd.DataFrame, path: Path, known: set[str]) -> list[str]:
             problems.append((row, f"没有目标 '{target}' (unknown target){near(target, known)}"))
         if goal and not re.fullmatch(r"-?\d+(\.\d+)?", goal):
             problems.append((row, f"goal: '{goal}' 不是数值 (not a number); 单位随目标，只写数"))
+        elif goal and target in known and known[target].stages and float(goal) != known[target].value:
+            problems.append((row, f"goal: '{target}' 共{known[target].value:g}个阶段，只能写此数或留空 (stages)"))
         if double[row]:
             problems.append((row, f"'{subject}' 的 '{target}' 重复 (duplicate row)"))
     return [f"{path}:{row + 2}: {problem}" for row, problem in problems]

@@ -20,6 +20,7 @@ class Panel:
         self.values: Floats = np.full((len(block.ends), block.rows), np.nan)
         self.latest = np.full(block.rows, -1, dtype=np.int16)
         self.known_at = np.full(block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
+        self._averages: dict[int, Floats] = {}
         self._counting = np.flatnonzero(~np.isnan(block.counts))
         self._daily: Floats = np.full((len(block.ends), len(self._counting)), np.nan)
 
@@ -34,6 +35,7 @@ class Panel:
         np.maximum.at(self.latest, rows, slots.astype(np.int16))
         newest = slots == self.latest[rows]
         self.known_at[rows[newest]] = known_at[newest]
+        self._averages.clear()
         if len(self._counting):
             self._count(rows, slots, values)
 
@@ -46,3 +48,25 @@ class Panel:
         daily = self._daily[:, touched]
         good = daily <= self.block.counts[self._counting[touched]]
         self.values[:, self._counting[touched]] = np.where(np.isnan(daily), np.nan, np.cumsum(good, axis=0))
+
+    def before(self, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> NDArray[np.int16]:
+        """The newest known period before each of ``slots``, -1 for none."""
+        found = np.maximum(slots, np.int16(0)) - np.int16(1)
+        while (gap := (found >= 0) & np.isnan(self.values[found, rows])).any():
+            found = found - gap
+        return found
+
+    def average(self, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> Floats:
+        """The mean over all subjects of each row's target that have a figure for the period; NaN for no figure."""
+        first = self.block.first_row
+        target = np.searchsorted(first, rows, side="right") - 1
+        found: Floats = np.full(len(rows), np.nan)
+        for slot in np.unique(slots[slots >= 0]):
+            if slot not in self._averages:
+                known = ~np.isnan(self.values[slot])
+                total = np.add.reduceat(np.where(known, self.values[slot], 0.0), first[:-1])
+                count = np.add.reduceat(known, first[:-1], dtype=np.float64)
+                self._averages[slot] = total / np.where(count == 0, np.nan, count)
+            mine = slots == slot
+            found[mine] = self._averages[slot][target[mine]]
+        return found

@@ -6,6 +6,7 @@ Every function raises ValueError with what is wrong and how it should read.
 import re
 from datetime import date, time, timedelta
 from itertools import pairwise
+from typing import Any
 
 from rules.calendar import Publication
 from rules.target import Against, Expect, Goal, Op, Schedule, Shape, Threshold
@@ -39,9 +40,11 @@ def _amount(text: str) -> tuple[float, str]:
 
 
 def goal(text: str) -> Goal:
-    """``at least 4500 人``, ``between 7.5 and 8 %``, ``about 5 % within 0.2``, ``done by 2025-09-30``."""
+    """``at least 4500 人``, ``about 5 % within 0.2``, ``done by 2025-09-30``, ``签约 by 2025-03-31, 开工 by 2025-06-30``."""
     if found := re.fullmatch(r"done by (\S+)", text):
         return Goal(Op.AT_LEAST, 100.0, "%", by=day(found[1]))
+    if re.fullmatch(r"(?:[^\s,]+ by [^\s,]+, ?)*[^\s,]+ by [^\s,]+", text):
+        return _stages(text)
     if found := re.fullmatch(rf"between {_NUMBER} and (.+)", text):
         low = float(found[1])
         high, unit = _amount(found[2])
@@ -59,39 +62,86 @@ def goal(text: str) -> Goal:
             return Goal(op, value, unit, upper=value if op is Op.EXACTLY else None)
     raise ValueError(
         f"看不懂的目标 '{text}' (bad goal); 应如 at least 4500 人、more than 75 家、at most 5.5 %、"
-        "between 7.5 and 8 %、about 5 % within 0.2、done by 2025-12-31"
+        "between 7.5 and 8 %、about 5 % within 0.2、done by 2025-12-31、签约 by 2025-03-31, 开工 by 2025-06-30"
     )
 
 
+def _stages(text: str) -> Goal:
+    parts = [part.strip().split(" by ") for part in text.split(",")]
+    stages = tuple((name, day(when)) for name, when in parts)
+    if any(a >= b for (_, a), (_, b) in pairwise(stages)):
+        raise ValueError(f"'{text}': 各阶段的日期应由早到晚")
+    return Goal(Op.AT_LEAST, float(len(stages)), "个阶段", stages=stages)
+
+
+def thresholds(written: Any) -> tuple[Threshold, ...]:
+    """One threshold or a list of them, any of which reaches the level; ``never`` for a level that is not used."""
+    texts = written if isinstance(written, list) else [written]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"应为一条阈值或若干条的列表，而不是 {written!r} (bad threshold)")
+    if texts == ["never"]:
+        return ()
+    return tuple(threshold(text.strip()) for text in texts)
+
+
+_MARGIN = re.compile(rf"(behind|below|above) {_NUMBER}\s*([^\s\d]*)(?: narrowing to {_NUMBER}\s*([^\s\d]*))?")
+
+
 def threshold(text: str) -> Threshold:
-    """``behind 5%``, ``behind 3 points``, ``behind 10 天``, ``below 6 %``, ``above 5.5 %``; each may end in ``for 2``."""
+    """``behind 5%``, ``behind 10 天``, ``below 6 %``, ``period below 80%``, ``late 30 days``; see the refusal for the others."""
     if text == ANY_BREACH.text:
         return ANY_BREACH
-    found = re.fullmatch(rf"(behind|below|above) {_NUMBER}\s*([^\s\d]*)(?: for (\d{{1,3}}))?", text)
-    if not found:
-        raise ValueError(
-            f"看不懂的阈值 '{text}' (bad threshold); 应如 behind 5%、behind 3 points、behind 10 天、below 6 %、"
-            "above 5.5 %、any breach, 可加 for 2 (连续两期)"
-        )
-    word, value, unit, periods = found[1], float(found[2]), found[3], int(found[4] or 1)
+    if text == Against.OVERDUE:
+        return Threshold(Against.OVERDUE, 0.0, "", 1, text)
+    if found := re.fullmatch(r"late ([1-9]\d{0,2}) (day|month)s?", text):
+        return Threshold(Against.LATE, float(found[1]), {"day": "天", "month": "个月"}[found[2]], 1, text)
+    running = re.search(r" for (\d{1,3})$", text)
+    rule, periods = (text[: running.start()], int(running[1])) if running else (text, 1)
     if not 1 <= periods <= _LONGEST:
         raise ValueError(f"'{text}': for 后应为 1 至 {_LONGEST} 的期数")
+    if rule == "behind average":
+        return Threshold(Against.AVERAGE, 0.0, "", periods, text)
+    if found := re.fullmatch(rf"period below {_NUMBER}%", rule):
+        if not 0 < float(found[1]) <= 100:
+            raise ValueError(f"'{text}': period below 后应为 0 至 100 的百分数")
+        return Threshold(Against.PERIOD, round(100 - float(found[1]), 9), "", periods, text)
+    if found := _MARGIN.fullmatch(rule):
+        return _margin(text, found, periods)
+    raise ValueError(
+        f"看不懂的阈值 '{text}' (bad threshold); 应如 behind 5%、behind 3 points、behind 10 天、"
+        "behind 10% narrowing to 5%、below 6 %、above 5.5 %、period below 80%、behind average (均可加 for 2: 连续两期)、"
+        "late 30 days、late 1 month、overdue、any breach; 不设此级写 never"
+    )
+
+
+def _margin(text: str, found: re.Match[str], periods: int) -> Threshold:
+    word, value, unit, end = found[1], float(found[2]), found[3], found[4]
     if word != "behind":
+        if end is not None:
+            raise ValueError(f"'{text}': 只有 behind 可以写 narrowing to")
         return Threshold(Against(word), value, check(unit) if unit else "", periods, text)
     if value < 0:
         raise ValueError(f"'{text}': behind 后应为不小于 0 的数")
-    if unit in ("point", "points"):
-        return Threshold(Against.POINTS, value, "", periods, text)
-    if unit == "%":
-        return Threshold(Against.SHARE, value, "", periods, text)
+    if end is not None and (found[5] != unit or not 0 <= float(end) < value):
+        raise ValueError(f"'{text}': narrowing to 后应为更小的数，单位相同，如 behind 10% narrowing to 5%")
     if not unit:
         raise ValueError(f"'{text}' 缺少单位: behind 5% (占应完成数的比例)、behind 5 points (百分点) 或 behind 5 天")
-    return Threshold(Against.UNITS, value, check(unit), periods, text)
+    against = {"point": Against.POINTS, "points": Against.POINTS, "%": Against.SHARE}.get(unit, Against.UNITS)
+    unit = check(unit) if against is Against.UNITS else ""
+    return Threshold(against, value, unit, periods, text, None if end is None else float(end))
+
+
+def elapsed(text: str) -> float:
+    """``25%``: a share of the year."""
+    found = re.fullmatch(rf"{_NUMBER}\s*%", text)
+    if not found or not 0 < float(found[1]) <= 100:
+        raise ValueError(f"'{text}' 应为全年时间的百分数，如 25% (bad share)")
+    return float(found[1]) / 100
 
 
 def expect(text: str) -> Expect:
-    """``linear``, ``hold``, ``path from 320``, ``checkpoints {2025-06-30: 40%, 2025-12-31: 100%}``."""
-    if text in (Shape.LINEAR, Shape.HOLD):
+    """``linear``, ``workdays``, ``hold``, ``path from 320``, ``checkpoints {2025-06-30: 40%, 2025-12-31: 100%}``."""
+    if text in (Shape.LINEAR, Shape.WORKDAYS, Shape.HOLD):
         return Expect(Shape(text), text)
     if found := re.fullmatch(rf"path from {_NUMBER}", text):
         return Expect(Shape.PATH, text, base=float(found[1]))
@@ -103,7 +153,7 @@ def expect(text: str) -> Expect:
             raise ValueError(f"'{text}': 最后一个节点应为 100%")
         return Expect(Shape.CHECKPOINTS, text, points=points)
     raise ValueError(
-        f"看不懂的进度曲线 '{text}' (bad expect); 应为 linear、hold、path from 320 或 "
+        f"看不懂的进度曲线 '{text}' (bad expect); 应为 linear、workdays、hold、path from 320 或 "
         "checkpoints {2025-06-30: 40%, 2025-12-31: 100%}"
     )
 

@@ -5,7 +5,7 @@ here is an object per target and subject. A row is one target for one subject;
 a block holds the rows that share a year, a reporting frequency and a time zone.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,29 +14,12 @@ from numpy.typing import NDArray
 
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, expected
-from rules.target import HARD, PROGRESS, Against, Book, Op, Target, Threshold
-from rules.unit import conversion
+from rules.limits import Limits, compile_limits, or_none
+from rules.target import HARD, Book, Op, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 _STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
-_FIXED = (Against.BELOW, Against.ABOVE)
 _ROUNDING = 1e-9  # of the goal: what binary fractions may add to or take off a difference
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a level is reached, per row (R,).
-
-    A shortfall above ``share * |expected| + absolute`` (target's unit), or a
-    figure below ``below`` or above ``above`` (NaN for none, None where no row of
-    the block has one), for ``periods`` published periods running.
-    """
-
-    share: Floats
-    absolute: Floats
-    below: Floats | None
-    above: Floats | None
-    periods: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -48,8 +31,9 @@ class Block:
     end of a range (NaN for none, None where no row has one); ``slack`` is taken off every shortfall
     (左右, and the rounding of figures). ``due`` (D, P) are due days, ``due_of``
     (R,) picks a row's; ``judged_from`` (R,) is the first day on which a row may
-    be found behind. ``counts`` (R,) is the highest daily value that counts as a
-    good day (NaN where figures are taken as they are).
+    be found behind, ``judged_slot`` the first period that is judged (None where
+    every row is from the first on). ``counts`` (R,) is the highest daily value that counts as a
+    good day (NaN where figures are taken as they are). ``base`` (R,) is where the year began.
     """
 
     year: int
@@ -65,12 +49,14 @@ class Block:
     slack: Floats
     hard: NDArray[np.bool_]
     expected: Floats
-    yellow: Limits
-    red: Limits
+    yellow: tuple[Limits, ...]
+    red: tuple[Limits, ...]
     due: Days
     due_of: NDArray[np.int16]
     judged_from: Days
+    judged_slot: NDArray[np.int16] | None
     counts: Floats
+    base: Floats
 
     @property
     def rows(self) -> int:
@@ -103,6 +89,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
     goals = [_goals(book, target) for book, target in members]
     sizes = [len(goal) for goal in goals]
     goal = np.concatenate(goals)
+    first_row = np.concatenate([[0], np.cumsum(sizes)])
 
     def column(values: Iterable[float | None]) -> Floats:
         """One value per target, repeated for its subjects; None is NaN."""
@@ -120,21 +107,27 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         ends=ends,
         targets=targets,
         subjects=tuple(book.subjects for book, _ in members),
-        first_row=np.concatenate([[0], np.cumsum(sizes)]),
+        first_row=first_row,
         goal=goal,
         sign=column(-1.0 if target.goal.op in _AT_MOST else 1.0 for target in targets),
-        upper=_or_none(np.where(exact, goal, column(target.goal.upper for target in targets))),
+        upper=or_none(np.where(exact, goal, column(target.goal.upper for target in targets))),
         slack=column(target.goal.tolerance for target in targets) + strict * _ROUNDING * np.maximum(np.abs(goal), 1.0),
         hard=np.repeat([target.measure in HARD for target in targets], sizes),
         expected=np.concatenate(
-            [expected(target, goal, ends, year) for target, goal in zip(targets, goals, strict=True)], axis=1
+            [
+                expected(target, goal, ends, year, book.workdays)
+                for (book, target), goal in zip(members, goals, strict=True)
+            ],
+            axis=1,
         ),
-        yellow=_limits([(target, target.levels.yellow) for target in targets], goal, column),
-        red=_limits([(target, target.levels.red) for target in targets], goal, column),
+        yellow=compile_limits(targets, [target.levels.yellow for target in targets], first_row, goal, ends),
+        red=compile_limits(targets, [target.levels.red for target in targets], first_row, goal, ends),
         due=due,
         due_of=np.repeat(due_of.astype(np.int16), sizes),
         judged_from=np.repeat(np.array([_judged_from(t, year) for t in targets], dtype="datetime64[D]"), sizes),
+        judged_slot=_judged_slot(column(target.levels.not_before for target in targets), len(ends)),
         counts=column(target.counts for target in targets),
+        base=column(target.expect.base for target in targets),
     )
 
 
@@ -166,40 +159,9 @@ def _judged_from(target: Target, year: int) -> np.datetime64:
     return np.datetime64(f"{year}-01-01")
 
 
-def _limits(
-    levels: list[tuple[Target, Threshold | None]], goal: Floats, column: Callable[[Iterable[float | None]], Floats]
-) -> Limits:
-    share = column(_when(t, Against.SHARE, x) / 100 for x, t in levels)
-    # A level without a threshold is never reached by a shortfall.
-    absolute = column(np.inf if t is None or t.against in _FIXED else _when(t, Against.UNITS, x) for x, t in levels)
-    points = column(_when(t, Against.POINTS, x) for x, t in levels)
-    progress = column(x.measure in PROGRESS for x, _ in levels)
-    absolute += points * np.where(progress == 1.0, np.abs(goal) / 100, 1.0)
-    below, above = (
-        column(_in_unit(t, x) if t is not None and t.against is against else None for x, t in levels)
-        for against in _FIXED
-    )
-    return Limits(
-        share=share,
-        absolute=absolute,
-        below=_or_none(below),
-        above=_or_none(above),
-        periods=column(t.periods if t else 1 for _, t in levels).astype(np.int16),
-    )
-
-
-def _or_none(values: Floats) -> Floats | None:
-    return None if np.isnan(values).all() else values
-
-
-def _when(threshold: Threshold | None, against: Against, target: Target) -> float:
-    if threshold is None or threshold.against is not against:
-        return 0.0
-    return _in_unit(threshold, target)
-
-
-def _in_unit(threshold: Threshold, target: Target) -> float:
-    """The threshold's number in the target's unit."""
-    found = conversion(threshold.unit, target.goal.unit)
-    assert found is not None, "the loader refuses thresholds whose unit does not convert"
-    return threshold.value * found[0] + found[1]
+def _judged_slot(not_before: Floats, periods: int) -> NDArray[np.int16] | None:
+    """The first period at whose end so much of the year is over; periods count alike, as on a linear curve."""
+    if not not_before.any():
+        return None
+    slot: NDArray[np.int16] = np.maximum(np.ceil(not_before * periods - 1e-9) - 1, 0).astype(np.int16)
+    return slot

@@ -42,7 +42,11 @@ def _zone(name: str) -> str:
 
 
 GoalPhrase = Annotated[Goal, _phrase(phrase.goal)]
-ThresholdPhrase = Annotated[Threshold, _phrase(phrase.threshold)]
+ThresholdPhrases = Annotated[
+    tuple[Threshold, ...], BeforeValidator(phrase.thresholds, json_schema_input_type=str | list[str])
+]
+"""One threshold or several, any of which reaches the level."""
+ElapsedPhrase = Annotated[float, _phrase(phrase.elapsed)]
 ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
 PublishedPhrase = Annotated[Publication, _phrase(phrase.published)]
 Day = Annotated[date, _phrase(phrase.day)]
@@ -58,8 +62,9 @@ class Strict(BaseModel):
 class LevelsSpec(Strict):
     """Thresholds of the two alert levels; what is left out is inherited."""
 
-    yellow: ThresholdPhrase | None = None
-    red: ThresholdPhrase | None = None
+    yellow: ThresholdPhrases | None = None
+    red: ThresholdPhrases | None = None
+    not_before: ElapsedPhrase | None = Field(None, alias="not before")
 
 
 class ItemSpec(Strict):

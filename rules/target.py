@@ -90,7 +90,8 @@ class Goal:
     """What must be true at the end of the year.
 
     ``value`` is in ``unit``. ``upper`` belongs to BETWEEN, ``tolerance`` (same
-    unit) to ABOUT, ``by`` to a milestone, whose value is 100 %.
+    unit) to ABOUT, ``by`` to a milestone, whose value is 100 %, ``stages``
+    (name, day) to a milestone in stages, whose value is the number of them.
     """
 
     op: Op
@@ -99,13 +100,19 @@ class Goal:
     upper: float | None = None
     tolerance: float = 0.0
     by: date | None = None
+    stages: tuple[tuple[str, date], ...] = ()
+
+    @property
+    def nodes(self) -> tuple[tuple[str, date], ...]:
+        """What must be done by which day."""
+        return (("完成", self.by),) if self.by is not None else self.stages
 
     @property
     def text(self) -> str:
         """The goal as an office writes it: 不低于4500人, 5%左右、2025年12月31日前完成."""
         amount = quantity(self.value, self.unit)
-        if self.by is not None:
-            return f"{self.by.year}年{self.by.month}月{self.by.day}日前完成"
+        if self.nodes:
+            return "、".join(f"{when.year}年{when.month}月{when.day}日前{name}" for name, when in self.nodes)
         if self.op is Op.BETWEEN and self.upper is not None:
             return f"{number(self.value)}—{quantity(self.upper, self.unit)}"
         if self.op is Op.ABOUT:
@@ -124,13 +131,19 @@ class Against(StrEnum):
     UNITS = "units"  # shortfall in the target's unit
     BELOW = "below"  # the figure itself
     ABOVE = "above"
+    PERIOD = "period"  # shortfall as a fraction of this period's own task
+    AVERAGE = "average"  # the mean of the same target's subjects
+    LATE = "late"  # what had to be reached so long ago
+    OVERDUE = "overdue"  # the goal, from its last day on
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """When a level is reached: more than ``value`` behind, or below/above ``value``, for ``periods`` running.
 
-    SHARE and POINTS are in percent (5 means 5 %), the others in ``unit`` ("" for the target's own).
+    SHARE, POINTS and PERIOD are in percent (5 means 5 %), LATE in ``unit`` 天 or
+    个月, the others in ``unit`` ("" for the target's own). ``narrows_to``: what
+    ``value``, which holds at New Year, becomes in a straight line by the year's end.
     """
 
     against: Against
@@ -138,21 +151,30 @@ class Threshold:
     unit: str
     periods: int
     text: str
+    narrows_to: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    yellow: Threshold | None = None
-    red: Threshold | None = None
+    """When each level is reached: when any of its thresholds is; one without thresholds never is.
+
+    Nothing is judged before ``not_before`` (0-1) of the year's periods are over.
+    """
+
+    yellow: tuple[Threshold, ...] = ()
+    red: tuple[Threshold, ...] = ()
+    not_before: float = 0.0
 
 
 class Shape(StrEnum):
     """Family of a plan curve."""
 
     LINEAR = "linear"
+    WORKDAYS = "workdays"
     HOLD = "hold"
     PATH = "path"
     CHECKPOINTS = "checkpoints"
+    STAGES = "stages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +182,7 @@ class Expect:
     """The plan curve: what should be true by now.
 
     ``base`` (the target's unit) is where a PATH starts; ``points`` are
-    (day, share of the goal 0-1) of CHECKPOINTS, joined by straight lines.
+    (day, share of the goal 0-1) of CHECKPOINTS, joined by straight lines, or of STAGES, joined by steps.
     """
 
     shape: Shape

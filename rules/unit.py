@@ -30,7 +30,7 @@ _UNITS = {
     "个百分点": _Unit("percent", 1),
     # An index whose base year stands at 100 states growth: 105.2 is 5.2 %.
     "上年=100": _Unit("percent", 1, -100),
-    **{name: _Unit(name, 1) for name in "家 户 个 张 座 台 项 件 次 起 位 类 天 条 只 村".split()},
+    **{name: _Unit(name, 1) for name in "家 户 个 张 座 台 项 件 次 起 位 类 天 条 只 村 个阶段".split()},
 }
 KNOWN = tuple(_UNITS)
 COUNTED = frozenset("人 人次 家 户 个 张 座 台 项 件 次 起 位 天 条 只 村".split())

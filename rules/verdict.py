@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NO_DATA = "no_data"
     FAILED = "failed"
     NO_GOAL = "no_goal"
+    TOO_EARLY = "too_early"
 
     @property
     def text(self) -> str:
@@ -49,6 +50,7 @@ _TEXTS = {
     Reason.NO_DATA: "到期无数据",
     Reason.FAILED: "数据来源故障",
     Reason.NO_GOAL: "尚无目标值",
+    Reason.TOO_EARLY: "未到起判时点",
 }
 
 REASONS = tuple(Reason)

@@ -36,7 +36,8 @@ def goal(verdict: Verdict) -> str:
 
 def deadline(target: Target, year: int) -> str:
     """By when the goal must be met: 2025年底, 2025年全年 for what holds at any time, the day of a milestone."""
-    by = target.goal.by
+    stages = target.goal.stages
+    by = stages[-1][1] if stages else target.goal.by
     if by is not None:
         return f"{by.year}年{by.month}月{by.day}日"
     return f"{year}年{'全年' if target.expect.shape is Shape.HOLD else '底'}"
@@ -49,6 +50,8 @@ def gap(verdict: Verdict) -> str:
         return ""
     target = verdict.target
     less = target.goal.op not in (Op.AT_MOST, Op.LESS_THAN)
+    if target.goal.stages:
+        return _stage(verdict)
     if target.measure is Measure.MILESTONE:
         return "已完成" if short <= 0 else f"尚差{number(short)}%"
     if abs(short) < 1e-9:
@@ -71,11 +74,30 @@ def gap(verdict: Verdict) -> str:
     return f"{'低' if low else '高'}于{bound}{amount}"
 
 
+def _stage(verdict: Verdict) -> str:
+    """Where a task in stages stands at the end of its period: 已到“签约”；“开工”应于6月30日前完成，逾期31天."""
+    assert verdict.actual is not None
+    assert verdict.period is not None
+    stages, reached = verdict.target.goal.stages, int(max(verdict.actual, 0))
+    if reached >= len(stages):
+        return "已完成"
+    name, day = stages[reached]
+    so_far = f"已到“{stages[reached - 1][0]}”；" if reached else ""
+    late = (verdict.period - day).days
+    return f"{so_far}“{name}”应于{day.month}月{day.day}日前完成" + (f"，逾期{late}天" if late > 0 else "")
+
+
+def cause(why: Reason, shortfall: float | None) -> str:
+    """The reason alone. Who is not behind the plan missed another yardstick: the period's task, the average, a bound."""
+    other = why is Reason.BEHIND_SCHEDULE and shortfall is not None and shortfall <= 0
+    return "达到预警条件" if other else why.text
+
+
 def reason(verdict: Verdict) -> str:
     """Why the verdict is so: 数据逾期未报，应报2025年9月; 符合时序进度，本期已达红色条件，待连续期数确认."""
-    if verdict.target.measure is Measure.MILESTONE and verdict.reason in (Reason.NOT_DUE, Reason.ANNUAL_ONLY):
+    if verdict.target.goal.by is not None and verdict.reason in (Reason.NOT_DUE, Reason.ANNUAL_ONLY):
         return "未到完成时限"
-    words = verdict.reason.text
+    words = cause(verdict.reason, verdict.shortfall)
     if verdict.owed is not None:
         words += f"，应报{label(verdict.target.every, verdict.owed)}"
     if verdict.pending > Level.GREEN:
@@ -108,24 +130,48 @@ def _good_days(found: Pace, period: date) -> str:
     return f"余{left}天中需有{needed}天优良，至多可差{left - needed}天" if needed <= left else f"余{left}天，已无法完成"
 
 
-def threshold(level: Threshold | None, target: Target) -> str:
+def thresholds(levels: tuple[Threshold, ...], target: Target) -> str:
+    """The thresholds of one level in words: 落后应完成数超过5%，连续2期；或当期完成数低于当期应完成数的80%."""
+    return "；或".join(threshold(level, target) for level in levels) or "未设"
+
+
+def threshold(level: Threshold, target: Target) -> str:
     """A threshold in words: 落后应完成数超过5%，连续2期."""
-    if level is None:
-        return "未设"
-    unit = level.unit or target.goal.unit
-    value = number(level.value)
+    unit, value = level.unit or target.goal.unit, number(level.value)
     match level.against:
-        case Against.SHARE:
-            words = f"落后应完成数超过{value}%" if level.value else "未达应完成数"
-        case Against.POINTS:
-            words = f"落后超过{value}个百分点" if level.value else "未达目标"
-        case Against.UNITS:
-            words = f"落后超过{value}{'个位次' if unit == '位' else unit}" if level.value else "未达目标即预警"
+        case Against.SHARE | Against.POINTS | Against.UNITS:
+            words = _margin(level, "个位次" if unit == "位" else unit)
         case Against.BELOW:
             words = f"低于{quantity(level.value, unit)}"
         case Against.ABOVE:
             words = f"高于{quantity(level.value, unit)}"
+        case Against.PERIOD:
+            words = f"当期完成数低于当期应完成数的{number(100 - level.value)}%" if level.value else "未完成当期任务"
+        case Against.AVERAGE:
+            words = f"{'高' if target.goal.op in (Op.AT_MOST, Op.LESS_THAN) else '低'}于各对象平均数"
+        case Against.LATE:
+            words = f"应到阶段逾期满{value}{unit}"
+        case Against.OVERDUE:
+            words = "到最后时限仍未完成"
     return f"{words}，连续{level.periods}期" if level.periods > 1 else words
+
+
+_AT_ONCE = {Against.SHARE: "未达应完成数", Against.POINTS: "未达目标", Against.UNITS: "未达目标即预警"}
+
+
+def _margin(level: Threshold, unit: str) -> str:
+    """How far behind is too far: 落后超过10个百分点, 落后应完成数超过10%（至年底收窄为5%）."""
+    if not level.value:
+        return _AT_ONCE[level.against]
+    unit = {Against.SHARE: "%", Against.POINTS: "个百分点"}.get(level.against, unit)
+    words = f"落后{'应完成数' if level.against is Against.SHARE else ''}超过{number(level.value)}{unit}"
+    return words if level.narrows_to is None else f"{words}（至年底收窄为{number(level.narrows_to)}{unit}）"
+
+
+def not_before(target: Target) -> str:
+    """From when on the target is judged: 全年时间过25%后起判. Empty where it is judged from the first figure on."""
+    share = target.levels.not_before
+    return f"全年时间过{number(share * 100)}%后起判" if share else ""
 
 
 def curve(expect: Expect, target: Target) -> str:
@@ -133,6 +179,8 @@ def curve(expect: Expect, target: Target) -> str:
     match expect.shape:
         case Shape.LINEAR:
             return "按时间均匀推进"
+        case Shape.WORKDAYS:
+            return "按工作日均匀推进"
         case Shape.HOLD:
             return "全年任何时点均应达到目标"
         case Shape.PATH:
@@ -140,6 +188,8 @@ def curve(expect: Expect, target: Target) -> str:
         case Shape.CHECKPOINTS:
             nodes = "、".join(f"{day.month}月{day.day}日前{number(share * 100)}%" for day, share in expect.points)
             return f"按节点推进：{nodes}"
+        case Shape.STAGES:
+            return f"按阶段推进：{target.goal.text}"
 
 
 def publication(rule: Publication, target: Target) -> str:

@@ -11,6 +11,8 @@ import pytest
 
 from monitor.config import Settings
 from rules.loader import load_book
+from rules.phrase import threshold
+from rules.pictures.draw import pictures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -91,3 +93,17 @@ def test_the_publication_rules_of_the_guide_parse(phrase):
     from rules.phrase import published
 
     assert published(phrase).text == phrase
+
+
+def test_the_pictures_of_the_guide_show_the_curves_as_they_are():
+    drawn = pictures()
+    shown = {path.name: path.read_text("utf-8") for path in (ROOT / "rules" / "pictures").glob("*.svg")}
+    assert shown == drawn, "run: python -m rules.pictures.draw"
+    assert all(f"(pictures/{name})" in GUIDE for name in drawn)
+
+
+@pytest.mark.parametrize(
+    "phrase", re.findall(r"^\| `((?:behind|below|above|period|late|overdue|any)[^`]*)`", GUIDE, re.MULTILINE)
+)
+def test_the_thresholds_of_the_guide_parse(phrase):
+    assert threshold(phrase).text == phrase

@@ -83,12 +83,13 @@ def _details(book: Book, verdict: Verdict) -> tuple[tuple[str, str], ...]:
         ("原文", item.text if item else target.words),
         ("责任单位", "、".join(target.responsible)),
     ]
-    if target.measure is not Measure.MILESTONE:
+    if target.goal.by is None:
         said += [
             ("口径", wording.MEASURES[target.measure]),
             ("计划曲线", wording.curve(target.expect, target)),
-            ("黄色", wording.threshold(target.levels.yellow, target)),
-            ("红色", wording.threshold(target.levels.red, target)),
+            ("黄色", wording.thresholds(target.levels.yellow, target)),
+            ("红色", wording.thresholds(target.levels.red, target)),
+            ("起判时点", wording.not_before(target)),
             ("报送时限", wording.publication(target.published, target)),
             ("数据来源", target.source or ""),
         ]

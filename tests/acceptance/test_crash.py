@@ -34,7 +34,8 @@ def test_killed_at_random_points_every_message_arrives_exactly_once(tmp_path, da
                 # News between the crashes: half of the targets fall behind, then recover, then fall behind again.
                 period, known, full = MONTHS[kill // 3]
                 rows += [
-                    (f"指标{i:03d}", period, full * (0.5 if (i + kill // 3) % 2 else 1.1), known) for i in range(TARGETS)
+                    (f"指标{i:03d}", period, full * (0.5 if (i + kill // 3) % 2 else 1.1), known)
+                    for i in range(TARGETS)
                 ]
                 figures(folder, rows)
             daemon.start().ready()

@@ -37,6 +37,7 @@ def country(counties: int, seed: int = 7) -> Book:
 
 def _target(index: int) -> Target:
     measure, op, unit = _KINDS[index % len(_KINDS)]
+    goal = Goal(op, 0.0, unit)
     levels = LevelsSpec.model_validate({"red": "behind 15% for 2"} if measure is Measure.CUMULATIVE else {})
     return Target(
         book="country",
@@ -47,11 +48,11 @@ def _target(index: int) -> Target:
         lead=("统计局",),
         responsible=(),
         reporter=("统计局",),
-        goal=Goal(op, 0.0, unit),
+        goal=goal,
         measure=measure,
         every=Every.MONTH,
         published=phrase.published("15 workdays after period"),
-        expect=defaults.expect(measure),
+        expect=defaults.expect(measure, goal),
         levels=defaults.levels(measure, levels, None, None),
         source="push",
         series=f"指标{index:03d}",

@@ -1,9 +1,11 @@
 """A judge of one target that is slow and plain: the words of the design, one after the other, without columns."""
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from rules.calendar import PUBLISHED
 from rules.plan import Block
 from rules.target import HARD, PROGRESS, Against, Level, Measure, Op, Shape, Target, Threshold
 from rules.verdict import Reason
@@ -20,20 +22,26 @@ class Answer:
 
 @dataclass(frozen=True)
 class NaiveJudge:
-    """``figures`` by number of the period, 1 is the first; ``ends`` and ``dues`` are the days of all periods."""
+    """``figures`` by number of the period, 1 is the first; ``ends`` and ``dues`` are the days of all periods.
+
+    ``peers`` are the figures of all subjects of the target, its own among them.
+    """
 
     target: Target
     goal: float
     figures: Mapping[int, float]
     ends: list[date]
     dues: list[date]
+    peers: tuple[Mapping[int, float], ...]
 
     @staticmethod
-    def of(block: Block, row: int, figures: Mapping[int, float]) -> "NaiveJudge":
+    def of(
+        block: Block, row: int, figures: Mapping[int, float], peers: tuple[Mapping[int, float], ...] = ()
+    ) -> "NaiveJudge":
         target, _ = block.target_at(row)
         ends = [end.item() for end in block.ends]
         dues = [target.goal.by or target.published.due(block.ends)[i].item() for i in range(len(ends))]
-        return NaiveJudge(target, target.goal.value, figures, ends, dues)
+        return NaiveJudge(target, target.goal.value, figures, ends, dues, peers)
 
     def expected(self, period: int) -> float:
         match self.target.expect.shape:
@@ -41,6 +49,10 @@ class NaiveJudge:
                 return self.goal
             case Shape.CHECKPOINTS:
                 return self.goal * self._share_by(self.ends[period - 1])
+            case Shape.STAGES:
+                return sum(when <= self.ends[period - 1] for _, when in self.target.goal.stages)
+            case Shape.WORKDAYS:
+                return self.goal * _workdays_until(self.ends[period - 1]) / _workdays_until(self.ends[-1])
             case Shape.LINEAR | Shape.PATH:
                 base = self.target.expect.base
                 return base + (self.goal - base) * period / len(self.ends)
@@ -77,6 +89,8 @@ class NaiveJudge:
 
     def reached(self, threshold: Threshold, period: int) -> bool:
         value, short = threshold.value, self.shortfall(period)
+        if threshold.narrows_to is not None:
+            value += (threshold.narrows_to - value) * period / len(self.ends)
         match threshold.against:
             case Against.SHARE:
                 return self.exceeds(short, value / 100 * abs(self.expected(period)))
@@ -88,13 +102,40 @@ class NaiveJudge:
                 return self.figures[period] < value
             case Against.ABOVE:
                 return self.figures[period] > value
+            case Against.OVERDUE:
+                points = self.target.expect.points
+                over = self.ends[period - 1] >= points[-1][0] if points else period == len(self.ends)
+                return over and self.exceeds(short, 0)
+            case _:
+                return self.behind_otherwise(threshold, period) > _ROUNDING * max(abs(self.goal), 1.0)
 
-    def holds(self, threshold: Threshold | None) -> bool:
-        """Reached at each of the last published periods that the threshold asks for."""
-        if threshold is None:
-            return False
-        last = sorted(self.figures)[-threshold.periods :]
-        return len(last) == threshold.periods and all(self.reached(threshold, period) for period in last)
+    def behind_otherwise(self, threshold: Threshold, period: int) -> float:
+        """Behind what is not the plan at this date, beyond what is allowed; here nothing need be surpassed."""
+        goal, actual = self.target.goal, self.figures[period]
+        if threshold.against is Against.LATE:
+            return sum(_later(when, threshold) <= self.ends[period - 1] for _, when in goal.stages) - actual
+        if threshold.against is Against.AVERAGE:
+            known = [figures[period] for figures in self.peers if period in figures]
+            sign = -1 if goal.op in (Op.AT_MOST, Op.LESS_THAN) else 1
+            return sign * (sum(known) / len(known) - actual) - goal.tolerance
+        # What was added since the figure before, against what was planned for the same time.
+        base = self.target.expect.base
+        before = max((p for p in self.figures if p < period), default=None)
+        done = actual - (base if before is None else self.figures[before])
+        planned = self.expected(period) - (base if before is None else self.expected(before))
+        return planned - done - goal.tolerance - threshold.value / 100 * abs(planned)
+
+    def holds(self, thresholds: tuple[Threshold, ...]) -> bool:
+        """Any of them was reached at each of the last published periods that it asks for."""
+        judged = [period for period in sorted(self.figures) if not self.too_early(period)]
+        for threshold in thresholds:
+            last = judged[-threshold.periods :]
+            if len(last) == threshold.periods and all(self.reached(threshold, period) for period in last):
+                return True
+        return False
+
+    def too_early(self, period: int) -> bool:
+        return period / len(self.ends) < self.target.levels.not_before - 1e-9
 
     def answer(self, today: date) -> Answer:
         owed = [period for period, due in enumerate(self.dues, start=1) if today >= due + timedelta(days=1)]
@@ -105,6 +146,8 @@ class NaiveJudge:
             yearly = len(self.ends) == 1 and self.target.goal.by is None
             return _none(Reason.ANNUAL_ONLY if yearly else Reason.NOT_DUE)
 
+        if self.too_early(newest):
+            return _none(Reason.TOO_EARLY)
         levels = self.target.levels
         missed = newest == len(self.ends) and self.exceeds(self.shortfall(newest), 0)
         level = (
@@ -117,8 +160,8 @@ class NaiveJudge:
         if self.target.goal.by and level is not Level.GREEN and today <= self.target.goal.by:
             return _none(Reason.NOT_DUE)
         now = Level.GREEN
-        for candidate, threshold in ((Level.YELLOW, levels.yellow), (Level.RED, levels.red)):
-            if threshold is not None and self.reached(threshold, newest):
+        for candidate, thresholds in ((Level.YELLOW, levels.yellow), (Level.RED, levels.red)):
+            if any(self.reached(threshold, newest) for threshold in thresholds):
                 now = candidate
         return Answer(self._reason(level, missed=missed), level, now if now > level else Level.GREEN)
 
@@ -128,6 +171,20 @@ class NaiveJudge:
         if self.target.measure in HARD:
             return Reason.LIMIT_BREACHED
         return Reason.GOAL_MISSED if missed else Reason.BEHIND_SCHEDULE
+
+
+def _workdays_until(end: date) -> int:
+    return sum(PUBLISHED.include(date(end.year, 1, 1) + timedelta(days=n)) for n in range(end.timetuple().tm_yday))
+
+
+def _later(day: date, threshold: Threshold) -> date:
+    if threshold.unit == "天":
+        return day + timedelta(days=threshold.value)
+    for _ in range(int(threshold.value)):
+        first_of_next = date(day.year, day.month, monthrange(day.year, day.month)[1]) + timedelta(days=1)
+        last_of_next = monthrange(first_of_next.year, first_of_next.month)[1]
+        day = first_of_next.replace(day=min(day.day, last_of_next))
+    return day
 
 
 def _none(reason: Reason) -> Answer:

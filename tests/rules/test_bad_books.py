@@ -81,6 +81,9 @@ def test_the_book_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> Non
         ("title: 方案", 'title: "方\x07案"', 2, "含有控制字符 (control character)"),
         ("    lead: 人", "    leed: 人", 7, "未知的键 'leed' (unknown key); 是否应为 'lead'?"),
         ("title: 方案", "measures: {groth: {yellow: behind 1 points}}", 2, "groth: 不认识 'groth' (unknown value)"),
+        ("title: 方案", "levels: {yellow: [behind 5%, soon]}", 2, "yellow: 看不懂的阈值 'soon'"),
+        ("title: 方案", "levels: {not before: soon}", 2, "not before: 'soon' 应为全年时间的百分数，如 25%"),
+        ("title: 方案", "levels: {not befor: 25%}", 2, "未知的键 'not befor' (unknown key); 是否应为 'not before'?"),
         ("title: 方案", "published: soon", 2, "看不懂的发布规则 'soon' (bad published)"),
         ("title: 方案", "sources: {a: {schedule: every day}}", 2, "缺少必填项 'connector' (missing key)"),
         ("title: 方案", "title: 方案\nsubjects: none.csv", 3, "读不了对象表"),
@@ -128,6 +131,21 @@ _JOBS = "    goal: at least 4500 人\n    measure: cumulative\n"
             "January with February 只用于 every: month，而不是 quarter",
         ),
         ("goal: done by 2025-12-31, measure: milestone, every: month", "节点任务应写 every: year"),
+        (
+            "goal: at least 5 %, measure: growth, levels: {red: period below 80%}",
+            "当期任务只用于逐期推进、越多越好的指标 ('period below 80%')",
+        ),
+        ("goal: at least 5 个, measure: level, levels: {red: period below 80%}", "当期任务只用于逐期推进"),
+        ("goal: at most 5 个, measure: cumulative, levels: {red: period below 80%}", "当期任务只用于逐期推进"),
+        ("goal: at least 5 个, measure: cumulative, levels: {red: late 30 days}", "late 只用于分阶段的节点任务"),
+        ("goal: at least 5 个, measure: cumulative, levels: {red: behind average}", "只用于有对象表 subjects 的册"),
+        ("goal: 开工 by 2025-03-31, measure: cumulative", "节点任务应写 measure: milestone"),
+        ("goal: 开工 by 2024-03-31, measure: milestone", "日期 2024-03-31 不在 2025 年内"),
+        ("goal: 开工 by 2025-03-31, measure: milestone, expect: linear", "以各阶段的日期为曲线，不另写 expect"),
+        (
+            "goal: at least 5 个, measure: cumulative, levels: {yellow: [behind 5%, behind 3 天]}",
+            "yellow: 阈值单位 天 与目标单位 个 不能换算 ('behind 3 天')",
+        ),
         ("goal: at least 5 天, measure: good-days, counts: at most 100", "逐日计数应写 every: day"),
         ("goal: at least 3 起, measure: zero", "zero 的目标应写 at most (direction)"),
         ("goal: at most 3 亩, measure: floor", "floor 的目标应写 at least (direction)"),
@@ -213,6 +231,15 @@ def test_all_objections_to_all_targets_are_reported_at_once(errors: Errors) -> N
     book = GOOD.replace("measure: cumulative", "measure: cumulative\n    source: none\n    words: 无此语")
     found = errors(book_yaml=f"{book}  - {{id: other, name: 其他, goal: at least 1 个, measure: level}}\n")
     assert [error.split(": ")[0] for error in found] == ["book.yaml:9"] * 2 + ["book.yaml:16"]
+
+
+def test_a_subject_goes_through_all_stages_or_none(errors: Errors) -> None:
+    plant = (
+        "  - {id: plant, name: 项目, lead: 甲, measure: milestone, goal: '签约 by 2025-03-31, 开工 by 2025-06-30'}\n"
+    )
+    table = "subject,target,goal\n甲,plant,2\n乙,plant,\n丙,plant,1\n"
+    (found,) = errors(book_yaml=f"{GOOD}{plant}subjects: s.csv\n", s_csv=table)
+    assert found == "s.csv:4: goal: 'plant' 共2个阶段，只能写此数或留空 (stages)"
 
 
 @pytest.mark.parametrize(

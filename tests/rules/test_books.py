@@ -102,6 +102,7 @@ def test_the_directions_of_the_plan_are_kept(wansheng: Book) -> None:
         ("class", "at most Ⅲ类", (None, "any breach"), Shape.HOLD),
         ("zero", "at most 0 起", (None, "any breach"), Shape.HOLD),
         ("milestone", "done by 2025-09-30", (None, "any breach"), Shape.HOLD),
+        ("milestone", "开工 by 2025-03-31, 投产 by 2025-09-30", (None, "any breach"), Shape.STAGES),
     ],
 )
 def test_a_measure_brings_its_own_thresholds_and_curve(
@@ -112,8 +113,8 @@ def test_a_measure_brings_its_own_thresholds_and_curve(
     assert target.expect.shape is shape
 
 
-def _texts(levels: Levels) -> tuple[str | None, str | None]:
-    return levels.yellow.text if levels.yellow else None, levels.red.text if levels.red else None
+def _texts(levels: Levels) -> tuple[str | None, ...]:
+    return tuple(" or ".join(threshold.text for threshold in level) or None for level in (levels.yellow, levels.red))
 
 
 def test_thresholds_are_inherited_from_the_most_specific_place_that_speaks() -> None:
@@ -123,6 +124,7 @@ def test_thresholds_are_inherited_from_the_most_specific_place_that_speaks() -> 
         {"measure": "growth", "goal": "at least 5 %"},
         {"measure": "level"},
         {"measure": "level", "levels": {"red": "behind 40%"}},
+        {"levels": {"yellow": ["behind 1%", "period below 80%"], "red": "never"}},
         levels={"yellow": "behind 2%", "red": "behind 20%"},
         measures={"level": {"red": "behind 30%"}},
     )
@@ -132,6 +134,7 @@ def test_thresholds_are_inherited_from_the_most_specific_place_that_speaks() -> 
         ("behind 0 points", "behind 1 points"),  # the general levels of a book are for progress measures
         ("behind 2%", "behind 30%"),
         ("behind 2%", "behind 40%"),
+        ("behind 1% or period below 80%", None),
     ]
 
 

@@ -22,6 +22,13 @@ def test_after_11_months_the_line_stands_at_91_7_percent() -> None:
     assert _expected(every="month")[10] == pytest.approx(91.7, abs=0.05)
 
 
+def test_working_days_count_holidays_and_make_up_days() -> None:
+    """Of the 248 working days of 2025, 19 lie in January and 19 in February: a day of a weekend is worked in each."""
+    expected = _expected(every="month", expect="workdays", goal="at least 248 个")
+    assert expected[:2] == pytest.approx([19, 38])
+    assert expected[-1] == 248
+
+
 def test_good_days_are_due_by_the_day_of_the_year() -> None:
     days = _expected(measure="good-days", goal="at least 325 天", every="day", counts="at most 100")
     months = _expected(measure="good-days", goal="at least 325 天", every="month")

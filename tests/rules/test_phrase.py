@@ -30,6 +30,11 @@ from rules.unit import KNOWN
         ("between 7.5 and 8 %", Goal(Op.BETWEEN, 7.5, "%", upper=8)),
         ("about 5 % within 0.2", Goal(Op.ABOUT, 5, "%", tolerance=0.2)),
         ("done by 2025-09-30", Goal(Op.AT_LEAST, 100, "%", by=date(2025, 9, 30))),
+        (
+            "签约 by 2025-03-31, 开工 by 2025-06-30",
+            Goal(Op.AT_LEAST, 2, "个阶段", stages=(("签约", date(2025, 3, 31)), ("开工", date(2025, 6, 30)))),
+        ),
+        ("开工 by 2025-03-31", Goal(Op.AT_LEAST, 1, "个阶段", stages=(("开工", date(2025, 3, 31)),))),
     ],
 )
 def test_a_goal_is_read(text: str, goal: Goal) -> None:
@@ -49,6 +54,21 @@ def test_a_goal_is_read(text: str, goal: Goal) -> None:
         ("below -1 %", Threshold(Against.BELOW, -1, "%", 1, "below -1 %")),
         ("above 5.5", Threshold(Against.ABOVE, 5.5, "", 1, "above 5.5")),
         ("any breach", Threshold(Against.UNITS, 0, "", 1, "any breach")),
+        ("overdue", Threshold(Against.OVERDUE, 0, "", 1, "overdue")),
+        ("period below 80%", Threshold(Against.PERIOD, 20, "", 1, "period below 80%")),
+        ("period below 100% for 2", Threshold(Against.PERIOD, 0, "", 2, "period below 100% for 2")),
+        ("behind average", Threshold(Against.AVERAGE, 0, "", 1, "behind average")),
+        ("behind average for 3", Threshold(Against.AVERAGE, 0, "", 3, "behind average for 3")),
+        ("late 30 days", Threshold(Against.LATE, 30, "天", 1, "late 30 days")),
+        ("late 1 month", Threshold(Against.LATE, 1, "个月", 1, "late 1 month")),
+        (
+            "behind 10% narrowing to 5%",
+            Threshold(Against.SHARE, 10, "", 1, "behind 10% narrowing to 5%", narrows_to=5),
+        ),
+        (
+            "behind 10 人 narrowing to 0 人 for 2",
+            Threshold(Against.UNITS, 10, "人", 2, "behind 10 人 narrowing to 0 人 for 2", narrows_to=0),
+        ),
     ],
 )
 def test_a_threshold_is_read(text: str, threshold: Threshold) -> None:
@@ -56,9 +76,26 @@ def test_a_threshold_is_read(text: str, threshold: Threshold) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "texts"),
+    [
+        ("behind 5%", ["behind 5%"]),
+        (["behind 5%", " period below 80% "], ["behind 5%", "period below 80%"]),
+        ("never", []),
+    ],
+)
+def test_a_level_has_one_threshold_or_several_or_none(written: Any, texts: list[str]) -> None:
+    assert [threshold.text for threshold in phrase.thresholds(written)] == texts
+
+
+def test_a_share_of_the_year_is_read() -> None:
+    assert phrase.elapsed("25%") == 0.25
+
+
+@pytest.mark.parametrize(
     ("text", "expect"),
     [
         ("linear", Expect(Shape.LINEAR, "linear")),
+        ("workdays", Expect(Shape.WORKDAYS, "workdays")),
         ("hold", Expect(Shape.HOLD, "hold")),
         ("path from 320", Expect(Shape.PATH, "path from 320", base=320)),
         ("path from -1.5", Expect(Shape.PATH, "path from -1.5", base=-1.5)),
@@ -136,6 +173,22 @@ def test_a_schedule_is_read(text: str, schedule: Schedule) -> None:
         (phrase.threshold, "behind 5% for 0", "for 后应为 1 至 366 的期数"),
         (phrase.threshold, "behind 5% for 367", "for 后应为 1 至 366 的期数"),
         (phrase.threshold, "behind 5% for two", "看不懂的阈值"),
+        (phrase.threshold, "behind 5% narrowing to 10%", "narrowing to 后应为更小的数"),
+        (phrase.threshold, "behind 10% narrowing to 5 points", "narrowing to 后应为更小的数，单位相同"),
+        (phrase.threshold, "below 10 % narrowing to 5 %", "只有 behind 可以写 narrowing to"),
+        (phrase.threshold, "period below 0%", "period below 后应为 0 至 100 的百分数"),
+        (phrase.threshold, "period below 120%", "period below 后应为 0 至 100 的百分数"),
+        (phrase.threshold, "late 0 days", "看不懂的阈值"),
+        (phrase.threshold, "late 2 weeks", "看不懂的阈值.*late 30 days、late 1 month"),
+        (phrase.threshold, "overdue for 2", "看不懂的阈值"),
+        (phrase.thresholds, [], "应为一条阈值或若干条的列表"),
+        (phrase.thresholds, 5, "应为一条阈值或若干条的列表，而不是 5"),
+        (phrase.thresholds, ["behind 5%", "never"], "看不懂的阈值 'never'"),
+        (phrase.elapsed, "25", "应为全年时间的百分数，如 25%"),
+        (phrase.elapsed, "0%", "应为全年时间的百分数"),
+        (phrase.elapsed, "101%", "应为全年时间的百分数"),
+        (phrase.goal, "开工 by 2025-06-30, 签约 by 2025-03-31", "各阶段的日期应由早到晚"),
+        (phrase.goal, "签约 by March", "'March' 不是日期"),
         (phrase.expect, "straight", "看不懂的进度曲线 'straight'.*linear"),
         (phrase.expect, "checkpoints {June: 40%}", "'June' 不是日期"),
         (phrase.expect, "checkpoints {2025-06-30 40%}", "节点 '2025-06-30 40%' 应如"),
@@ -169,7 +222,7 @@ def test_what_cannot_be_meant_is_refused_with_the_way_to_write_it(
 
 
 _WORDS = st.sampled_from(
-    "at least|more than|at most|exactly|between|and|about|within|done by|behind|below|for|points|path from|checkpoints"
+    "at least|more than|at most|exactly|between|and|about|within|done by|behind|below|for|points|path from|checkpoints|by|late|months|narrowing to|period below|average"
     "|{|}|:|%|,|5|-3|0.2|9999999999999999999|４|人|亿元|Ⅲ类|类|2025-12-31|2025-99-99|workdays after period|day|of next month"
     "|of the month after next|on|, January with February"
     "|every|hours|daily at|09:30".split("|")
@@ -180,7 +233,7 @@ _WORDS = st.sampled_from(
 @example("at least " + "9" * 400 + " 人")
 @example("checkpoints {,}")
 def test_any_text_is_read_or_refused_and_never_crashes(text: str) -> None:
-    for read in (phrase.goal, phrase.threshold, phrase.expect, phrase.published, phrase.schedule):
+    for read in (phrase.goal, phrase.thresholds, phrase.elapsed, phrase.expect, phrase.published, phrase.schedule):
         try:
             read(text)
         except ValueError as refusal:

@@ -12,6 +12,7 @@ from tests.rules.builders import a_block, a_panel, a_target, judged, verdicts
 JOBS: dict[str, Any] = {"goal": "at least 4500 人"}
 GROWTH: dict[str, Any] = {"measure": "growth", "goal": "at least 7 %", "every": "quarter"}
 RATE: dict[str, Any] = {"measure": "growth", "goal": "between 7.5 and 8 %", "every": "quarter"}
+STAGES: dict[str, Any] = {"measure": "milestone", "goal": "签约 by 2025-03-31, 开工 by 2025-06-30"}
 DEBT: dict[str, Any] = {"measure": "level", "goal": "at most 0 亿元", "expect": "path from 6.8", "every": "quarter"}
 
 
@@ -40,6 +41,10 @@ DEBT: dict[str, Any] = {"measure": "level", "goal": "at most 0 亿元", "expect"
         ({"measure": "rank", "goal": "at most 3 位"}, {1: 1}, "比目标位次靠前2个位次"),
         ({"measure": "milestone", "goal": "done by 2025-09-30"}, {1: 60}, "尚差40%"),
         ({"measure": "milestone", "goal": "done by 2025-09-30"}, {1: 100}, "已完成"),
+        (STAGES, {5: 0}, "“签约”应于3月31日前完成，逾期61天"),
+        (STAGES, {7: 1}, "已到“签约”；“开工”应于6月30日前完成，逾期31天"),
+        (STAGES, {4: 1}, "已到“签约”；“开工”应于6月30日前完成"),
+        (STAGES, {4: 2}, "已完成"),
     ],
 )
 def test_the_gap_is_told_in_the_unit_and_direction_of_the_target(
@@ -101,6 +106,7 @@ def test_no_pace_is_told_without_a_figure() -> None:
         ("at most 3 位", "保持前3位"),
         ("at most Ⅲ类", "达到或优于Ⅲ类"),
         ("done by 2025-09-30", "2025年9月30日前完成"),
+        ("签约 by 2025-03-31, 开工 by 2025-06-30", "2025年3月31日前签约、2025年6月30日前开工"),
     ],
 )
 def test_a_goal_reads_as_an_office_writes_it(goal: str, words: str) -> None:
@@ -119,6 +125,7 @@ def test_the_goal_told_is_that_of_the_subject() -> None:
         (JOBS, "2025年底"),
         (GROWTH, "2025年全年"),
         ({"measure": "milestone", "goal": "done by 2025-09-30"}, "2025年9月30日"),
+        (STAGES, "2025年6月30日"),
     ],
 )
 def test_a_deadline_is_the_day_of_a_milestone_or_the_end_of_the_year(target: dict[str, Any], words: str) -> None:
@@ -154,6 +161,16 @@ def test_a_reason_says_what_is_owed_and_what_is_pending(figures: dict[int, float
         ("below 6 %", "at least 9 %", "低于6%"),
         ("above 5.5", "at most 5 %", "高于5.5%"),
         ("above 3 类", "at most Ⅲ类", "高于Ⅲ类"),
+        ("behind 10% narrowing to 5%", "at least 9 人", "落后应完成数超过10%（至年底收窄为5%）"),
+        ("behind 9 points narrowing to 3 points", "at least 9 人", "落后超过9个百分点（至年底收窄为3个百分点）"),
+        ("behind 9 人 narrowing to 0 人 for 2", "at least 9 人", "落后超过9人（至年底收窄为0人），连续2期"),
+        ("period below 80%", "at least 9 人", "当期完成数低于当期应完成数的80%"),
+        ("period below 100% for 2", "at least 9 人", "未完成当期任务，连续2期"),
+        ("behind average", "at least 9 %", "低于各对象平均数"),
+        ("behind average", "at most 5 %", "高于各对象平均数"),
+        ("late 30 days", "at least 9 人", "应到阶段逾期满30天"),
+        ("late 3 months", "at least 9 人", "应到阶段逾期满3个月"),
+        ("overdue", "at least 9 人", "到最后时限仍未完成"),
     ],
 )
 def test_a_threshold_reads_as_a_rule(threshold: str, goal: str, words: str) -> None:
@@ -162,14 +179,31 @@ def test_a_threshold_reads_as_a_rule(threshold: str, goal: str, words: str) -> N
     assert wording.threshold(phrase.threshold(threshold), target) == words
 
 
+def test_several_thresholds_read_as_one_rule() -> None:
+    target = a_target(levels={"yellow": ["behind 10 points", "period below 80%"]})
+    assert wording.thresholds(target.levels.yellow, target) == "落后超过10个百分点；或当期完成数低于当期应完成数的80%"
+
+
+@pytest.mark.parametrize(("levels", "words"), [({}, ""), ({"not before": "25%"}, "全年时间过25%后起判")])
+def test_the_beginning_of_judging_is_told_where_it_is_not_the_first_figure(levels: dict[str, str], words: str) -> None:
+    assert wording.not_before(a_target(levels=levels)) == words
+
+
+def test_who_is_ahead_of_the_plan_and_missed_another_yardstick_is_not_called_late() -> None:
+    levels = {"yellow": ["behind 5%", "period below 80%"]}
+    assert wording.reason(judged({1: 2000, 2: 2100}, levels=levels, **JOBS)) == "达到预警条件"
+    assert wording.reason(judged({1: 0}, levels=levels, **JOBS)) == "未达时序进度"
+
+
 def test_a_level_without_a_threshold_says_so() -> None:
-    assert wording.threshold(None, a_target()) == "未设"
+    assert wording.thresholds((), a_target()) == "未设"
 
 
 @pytest.mark.parametrize(
     ("expect", "words"),
     [
         ("linear", "按时间均匀推进"),
+        ("workdays", "按工作日均匀推进"),
         ("hold", "全年任何时点均应达到目标"),
         ("path from 320", "自年初320个均匀推进至目标"),
         ("checkpoints {2025-06-30: 40%, 2025-12-31: 100%}", "按节点推进：6月30日前40%、12月31日前100%"),
@@ -197,6 +231,11 @@ def test_a_curve_reads_as_a_plan(expect: str, words: str) -> None:
 def test_a_publication_rule_reads_as_a_deadline(rule: str, words: str) -> None:
     target = a_target(published=rule, every="quarter" if rule.startswith("on") else "month")
     assert wording.publication(target.published, target) == words
+
+
+def test_the_curve_of_a_task_in_stages_is_its_stages() -> None:
+    target = a_target(**STAGES)
+    assert wording.curve(target.expect, target) == "按阶段推进：2025年3月31日前签约、2025年6月30日前开工"
 
 
 def test_a_milestone_is_due_on_its_own_day() -> None:
