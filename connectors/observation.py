@@ -62,17 +62,28 @@ class Refused(StrEnum):
     WRONG_DIMENSION = "wrong_dimension"
     TORN_ROW = "torn_row"
     CONFLICT = "conflict"
+    UNKNOWN_SUBJECT = "unknown_subject"
+    OUT_OF_RANGE = "out_of_range"
+    WRONG_SCALE = "wrong_scale"
+    CUMULATIVE_FELL = "cumulative_fell"
+    JUMP = "jump"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A figure that stays outside the store, with its place and the words found there."""
+    """A figure that stays outside the store, with its place and the words found there.
+
+    ``period``, ``value`` and ``unit`` are given where the figure itself could be read.
+    """
 
     cell: str
     reason: Refused
     text: str
     series: str = ""
     subject: str = ""
+    period: date | None = None
+    value: float | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,16 @@ class Reading:
     refusals: tuple[Refusal, ...]
     document: str
     digest: str
+
+
+def refuse(rows: pd.DataFrame, reasons: Iterable[Refused]) -> list[Refusal]:
+    """The figures of ``rows`` (columns ``COLUMNS``) refused, each for its reason."""
+    return [
+        Refusal(cell, reason, f"{value:.15g}{unit}", series, subject, period.date(), value, unit)
+        for series, subject, period, value, unit, _, cell, reason in zip(
+            *(rows[name] for name in COLUMNS), reasons, strict=True
+        )
+    ]
 
 
 def frame(rows: Iterable[Observation]) -> pd.DataFrame:
