@@ -77,7 +77,7 @@ def _codes(
 ) -> plausible.Codes:
     """What is said of the figures of the book's year that are to be stored."""
     fresh = found.kept & of_year
-    rows = table.iloc[found.row[fresh]]
+    rows = table[["series", "subject", "unit", "period", "value"]].iloc[found.row[fresh]]
     promise = plausible.promised(feed.book, feed.source.name, rows)
     value, series, period = promise.read(rows["value"].to_numpy(np.float64)), found.series[fresh], found.period[fresh]
     codes, wanted, deep = plausible.alone(promise, value)

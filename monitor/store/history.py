@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, select
 
 from monitor.store import bulk, moments
 from monitor.store.tables import observation
@@ -14,7 +14,7 @@ from rules.plausible import Figures
 Ids = NDArray[np.int64]
 _EPOCH = date(1970, 1, 1)
 
-_ROW = [("series", "i8"), ("period", "i8"), ("value", "f8")]
+_ROW = [("series", "i8"), ("value", "f8"), ("period", "i8")]
 _RUNS_ASKED = 500
 """With more runs of neighbouring series than this, all between the first and the last are read."""
 
@@ -50,16 +50,20 @@ def _read(connection: Connection, series: Ids, first: date, last: date, at: date
     if len(runs) > _RUNS_ASKED:
         runs = [(runs[0][0], runs[-1][1])]
     # The day is known where only one is asked for, and each column costs.
-    days = literal((first - _EPOCH).days) if first == last else moments.as_days(c.period, connection.dialect.name)
-    period = c.period == first if first == last else c.period.between(first, last)
-    query = select(c.series_id, days, c.value).where(period, c.known_at <= at)
+    one = first == last
+    days = [] if one else [moments.as_days(c.period, connection.dialect.name)]
+    query = select(c.series_id, c.value, *days).where(
+        c.period == first if one else c.period.between(first, last), c.known_at <= at
+    )
     query = query.order_by(c.period, c.series_id, c.known_at, c.id)
-    parts = [bulk.fetch(connection, query.where(c.series_id.between(*run)), _ROW) for run in runs]
+    columns = _ROW[: 2 + len(days)]
+    parts = [bulk.fetch(connection, query.where(c.series_id.between(*run)), columns) for run in runs]
     rows = np.concatenate(parts)
     wanted = np.zeros(int(series[-1]) + 1, bool)
     wanted[series] = True
     rows = rows[wanted[rows["series"]]]
-    return Figures(rows["series"], rows["period"], rows["value"])
+    period = np.full(len(rows), (first - _EPOCH).days) if one else rows["period"]
+    return Figures(rows["series"], period, rows["value"])
 
 
 def joined(parts: Sequence[Figures]) -> Figures:
