@@ -62,39 +62,60 @@ class Refused(StrEnum):
     WRONG_DIMENSION = "wrong_dimension"
     TORN_ROW = "torn_row"
     CONFLICT = "conflict"
+    UNKNOWN_SUBJECT = "unknown_subject"
+    OUT_OF_RANGE = "out_of_range"
+    WRONG_SCALE = "wrong_scale"
+    CUMULATIVE_FELL = "cumulative_fell"
+    JUMP = "jump"
+
+    @property
+    def said(self) -> str:
+        """What is wrong, in Chinese."""
+        return _WORDS[self][0]
 
     @property
     def cure(self) -> str:
-        """What is wrong and how to mend it, for the person who typed the figure."""
-        return _CURES[self]
+        """How to mend it, for the person who typed the figure."""
+        return _WORDS[self][1]
 
 
-_CURES = {
-    Refused.NOT_A_NUMBER: "不是数值，请填写数字，无数据请留空",
-    Refused.BAD_PERIOD: "期间无法识别，请写作 2025-10、2025Q3 或 2025-10-31",
-    Refused.BAD_DATE: "发布日期无法识别，请写作 2025-10-20",
-    Refused.FUTURE_PERIOD: "该期尚未开始，请核对期间",
-    Refused.UNKNOWN_SERIES: "缺少指标名称，请补填",
-    Refused.UNKNOWN_UNIT: "计量单位与该指标以往所用不同，请改回或另立指标",
-    Refused.WRONG_DIMENSION: "计量单位与目标不能换算，或对象不符，请核对",
-    Refused.TORN_ROW: "该行内容多出表头，请检查是否多了分隔符",
-    Refused.CONFLICT: "同一文件中同一数据有两个值，请只留一个",
+_WORDS = {
+    Refused.NOT_A_NUMBER: ("不是数值", "请填写数字，无数据请留空"),
+    Refused.BAD_PERIOD: ("期间无法识别", "请写作 2025-10、2025Q3 或 2025-10-31"),
+    Refused.BAD_DATE: ("发布日期无法识别", "请写作 2025-10-20"),
+    Refused.FUTURE_PERIOD: ("期间尚未到来", "请核对期间"),
+    Refused.UNKNOWN_SERIES: ("没有指标名称", "请补填"),
+    Refused.UNKNOWN_UNIT: ("计量单位与该序列已入库的不同", "请改回，或另立指标"),
+    Refused.WRONG_DIMENSION: ("计量单位或对象与目标不符", "请核对"),
+    Refused.TORN_ROW: ("行列错位", "请检查是否多了分隔符"),
+    Refused.CONFLICT: ("同一数据前后不一", "请只留一个"),
+    Refused.UNKNOWN_SUBJECT: ("目标册中没有这一对象", "请核对名称，或在对象表中补列"),
+    Refused.OUT_OF_RANGE: ("超出可能的范围", "请核对数值，确属无误的请放行"),
+    Refused.WRONG_SCALE: ("疑为万、亿错位", "请核对计量单位，确属无误的请放行"),
+    Refused.CUMULATIVE_FELL: ("累计数较前期减少", "请核对是否填了当期数，确属无误的请放行"),
+    Refused.JUMP: ("较前期骤变", "请核对数值，确属无误的请放行"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A figure that stays outside the store, with its place and the words found there."""
+    """A figure that stays outside the store, with its place and the words found there.
+
+    ``period``, ``value`` and ``unit`` are given where the figure itself could be read.
+    """
 
     cell: str
     reason: Refused
     text: str
     series: str = ""
     subject: str = ""
+    period: date | None = None
+    value: float | None = None
+    unit: str = ""
 
     def line(self, document: str) -> str:
         """One line with the place and the cure."""
-        return f"{document} {self.cell}：“{self.text}”{self.reason.cure} ({self.reason})"
+        return f"{document} {self.cell}：“{self.text}”{self.reason.said}，{self.reason.cure} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +132,16 @@ class Reading:
     refusals: tuple[Refusal, ...]
     document: str
     digest: str
+
+
+def refuse(rows: pd.DataFrame, reasons: Iterable[Refused]) -> list[Refusal]:
+    """The figures of ``rows`` (columns ``COLUMNS``) refused, each for its reason."""
+    return [
+        Refusal(cell, reason, f"{value:.15g}{unit}", series, subject, period.date(), value, unit)
+        for series, subject, period, value, unit, _, cell, reason in zip(
+            *(rows[name] for name in COLUMNS), reasons, strict=True
+        )
+    ]
 
 
 def frame(rows: Iterable[Observation]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from monitor.config import Settings
 from monitor.metrics import Meters
 from monitor.snapshot import Judged, Snapshot, SourceHealth
 from monitor.store import alerts as alert_store
-from monitor.store import outbox, pulls, runs
+from monitor.store import outbox, pulls, quarantine, runs
 from monitor.store.database import migrate, open_engine, reading
 from monitor.store.pulls import Pulled, PullRecord
 from monitor.watch import Watch
@@ -156,13 +156,17 @@ class Daemon:
             records = pulls.latest(connection)
             alerts = alert_store.open_alerts(connection)
             queued = outbox.counts(connection)
+            waiting = quarantine.counts(connection)
         return Snapshot(
             at=at,
             rehearsing=self.clock.rehearsing,
             books=force.watch.books,
             judged=tuple(judged),
             alerts=tuple(alerts),
-            sources=tuple(_health(feed, records.get(key), self.next_pull(key)) for key, feed in force.feeds.items()),
+            sources=tuple(
+                _health(feed, records.get(key), self.next_pull(key), waiting.get(key, {}))
+                for key, feed in force.feeds.items()
+            ),
             deliveries=queued,
             cycle_seconds=taken,
             config_error=self._config_error,
@@ -180,7 +184,9 @@ def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
     return at - record.last_success > 2 * (feed.source.schedule.interval or timedelta(days=1))
 
 
-def _health(feed: wiring.Feed, record: PullRecord | None, next_pull: datetime | None) -> SourceHealth:
+def _health(
+    feed: wiring.Feed, record: PullRecord | None, next_pull: datetime | None, waiting: Mapping[str, int]
+) -> SourceHealth:
     return SourceHealth(
         book=feed.book.id,
         name=feed.source.name,
@@ -195,4 +201,5 @@ def _health(feed: wiring.Feed, record: PullRecord | None, next_pull: datetime | 
         rows_new=record.rows_new if record else 0,
         rows_revised=record.rows_revised if record else 0,
         rows_refused=record.rows_refused if record else 0,
+        quarantined=waiting,
     )

@@ -12,6 +12,7 @@ from rules.document import Invalid
 
 if TYPE_CHECKING:
     from monitor.app import InForce
+    from monitor.config import Settings
 
 app = typer.Typer(
     help="duban 督办：监测年度目标，及早告知责任单位，直至数据表明问题解决。",
@@ -21,6 +22,8 @@ app = typer.Typer(
 )
 db = typer.Typer(help="数据库。", no_args_is_help=True)
 app.add_typer(db, name="db")
+quarantine = typer.Typer(help="核验未通过、暂存待核的数据。", invoke_without_command=True)
+app.add_typer(quarantine, name="quarantine")
 bench = typer.Typer(help="量度。", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
@@ -31,6 +34,11 @@ At = Annotated[
     str | None, typer.Option("--at", help="判定时点，如 2025-10-25 （当日终） 或 2025-10-25T09:00；缺省为现在")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON")]
+
+
+Number = Annotated[int, typer.Argument(help="待核数据的编号，见 duban quarantine")]
+By = Annotated[str, typer.Option("--by", help="处理人姓名")]
+Note = Annotated[str, typer.Option("--note", help="处理的理由")]
 
 
 def main() -> None:
@@ -183,6 +191,37 @@ def upgrade(config: Config = None) -> None:
     print(f"数据库已是最新: {engine.url.render_as_string(hide_password=True)}")
 
 
+@quarantine.callback()
+def list_quarantine(context: typer.Context, config: Config = None, as_json: AsJson = False) -> None:
+    """列出核验未通过、等待处理的数据；放行用 release，驳回用 dismiss。"""
+    if context.invoked_subcommand is not None:
+        return
+    from monitor.once import quarantined
+
+    rows = quarantined(_settings(config))
+    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _quarantine_text(rows))
+
+
+@quarantine.command()
+def release(number: Number, who: By, note: Note, config: Config = None) -> None:
+    """放行：数据照原样入库，以后不再拒收同一数据。"""
+    from monitor.once import decide
+    from monitor.store.quarantine import release as decision
+
+    row = decide(_settings(config), decision, number, who, note)
+    print(f"已放行第{number}号：{_refused_text(row)}")
+
+
+@quarantine.command()
+def dismiss(number: Number, who: By, note: Note, config: Config = None) -> None:
+    """驳回：数据不入库，也不再列出。"""
+    from monitor.once import decide
+    from monitor.store.quarantine import dismiss as decision
+
+    row = decide(_settings(config), decision, number, who, note)
+    print(f"已驳回第{number}号：{_refused_text(row)}")
+
+
 @bench.command()
 def pace(
     file: Annotated[Path, typer.Argument(help="宽表 CSV：首列 month 为 YYYY-MM，其余每列一个序列")],
@@ -209,6 +248,28 @@ def pace(
     print(f"校准图: {svg}")
 
 
+def _settings(explicit: Path | None) -> "Settings":
+    from monitor import config
+
+    return config.load(_config(explicit))
+
+
+def _quarantine_text(rows: list[dict[str, Any]]) -> str:
+    lines = [f"待核 {len(rows)} 条"]
+    lines += [f"  第{row['id']}号 {_refused_text(row)}" for row in rows]
+    return "\n".join(lines)
+
+
+def _refused_text(row: dict[str, Any]) -> str:
+    from connectors.observation import Refused
+
+    what = " ".join(filter(None, (row["subject"], row["series"], row["period"])))
+    why = f"{Refused(row['reason']).said} ({row['reason']})"
+    return (
+        f"{row['source']} {what}：“{row['text']}”，{why}；{row['document']} {row['cell']}，首见于 {row['first_seen']}"
+    )
+
+
 def _config(explicit: Path | None) -> Path | None:
     from monitor import config
 
@@ -225,7 +286,8 @@ def _status_text(found: dict[str, Any]) -> str:
     lines = ["来源:"]
     lines += [
         f"  {row['source']}: 最近成功 {row['last_success'] or '无'}，新增 {row['new']}，修订 {row['revised']}，"
-        f"拒收 {row['refused']}" + (f"；最近一次失败：{row['reason']} {row['detail']}" if row["reason"] else "")
+        f"拒收 {row['refused']}，待核 {row['quarantined']}"
+        + (f"；最近一次失败：{row['reason']} {row['detail']}" if row["reason"] else "")
         for row in found["sources"]
     ]
     lines += [f"预警 {len(found['alerts'])} 项:"]

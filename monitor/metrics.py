@@ -268,6 +268,9 @@ def _sources(sources: Iterable[SourceHealth]) -> Iterator[Metric]:
         "duban_source_last_success_timestamp_seconds", "When the source last answered.", labels=labels
     )
     rows = GaugeMetricFamily("duban_pull_rows", "Figures of the last successful pull.", labels=[*labels, "result"])
+    kept = GaugeMetricFamily(
+        "duban_quarantine", "Refused figures that wait for a decision.", labels=[*labels, "reason"]
+    )
     for source in sources:
         key = [f"{source.book}/{source.name}"]
         if source.last_pull is not None:
@@ -276,7 +279,9 @@ def _sources(sources: Iterable[SourceHealth]) -> Iterator[Metric]:
             success.add_metric(key, source.last_success.timestamp())
             for result in ("read", "new", "revised", "refused"):
                 rows.add_metric([*key, result], getattr(source, f"rows_{result}"))
-    yield from (up, success, rows)
+        for reason, count in source.quarantined.items():
+            kept.add_metric([*key, reason], count)
+    yield from (up, success, rows, kept)
 
 
 def _workdays_end(books: Iterable[Book]) -> float:

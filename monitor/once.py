@@ -1,20 +1,27 @@
 """The commands that do the daemon's work once: tick and explain."""
 
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
 
 from monitor import pipeline
 from monitor.app import InForce, open_store
 from monitor.clock import Clock, parse_moment
+from monitor.config import Settings
 from monitor.explain import explanation, summary
 from monitor.store import alerts as alert_store
-from monitor.store import observations, outbox, pulls
+from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading
 from monitor.store.leader import leadership
 from monitor.store.pulls import Pulled
 from monitor.watch import Watch
 from rules.document import Invalid, near
+
+Decision: TypeAlias = Callable[[Connection, int, str, str, datetime], quarantine.Kept]
+"""``quarantine.release`` or ``quarantine.dismiss``."""
 
 
 def tick(force: InForce, at: str | None) -> str:
@@ -86,6 +93,7 @@ def status(force: InForce) -> dict[str, Any]:
         opened = alert_store.open_alerts(connection)
         counts = outbox.counts(connection)
         given_up = outbox.dead(connection)
+        waiting = quarantine.counts(connection)
     return {
         "sources": [
             {
@@ -95,6 +103,7 @@ def status(force: InForce) -> dict[str, Any]:
                 "new": record.rows_new,
                 "revised": record.rows_revised,
                 "refused": record.rows_refused,
+                "quarantined": sum(waiting.get(key, {}).values()),
                 "reason": record.reason,
                 "detail": record.detail,
             }
@@ -132,6 +141,33 @@ def status(force: InForce) -> dict[str, Any]:
 
 def _local(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).isoformat(timespec="seconds")
+
+
+def quarantined(settings: Settings) -> list[dict[str, Any]]:
+    """Refused figures that wait for a decision."""
+    engine, _ = open_store(settings)
+    with reading(engine) as connection:
+        return [_refused(row) for row in quarantine.opened(connection)]
+
+
+def decide(settings: Settings, decision: Decision, number: int, who: str, note: str) -> dict[str, Any]:
+    """Release or dismiss a refused figure, in the name of ``who``. Raises Invalid."""
+    if not who.strip() or not note.strip():
+        raise Invalid(["处理人（--by）与说明（--note）不能为空 (name_and_note)"])
+    engine, clock = open_store(settings)
+    try:
+        with engine.begin() as connection:
+            return _refused(decision(connection, number, who.strip(), note.strip(), clock.now()))
+    except quarantine.Undecidable as error:
+        raise Invalid([str(error)]) from None
+
+
+def _refused(row: quarantine.Kept) -> dict[str, Any]:
+    times = {name: getattr(row, name) for name in ("first_seen", "last_seen", "decided_at")}
+    return {
+        **{name: getattr(row, name) for name in row.__slots__},
+        **{name: at.isoformat() if at else None for name, at in times.items()},
+    }
 
 
 def _moment(at: str | None, clock: Clock, watch: Watch) -> datetime:

@@ -6,11 +6,10 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 from sqlalchemy import Engine
 
 from alerts import delivery as deliveries
@@ -21,25 +20,23 @@ from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice, notice
 from alerts.routing import Contact, Route, routes
 from connectors.base import ConnectorError, Failure
-from connectors.observation import Query, Reading, Refusal, Refused
+from connectors.observation import Query
+from monitor import sieve
 from monitor.clock import Clock
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
-from monitor.store import observations, outbox, pulls
+from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading
 from monitor.watch import Watch
 from monitor.wiring import Feed
 from rules.judging import judge as judge_block
 from rules.judging import verdict
-from rules.unit import conversion
 from rules.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
-_EARLIEST = timedelta(days=31)
-"""How long before its end a period's figure may arrive: offices report the month from the 20th on."""
 _TOLD = 20
-"""Refused figures told in the log per pull; all of them are stored."""
+"""Refused figures told in the log per pull; all of them are counted."""
 _AT_ONCE = 10
 """Letters a sender takes at a time: with every one of them timing out it still ends within its lease."""
 
@@ -48,7 +45,8 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
     """Ask one source for the book's year and store what is new. Never raises for what a source does.
 
     1. The attempt is written down before the source is asked.
-    2. What cannot be judged (a period that has not begun, a unit no target can read) is kept apart with its reason.
+    2. What cannot be judged (a period that has not begun, a unit no target can read) or cannot be right (a sum that
+       falls, 万 for 亿) is kept apart with its reason, until a person lets it through.
     3. Figures already known are left alone; a changed figure is stored beside the old one.
     """
     book, source, connector = feed
@@ -65,11 +63,15 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
     except Exception as error:  # a third party's connector may do anything; the other sources must go on
         log.exception("action=pull_crashed source=%s", source.key)
         return _failed(engine, pull_id, Failure.INTERNAL, f"{type(error).__name__}: {error}", at)
-    taken, refusals = _sift(answer, {target.series: target.goal.unit for target in readers}, at)
     with engine.begin() as connection:
-        appended = observations.append(connection, source.key, pull_id, taken, at)
-        pulled = pulls.finish(connection, pull_id, at, answer, appended, refusals)
-    for refusal in [*refusals, *appended.refusals][:_TOLD]:
+        released = quarantine.released(connection, source.key)
+        taken, unreadable = sieve.readable(feed, answer, released, at)
+        doubt = sieve.plausibility(connection, feed, taken, released, at)
+        appended = observations.append(connection, source.key, pull_id, taken, at, doubt)
+        refused = [*answer.refusals, *unreadable, *appended.refusals]
+        quarantine.keep(connection, source.key, pull_id, refused, at)
+        pulled = pulls.finish(connection, pull_id, at, answer, appended, len(refused))
+    for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
     return pulled
 
@@ -77,31 +79,6 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
 def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> pulls.Pulled:
     with engine.begin() as connection:
         return pulls.fail(connection, pull_id, at, reason, detail)
-
-
-def _sift(answer: Reading, units: Mapping[str, str], at: datetime) -> tuple[pd.DataFrame, list[Refusal]]:
-    """Figures that can be judged, and why the others cannot."""
-    table = answer.observations
-    pairs = table[["series", "unit"]].drop_duplicates()
-    strange = {
-        (series, unit)
-        for series, unit in zip(pairs["series"], pairs["unit"], strict=True)
-        if series in units and conversion(unit, units[series]) is None
-    }
-    wrong_unit = pd.Series(pd.MultiIndex.from_frame(table[["series", "unit"]]).isin(strange), index=table.index)
-    future = table["period"] > pd.Timestamp((at + _EARLIEST).date())
-    refusals = list(answer.refusals)
-    for reason, rows, column in (
-        (Refused.WRONG_DIMENSION, table[wrong_unit], "unit"),
-        (Refused.FUTURE_PERIOD, table[future & ~wrong_unit], "period"),
-    ):
-        refusals += [
-            Refusal(cell, reason, str(text), series, subject)
-            for cell, text, series, subject in zip(
-                rows["cell"], rows[column], rows["series"], rows["subject"], strict=True
-            )
-        ]
-    return table[~(wrong_unit | future)], refusals
 
 
 class Move(NamedTuple):

@@ -32,7 +32,7 @@ class SourceHealth:
     """One source of one book. Times are None where there was no such pull yet.
 
     ``reason`` and ``detail`` belong to the last pull if it failed, else "".
-    Counts are of the last successful pull.
+    Counts are of the last successful pull, except ``quarantined``: figures that wait for a person's decision, by reason.
     """
 
     book: str
@@ -48,6 +48,7 @@ class SourceHealth:
     rows_new: int
     rows_revised: int
     rows_refused: int
+    quarantined: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

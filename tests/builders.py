@@ -58,6 +58,7 @@ def a_source(book: str = "b", name: str = "filings", **changes: Any) -> SourceHe
         rows_new=3,
         rows_revised=2,
         rows_refused=1,
+        quarantined={"jump": 1, "cumulative_fell": 2},
     )
     return replace(well, **changes)
 

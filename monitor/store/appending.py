@@ -1,15 +1,15 @@
 """Storing what a source said: only what is new or different, and when it became known. In columns throughout."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, select, text
 
-from connectors.observation import Refusal, Refused
+from connectors.observation import Refusal, Refused, refuse
 from monitor.store import bulk, moments, registry
 from monitor.store.tables import observation
 
@@ -33,7 +33,31 @@ class Appended(NamedTuple):
     refusals: tuple[Refusal, ...]
 
 
-def append(connection: Connection, source: str, pull_id: int, observations: pd.DataFrame, at: datetime) -> Appended:
+class Candidates(NamedTuple):
+    """The rows of a reading by period, as columns: place in the frame, series, period (days since 1970), whether it is to be stored.
+
+    Series up to ``registered`` were known before this reading.
+    """
+
+    row: NDArray[np.intp]
+    series: Ids
+    period: Ids
+    kept: Mask
+    registered: int
+
+
+Doubt: TypeAlias = Callable[[Candidates], Sequence[Refused | None] | None]
+"""Why each row that is to be stored shall not be; None where it shall, or for all where there is no doubt."""
+
+
+def append(
+    connection: Connection,
+    source: str,
+    pull_id: int,
+    observations: pd.DataFrame,
+    at: datetime,
+    doubt: Doubt | None = None,
+) -> Appended:
     """Store the figures that ``source`` states at ``at``; ``observations`` has the columns of ``connectors.observation``.
 
     Each row is compared with the latest figure known at ``at`` for its series
@@ -47,7 +71,8 @@ def append(connection: Connection, source: str, pull_id: int, observations: pd.D
     A stated moment after ``at`` is taken for ``at``. Where the rows themselves
     hold several moments for one period, the latest is what the source says now,
     and the earlier ones are stored only as far as they are later than what is
-    stored. A row whose unit differs from that of its series is refused.
+    stored. A row whose unit differs from that of its series is refused, and one
+    that is new or different if ``doubt`` says so.
 
     Appends of all connections are put in one line (until the caller commits),
     so that the feed never shows a row behind its reader's back.
@@ -55,18 +80,25 @@ def append(connection: Connection, source: str, pull_id: int, observations: pd.D
     if connection.dialect.name == "postgresql":
         # SQLite's writing transactions stand in line anyway.
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    registered = registry.last(connection)
     ids, other_unit = registry.identify(connection, source, observations)
     taken = np.flatnonzero(~other_unit)
     rows = _Rows.of(observations, ids, taken, moments.micros(at))
     kept, revised, known_at = _compare(rows, _latest(connection, rows, at), moments.micros(at))
+    refused: list[Refusal] = []
+    found = _doubtful(doubt, rows, kept, registered)
+    if found is not None:
+        fine = np.array([reason is None for reason in found])
+        refused = refuse(observations.iloc[rows.row[kept[~fine]]], filter(None, found))
+        kept, revised, known_at = kept[fine], revised[fine], known_at[fine]
     _insert(connection, pull_id, observations, rows, kept, known_at)
     new = int((~revised).sum())
     return Appended(
         read=len(observations),
         new=new,
         revised=len(kept) - new,
-        unchanged=len(taken) - len(kept),
-        refusals=_refusals(observations[other_unit]),
+        unchanged=len(taken) - len(kept) - len(refused),
+        refusals=(*_other_units(observations[other_unit]), *refused),
     )
 
 
@@ -190,8 +222,15 @@ def _day(days: int) -> date:
     return found
 
 
-def _refusals(rows: pd.DataFrame) -> tuple[Refusal, ...]:
-    return tuple(
-        Refusal(cell, Refused.UNKNOWN_UNIT, unit, series, subject)
-        for cell, unit, series, subject in zip(rows["cell"], rows["unit"], rows["series"], rows["subject"], strict=True)
-    )
+def _doubtful(
+    doubt: Doubt | None, rows: _Rows, kept: NDArray[np.intp], registered: int
+) -> Sequence[Refused | None] | None:
+    if doubt is None or len(kept) == 0:
+        return None
+    fresh = np.zeros(len(rows.row), bool)
+    fresh[kept] = True
+    return doubt(Candidates(rows.row, rows.series, rows.period, fresh, registered))
+
+
+def _other_units(rows: pd.DataFrame) -> list[Refusal]:
+    return refuse(rows, [Refused.UNKNOWN_UNIT] * len(rows))

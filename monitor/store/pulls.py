@@ -1,4 +1,4 @@
-"""Every attempt to ask a source: when, with what outcome, what was refused."""
+"""Every attempt to ask a source: when, with what outcome, how many figures came of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from connectors.base import Failure
-from connectors.observation import Reading, Refusal, Refused
-from monitor.store import bulk
+from connectors.observation import Reading
 from monitor.store.appending import Appended
-from monitor.store.tables import pull, refusal
+from monitor.store.tables import pull
 
-REFUSALS_KEPT = 1000
-"""Refused figures written down per pull; ``rows_refused`` counts all of them."""
 _OPEN = ""
 
 
@@ -72,34 +69,18 @@ def begin(connection: Connection, source: str, at: datetime) -> int:
 
 
 def finish(
-    connection: Connection,
-    pull_id: int,
-    at: datetime,
-    reading: Reading,
-    appended: Appended,
-    refusals: list[Refusal] | tuple[Refusal, ...],
+    connection: Connection, pull_id: int, at: datetime, reading: Reading, appended: Appended, refused: int
 ) -> Pulled:
-    """Write down what a source answered. ``refusals`` are those of the connector and the pipeline; the store's are added."""
-    refused = [*refusals, *appended.refusals]
+    """Write down what a source answered. ``refused`` counts all refusals: the connector's, the pipeline's, the store's."""
     pulled = Pulled(
         Outcome.OK,
-        rows_read=appended.read - len(appended.refusals) + len(refused),
+        rows_read=appended.read - len(appended.refusals) + refused,
         rows_new=appended.new,
         rows_revised=appended.revised,
         rows_unchanged=appended.unchanged,
-        rows_refused=len(refused),
+        rows_refused=refused,
     )
     _end(connection, pull_id, at, pulled, clean(reading.document), reading.digest)
-    kept = refused[:REFUSALS_KEPT]
-    columns: bulk.Columns = {
-        "pull_id": bulk.Same(pull_id),
-        "series": [clean(row.series) for row in kept],
-        "subject": [clean(row.subject) for row in kept],
-        "cell": [clean(row.cell) for row in kept],
-        "reason": [row.reason.value for row in kept],
-        "text": [clean(row.text) for row in kept],
-    }
-    bulk.insert(connection, refusal, len(kept), columns)
     return pulled
 
 
@@ -120,17 +101,6 @@ def latest(connection: Connection) -> dict[str, PullRecord]:
 def failing(connection: Connection) -> list[str]:
     """Sources (``book/source``) whose last finished pull gave nothing."""
     return [source for source, record in latest(connection).items() if record.reason]
-
-
-def refusals(connection: Connection, source: str) -> list[Refusal]:
-    """What the last successful pull of ``source`` refused, in the document's order; at most ``REFUSALS_KEPT``."""
-    newest = select(func.max(pull.c.id)).where(pull.c.source == source, pull.c.outcome == Outcome.OK.value)
-    c = refusal.c
-    query = select(c.cell, c.reason, c.text, c.series, c.subject).where(c.pull_id == newest.scalar_subquery())
-    return [
-        Refusal(cell, Refused(reason), text, series, subject)
-        for cell, reason, text, series, subject in connection.execute(query.order_by(c.id))
-    ]
 
 
 def clean(text: str) -> str:

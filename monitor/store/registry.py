@@ -39,6 +39,11 @@ def series(connection: Connection) -> SeriesTable:
     return SeriesTable(np.array(ids, dtype=np.int64), source, name, subject, unit)
 
 
+def last(connection: Connection) -> int:
+    """The highest id of a series; 0 where there is none."""
+    return connection.scalar(select(func.max(table.c.id))) or 0
+
+
 def identify(connection: Connection, source: str, observations: pd.DataFrame) -> tuple[Ids, Mask]:
     """The series of each row, registered where it is new; and which rows state another unit than their series has.
 

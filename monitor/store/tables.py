@@ -87,16 +87,30 @@ pull = Table(
     Index(None, "source", "outcome", "id"),
 )
 
-refusal = Table(
-    "refusal",
+# A refused figure, once however often its source states it; ``key`` is made of what it states and why it was refused.
+# ``period`` is the ISO day or "", ``pull_id`` the pull that met it first, which knows the document.
+quarantine = Table(
+    "quarantine",
     metadata,
     _id(),
-    Column("pull_id", BigInteger, ForeignKey("pull.id"), nullable=False, index=True),
+    Column("source", String, nullable=False),
+    Column("key", String, nullable=False, unique=True),
     Column("series", String, nullable=False),
     Column("subject", String, nullable=False),
-    Column("cell", String, nullable=False),
+    Column("period", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("text", String, nullable=False),
+    Column("value", Double),
+    Column("unit", String, nullable=False),
+    Column("cell", String, nullable=False),
+    Column("pull_id", BigInteger, ForeignKey("pull.id"), nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+    Column("state", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("note", String, nullable=False),
+    Column("decided_at", Moment),
+    Index(None, "state", "source"),
 )
 
 alert = Table(

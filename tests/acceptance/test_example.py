@@ -138,6 +138,35 @@ def test_a_broken_book_is_told_with_its_line_and_the_others_go_on(settings):
     assert "实际" in duban(settings, "tick", "--book", "chongqing-air-2025", "--at", "2025-09-21")
 
 
+def test_a_slip_is_kept_apart_until_a_person_decides(settings):
+    folder = settings / "books" / "wansheng-2025"
+    shutil.copytree(ROOT / "rules/books/wansheng-2025", folder)
+    with (settings / "duban.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"books: {settings}/books\n")
+    duban(settings, "tick", "--at", "2025-10-20")
+    with (folder / "figures/演示数据.csv").open("a", encoding="utf-8") as file:
+        file.write(
+            "城镇新增就业,2025-10,150,人,2025-10-21,演示数据\n外贸进出口总额,2025-10,38000,亿元,2025-10-21,演示数据\n"
+        )
+    assert "拒收 2" in duban(settings, "tick", "--at", "2025-10-22")
+    fell, scale = json.loads(duban(settings, "quarantine", "--json"))
+    assert [(row["reason"], row["value"]) for row in (fell, scale)] == [
+        ("cumulative_fell", 150),
+        ("wrong_scale", 38000),
+    ]
+    listed = duban(settings, "quarantine")
+    for words in ("待核 2 条", "城镇新增就业", "2025-10-31", "“150人”", "累计数较前期减少", "演示数据.csv"):
+        assert words in listed
+    decided = ("--by", "张三", "--note", "电话核实")
+    assert "已放行" in duban(settings, "quarantine", "release", str(fell["id"]), *decided)
+    assert "已驳回" in duban(settings, "quarantine", "dismiss", str(scale["id"]), *decided)
+    assert "already_released" in duban(settings, "quarantine", "release", str(fell["id"]), *decided, status=1)
+    assert "name_and_note" in duban(settings, "quarantine", "release", "1", "--by", " ", "--note", "x", status=1)
+    duban(settings, "tick", "--at", "2025-10-28")
+    assert json.loads(duban(settings, "quarantine", "--json")) == []
+    assert "150人" in duban(settings, "explain", "wansheng-2025/urban-jobs", "--at", "2025-11-20")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

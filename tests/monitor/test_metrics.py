@@ -135,6 +135,7 @@ def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
     assert value(families, "duban_source_up", source="b/dead") == 0
     assert len(families["duban_source_up"].samples) == 2
     assert value(families, "duban_pull_rows", source="b/filings", result="refused") == 1
+    assert value(families, "duban_quarantine", source="b/filings", reason="cumulative_fell") == 2
     assert value(families, "duban_deliveries", status="sent") == 4
     assert value(families, "duban_deliveries", status="dead") == 0
     assert value(families, "duban_config_last_reload_successful") == 0

@@ -12,7 +12,7 @@ from connectors.observation import Observation, Reading, Refused, frame
 from monitor import pipeline
 from monitor.clock import Clock
 from monitor.store import alerts as alert_store
-from monitor.store import observations, outbox, pulls
+from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading
 from monitor.watch import Watch
 from monitor.wiring import Feed
@@ -114,8 +114,67 @@ def test_what_nobody_can_judge_is_kept_apart_with_its_reason(engine, book):
     result = pulled(engine, book, figure(500.0, unit="亿元"), early)
     assert (result.rows_new, result.rows_refused) == (0, 2)
     with reading(engine) as connection:
-        found = pulls.refusals(connection, "b/filings")
+        found = quarantine.opened(connection)
     assert {row.reason for row in found} == {Refused.WRONG_DIMENSION, Refused.FUTURE_PERIOD}
+
+
+def month(number, value):
+    end = (datetime(2025, number + 1, 1, tzinfo=UTC) - timedelta(days=1)).date()
+    return figure(value, period=end, known_at=None)
+
+
+def test_a_sum_that_falls_waits_for_a_person_and_is_not_asked_about_again(engine, book):
+    pulled(engine, book, month(6, 600.0))
+    pulled(engine, book, month(7, 700.0), at=AT + timedelta(hours=1))
+    slip = [month(6, 600.0), month(7, 700.0), month(8, 80.0)]
+    result = pulled(engine, book, *slip, at=AT + timedelta(hours=2))
+    assert (result.rows_read, result.rows_unchanged, result.rows_new, result.rows_refused) == (3, 2, 0, 1)
+    with engine.begin() as connection:
+        (row,) = quarantine.opened(connection)
+        assert (row.reason, row.period, row.value, row.document) == (
+            "cumulative_fell",
+            "2025-08-31",
+            80.0,
+            "figures.csv",
+        )
+        quarantine.release(connection, row.id, "张三", "核减", AT + timedelta(hours=3))
+    for hour, value in ((4, 80.0), (5, 810.0), (6, 80.0)):
+        result = pulled(engine, book, *slip[:2], month(8, value), at=AT + timedelta(hours=hour))
+        assert result.rows_refused == 0, hour
+
+
+def test_earlier_figures_of_the_year_are_found_across_a_gap(engine, book):
+    pulled(engine, book, month(3, 300.0))
+    assert pulled(engine, book, month(8, 290.0), at=AT + timedelta(hours=1)).rows_refused == 1
+    assert pulled(engine, book, month(8, 310.0), at=AT + timedelta(hours=2)).rows_new == 1
+
+
+def test_a_fall_is_measured_against_what_is_known_now(engine, book):
+    pulled(engine, book, month(6, 600.0))
+    pulled(engine, book, month(6, 550.0), at=AT + timedelta(hours=1))
+    assert pulled(engine, book, month(7, 560.0), at=AT + timedelta(hours=2)).rows_new == 1
+
+
+def test_a_new_year_begins_at_nothing(engine, book):
+    last_year = figure(1200.0, period=datetime(2024, 12, 31).date(), known_at=None)  # noqa: DTZ001
+    assert pulled(engine, book, last_year, month(1, 90.0)).rows_new == 2
+
+
+def test_a_jump_is_told_from_the_whole_year_in_the_store(engine, book):
+    for number in range(1, 7):
+        pulled(engine, book, month(number, 100.0 * number), at=AT + timedelta(hours=number))
+    assert pulled(engine, book, month(7, 7000.0), at=AT + timedelta(hours=8)).rows_refused == 1
+    with reading(engine) as connection:
+        assert [row.reason for row in quarantine.opened(connection)] == ["jump"]
+
+
+def test_a_subject_that_the_book_does_not_list_is_refused(engine):
+    table = "subject,target,goal\n甲县,t0,1200\n"
+    book = a_book({"source": "filings"}, subjects=table, sources=SOURCES)
+    rows = [Observation("指标", subject, SEPTEMBER, 900.0, "个", KNOWN, "第2行") for subject in ("甲县", "丁县")]
+    assert (pulled(engine, book, *rows).rows_new, pulled(engine, book, *rows).rows_refused) == (1, 1)
+    with reading(engine) as connection:
+        assert [(row.subject, row.reason) for row in quarantine.opened(connection)] == [("丁县", "unknown_subject")]
 
 
 def test_a_source_that_fails_says_why_and_calls_nobody_late(engine, book):

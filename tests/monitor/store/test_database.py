@@ -16,14 +16,14 @@ from sqlalchemy.exc import IntegrityError
 from monitor.store import pulls
 from monitor.store.database import DatabaseError, Failure, migrate, open_engine, reading, revision, shown
 from monitor.store.leader import leadership
-from monitor.store.tables import metadata, pull, refusal, series
+from monitor.store.tables import attempt, metadata, pull, series
 from tests.monitor.store.samples import START
 
 
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     assert revision(engine) is None
-    assert migrate(engine) == revision(engine) == "0001"
+    assert migrate(engine) == revision(engine) == "0002"
     assert set(inspect(engine).get_table_names()) == set(metadata.tables) | {"alembic_version"}
     engine.dispose()
 
@@ -35,7 +35,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
 def test_a_daemon_at_work_does_not_hold_up_a_migration(engine: Engine) -> None:
     with leadership(engine) as leading:
         assert leading
-        assert migrate(engine) == "0001"
+        assert migrate(engine) == "0002"
 
 
 def test_migrations_and_tables_agree(engine: Engine) -> None:
@@ -79,7 +79,7 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
         )
         for _ in range(2)
     ]
-    assert [process.communicate() for process in started] == [("0001\n", "")] * 2
+    assert [process.communicate() for process in started] == [("0002\n", "")] * 2
 
 
 def test_a_failed_migration_leaves_nothing_behind(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,9 +196,9 @@ def test_writers_wait_for_each_other(engine: Engine) -> None:
 
 
 def test_foreign_keys_are_enforced(engine: Engine) -> None:
-    row = {"pull_id": 7, "series": "", "subject": "", "cell": "", "reason": "conflict", "text": ""}
+    row = {"delivery_id": 7, "at": START, "result": "sent", "answer": ""}
     with pytest.raises(IntegrityError), engine.begin() as connection:
-        connection.execute(insert(refusal).values(row))
+        connection.execute(insert(attempt).values(row))
 
 
 def _sqlite(engine: Engine) -> bool:

@@ -132,7 +132,13 @@ def test_a_figure_in_another_unit_is_refused_and_the_rest_goes_on(connection: Co
     store(connection, START, reading((JOBS, "", SEP, 3150.0)))
     rows = frame([_observation(JOBS, "", OCT, 0.35, unit="万人"), _observation("新增注册", "", OCT, 12.0, unit="")])
     result = store(connection, hours(1), rows)
-    assert result == (2, 1, 0, 0, (Refusal(f"{JOBS}10", Refused.UNKNOWN_UNIT, "万人", JOBS, ""),))
+    assert result == (
+        2,
+        1,
+        0,
+        0,
+        (Refusal(f"{JOBS}10", Refused.UNKNOWN_UNIT, "0.35万人", JOBS, "", OCT, 0.35, "万人"),),
+    )
     assert dict(zip(series(connection).name, series(connection).unit, strict=True)) == {JOBS: "人", "新增注册": ""}
     assert (JOBS, "", OCT) not in _seen(connection, hours(1))
 
@@ -166,7 +172,7 @@ def test_vintages_tell_where_every_value_was_read(connection: Connection) -> Non
         START,
         Reading(rows, (), "九月.xlsx", "0" * 64),
         observations.append(connection, SOURCE, first, rows, START),
-        [],
+        0,
     )
     store(connection, hours(1), reading((JOBS, "", SEP, 3100.0), (JOBS, "甲县", SEP, 7.0)))
     store(connection, hours(2), reading((JOBS, "", OCT, 3480.0)))

@@ -3,26 +3,24 @@ from datetime import date
 from sqlalchemy import Connection
 
 from connectors.base import Failure
-from connectors.observation import Reading, Refusal, Refused
+from connectors.observation import Reading
 from monitor.store import pulls
 from monitor.store.observations import append
 from monitor.store.pulls import Outcome, Pulled
 from tests.monitor.store.samples import SOURCE, START, hours, reading
 
 ROWS = reading(("城镇新增就业", "", date(2025, 9, 30), 3150.0), ("新增注册", "", date(2025, 9, 30), 12.0))
-REFUSED = Refusal("B7", Refused.NOT_A_NUMBER, "约\0三千", "城镇新增就业", "甲县")
 
 
-def _succeed(connection: Connection, at, refusals=(), document: str = "九月.xlsx") -> Pulled:
+def _succeed(connection: Connection, at, refused: int = 0, document: str = "九月.xlsx") -> Pulled:
     pull_id = pulls.begin(connection, SOURCE, at)
     appended = append(connection, SOURCE, pull_id, ROWS, at)
-    answer = Reading(ROWS, tuple(refusals), document, "d" * 64)
-    return pulls.finish(connection, pull_id, at, answer, appended, list(refusals))
+    answer = Reading(ROWS, (), document, "d" * 64)
+    return pulls.finish(connection, pull_id, at, answer, appended, refused)
 
 
 def test_a_source_never_asked_stands_nowhere(connection: Connection) -> None:
     assert pulls.latest(connection) == {}
-    assert pulls.refusals(connection, SOURCE) == []
 
 
 def test_a_pull_that_was_cut_off_changes_nothing(connection: Connection) -> None:
@@ -31,7 +29,7 @@ def test_a_pull_that_was_cut_off_changes_nothing(connection: Connection) -> None
 
 
 def test_a_successful_pull_counts_every_row(connection: Connection) -> None:
-    assert _succeed(connection, START, [REFUSED]) == Pulled(Outcome.OK, rows_read=3, rows_new=2, rows_refused=1)
+    assert _succeed(connection, START, 1) == Pulled(Outcome.OK, rows_read=3, rows_new=2, rows_refused=1)
     assert _succeed(connection, hours(1)) == Pulled(Outcome.OK, rows_read=2, rows_unchanged=2)
     found = pulls.latest(connection)[SOURCE]
     assert (found.last_pull, found.last_success, found.document, found.digest) == (
@@ -60,24 +58,6 @@ def test_a_source_that_only_failed_has_no_success(connection: Connection) -> Non
     pulls.fail(connection, pulls.begin(connection, SOURCE, START), START, Failure.NOT_FOUND, "没有这个文件")
     found = pulls.latest(connection)[SOURCE]
     assert (found.last_success, found.document, found.rows_read) == (None, "", 0)
-
-
-def test_the_refusals_of_the_last_success_are_listed_in_order(connection: Connection) -> None:
-    other = Refusal("B9", Refused.BAD_PERIOD, "十三月")
-    _succeed(connection, START, [REFUSED, other])
-    pulls.fail(connection, pulls.begin(connection, SOURCE, hours(1)), hours(1), Failure.TIMEOUT, "")
-    assert pulls.refusals(connection, SOURCE) == [
-        Refusal("B7", Refused.NOT_A_NUMBER, "约\ufffd三千", "城镇新增就业", "甲县"),
-        other,
-    ]
-    _succeed(connection, hours(2))
-    assert pulls.refusals(connection, SOURCE) == []
-
-
-def test_a_flood_of_refusals_is_counted_and_its_beginning_kept(connection: Connection) -> None:
-    flood = [Refusal(f"B{n}", Refused.NOT_A_NUMBER, "—") for n in range(pulls.REFUSALS_KEPT + 5)]
-    assert _succeed(connection, START, flood).rows_refused == len(flood)
-    assert pulls.refusals(connection, SOURCE) == flood[: pulls.REFUSALS_KEPT]
 
 
 def test_sources_stand_side_by_side(connection: Connection) -> None:

@@ -147,6 +147,12 @@ def test_a_refused_configuration_and_a_false_clock_are_announced() -> None:
     assert "演示时钟" not in render(red())
 
 
+def test_a_source_shows_how_many_of_its_figures_wait_for_a_decision() -> None:
+    html = render(a_snapshot(a_book(), sources=(a_source(rows_refused=7777, quarantined={"jump": 2, "conflict": 3}),)))
+    assert 'data-is="待核">5<' in html
+    assert "7777" not in html
+
+
 def test_a_failed_source_says_why_and_stands_first() -> None:
     dead = a_source(name="dead", reason="timeout", detail="10秒未答", last_success=AT - timedelta(days=2))
     html = render(a_snapshot(a_book(), sources=(a_source(), dead)))

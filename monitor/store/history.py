@@ -1,0 +1,75 @@
+"""What series said earlier in the year, read for as few of them as will do."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+
+from monitor.store import bulk, moments
+from monitor.store.tables import observation
+from rules.plausible import Figures
+
+Ids = NDArray[np.int64]
+_EPOCH = date(1970, 1, 1)
+
+_ROW = [("series", "i8"), ("value", "f8"), ("period", "i8")]
+_RUNS_ASKED = 500
+"""With more runs of neighbouring series than this, all between the first and the last are read."""
+
+
+def nearest(connection: Connection, series: Ids, days: Sequence[date], at: datetime) -> Figures:
+    """The figures of ``series`` (distinct, sorted) of the latest of ``days`` that each has any for.
+
+    One day after the other, the latest first, until no series is left.
+    """
+    found = []
+    for day in sorted(days, reverse=True):
+        if len(series) == 0:
+            break
+        rows = _read(connection, series, day, day, at)
+        found.append(rows)
+        missing = np.zeros(int(series[-1]) + 1, bool)
+        missing[series] = True
+        missing[rows.series] = False
+        series = np.flatnonzero(missing)
+    return joined(found)
+
+
+def whole(connection: Connection, series: Ids, first: date, last: date, at: datetime) -> Figures:
+    """Every figure of ``series`` (distinct, sorted) with ``first <= period <= last``."""
+    return joined([_read(connection, series, first, last, at)])
+
+
+def _read(connection: Connection, series: Ids, first: date, last: date, at: datetime) -> Figures:
+    """Of several stated for one period the newest comes last. Series registered together lie together: a question a run."""
+    c = observation.c
+    ends = np.flatnonzero(np.append(np.diff(series) > 1, True)[: len(series)])
+    runs = list(zip(series[np.append(0, ends[:-1] + 1)].tolist(), series[ends].tolist(), strict=True))
+    if len(runs) > _RUNS_ASKED:
+        runs = [(runs[0][0], runs[-1][1])]
+    # The day is known where only one is asked for, and each column costs.
+    one = first == last
+    days = [] if one else [moments.as_days(c.period, connection.dialect.name)]
+    query = select(c.series_id, c.value, *days).where(
+        c.period == first if one else c.period.between(first, last), c.known_at <= at
+    )
+    query = query.order_by(c.period, c.series_id, c.known_at, c.id)
+    columns = _ROW[: 2 + len(days)]
+    parts = [bulk.fetch(connection, query.where(c.series_id.between(*run)), columns) for run in runs]
+    rows = np.concatenate(parts)
+    wanted = np.zeros(int(series[-1]) + 1, bool)
+    wanted[series] = True
+    rows = rows[wanted[rows["series"]]]
+    period = np.full(len(rows), (first - _EPOCH).days) if one else rows["period"]
+    return Figures(rows["series"], period, rows["value"])
+
+
+def joined(parts: Sequence[Figures]) -> Figures:
+    """All of ``parts`` by period, the later part last."""
+    if not parts:
+        return Figures(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    series, period, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(period, kind="stable")
+    return Figures(series[order], period[order], value[order])

@@ -1,0 +1,161 @@
+"""Figures that were refused: kept apart, each once, until a person lets it through or dismisses it."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from connectors.observation import Observation, Refusal, frame
+from monitor.store.appending import append
+from monitor.store.pulls import clean
+from monitor.store.tables import pull
+from monitor.store.tables import quarantine as table
+
+KEPT = 1000
+"""Refused figures of one pull that are kept, in the document's order; the pull counts all of them."""
+_KEYS_ASKED = 500
+Figure = tuple[str, str, str, float]
+
+
+class State(StrEnum):
+    """``open`` until a person decides."""
+
+    OPEN = "open"
+    RELEASED = "released"
+    DISMISSED = "dismissed"
+
+
+class Undecidable(Exception):
+    """What was asked for cannot be done with this figure; ``str()`` is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A refused figure. ``period`` (ISO) is "" and ``value`` None where they could not be read."""
+
+    id: int
+    source: str
+    series: str
+    subject: str
+    period: str
+    reason: str
+    text: str
+    value: float | None
+    unit: str
+    cell: str
+    document: str
+    first_seen: datetime
+    last_seen: datetime
+    state: State
+    who: str
+    note: str
+    decided_at: datetime | None
+
+
+def keep(connection: Connection, source: str, pull_id: int, refusals: Iterable[Refusal], at: datetime) -> None:
+    """Keep the refused figures of a pull: new ones as open, known ones as they were decided on."""
+    met: dict[str, dict[str, Any]] = {}
+    for refusal in list(refusals)[:KEPT]:
+        row = _row(source, refusal)
+        met.setdefault(row["key"], row)
+    keys, known = list(met), set()
+    for start in range(0, len(keys), _KEYS_ASKED):
+        asked = table.c.key.in_(keys[start : start + _KEYS_ASKED])
+        known |= set(connection.scalars(select(table.c.key).where(asked)))
+        connection.execute(update(table).where(asked).values(last_seen=at))
+    undecided = {"state": State.OPEN.value, "who": "", "note": "", "decided_at": None}
+    seen = {"pull_id": pull_id, "first_seen": at, "last_seen": at}
+    fresh = [row | seen | undecided for key, row in met.items() if key not in known]
+    if fresh:
+        connection.execute(insert(table), fresh)
+
+
+def released(connection: Connection, source: str) -> set[Figure]:
+    """Series, subject, period and value of the figures of ``source`` that were let through."""
+    c = table.c
+    query = select(c.series, c.subject, c.period, c.value).where(c.state == State.RELEASED.value, c.source == source)
+    return {(series, subject, period, value) for series, subject, period, value in connection.execute(query)}
+
+
+def opened(connection: Connection) -> list[Kept]:
+    """Every figure that waits for a decision, by source, in the order of being met."""
+    return [
+        _kept(row)
+        for row in connection.execute(
+            _joined().where(table.c.state == State.OPEN.value).order_by(table.c.source, table.c.id)
+        )
+    ]
+
+
+def counts(connection: Connection) -> dict[str, dict[str, int]]:
+    """How many figures wait for a decision, by source and reason."""
+    c = table.c
+    query = select(c.source, c.reason, func.count()).where(c.state == State.OPEN.value).group_by(c.source, c.reason)
+    found: dict[str, dict[str, int]] = {}
+    for source, reason, count in connection.execute(query):
+        found.setdefault(source, {})[reason] = count
+    return found
+
+
+def release(connection: Connection, number: int, who: str, note: str, at: datetime) -> Kept:
+    """Let a figure through: it is stored as stated, known from ``at``, and not refused again. Raises Undecidable."""
+    row = _open(connection, number)
+    if row.value is None or not row.period:
+        raise Undecidable(f"第{number}号没有可以入库的数值或期间，只能更正原件，或予驳回 (nothing_to_release)")
+    stated = Observation(row.series, row.subject, date.fromisoformat(row.period), row.value, row.unit, None, row.cell)
+    first = connection.scalar(select(table.c.pull_id).where(table.c.id == number))
+    assert first is not None
+    if append(connection, row.source, first, frame([stated]), at).refusals:
+        raise Undecidable(f"第{number}号的计量单位“{row.unit}”与该序列已入库的不同，不能放行 (other_unit)")
+    return _decide(connection, number, State.RELEASED, who, note, at)
+
+
+def dismiss(connection: Connection, number: int, who: str, note: str, at: datetime) -> Kept:
+    """Keep a figure out for good, and list it no longer. Raises Undecidable."""
+    _open(connection, number)
+    return _decide(connection, number, State.DISMISSED, who, note, at)
+
+
+def _open(connection: Connection, number: int) -> Kept:
+    row = connection.execute(_joined().where(table.c.id == number)).one_or_none()
+    if row is None:
+        raise Undecidable(f"没有第{number}号 (unknown_number)")
+    found = _kept(row)
+    if found.state is not State.OPEN:
+        raise Undecidable(f"第{number}号已由{found.who}处理 (already_{found.state.value})：{found.note}")
+    return found
+
+
+def _decide(connection: Connection, number: int, state: State, who: str, note: str, at: datetime) -> Kept:
+    values = {"state": state.value, "who": clean(who), "note": clean(note), "decided_at": at}
+    connection.execute(update(table).where(table.c.id == number).values(**values))
+    return _kept(connection.execute(_joined().where(table.c.id == number)).one())
+
+
+def _row(source: str, refusal: Refusal) -> dict[str, Any]:
+    """A figure keeps its key when its row moves within the document; where no figure can be told, its cell stands for it."""
+    words = {name: clean(getattr(refusal, name)) for name in ("series", "subject", "text", "unit", "cell")}
+    stated = {
+        "source": source,
+        **words,
+        "period": refusal.period.isoformat() if refusal.period else "",
+        "reason": refusal.reason.value,
+        "value": refusal.value,
+    }
+    told = {name: stated[name] for name in stated if name != "cell" or not refusal.period}
+    key = hashlib.sha256(json.dumps(told, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return stated | {"key": key}
+
+
+def _joined() -> Select[Any]:
+    columns = [table.c[name] if name != "document" else pull.c.document for name in Kept.__slots__]
+    return select(*columns).join(pull, pull.c.id == table.c.pull_id)
+
+
+def _kept(row: Any) -> Kept:
+    return replace(Kept(*row), state=State(row.state))
