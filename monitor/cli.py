@@ -232,19 +232,18 @@ def pace(
     """以真实月度序列检验年底预测：准确度、校准与耗时，并与惯用方法比较。"""
     from rich.progress import Progress
 
-    from monitor import bench_pace
+    from monitor.bench.pace import run
+    from monitor.bench.report import calibration_svg, render
 
     try:
         with Progress(transient=True) as progress:
             task = progress.add_task("ETS", total=ets or None)
-            report = bench_pace.run(
-                file, ets, seed, lambda done, total: progress.update(task, completed=done, total=total)
-            )
+            report = run(file, ets, seed, lambda done, total: progress.update(task, completed=done, total=total))
     except (ValueError, ModuleNotFoundError) as error:
         raise Invalid([str(error)]) from None
-    print(bench_pace.render(report))
+    print(render(report))
     svg.parent.mkdir(parents=True, exist_ok=True)
-    svg.write_text(bench_pace.calibration_svg(report), encoding="utf-8")
+    svg.write_text(calibration_svg(report), encoding="utf-8")
     print(f"校准图: {svg}")
 
 

@@ -3,15 +3,16 @@
 Seven simple forecasts of the year's total are combined, each series by its own record:
 
 * two share-of-year forecasts, so far / share of the year reached by now: over all years, and over the latest ones;
-* four level forecasts, so far + the periods left at the deseasonalised level of the last month, quarter (with the
-  damped drift of past years, and without) or year: short windows follow a break, the year sits still;
-* so far + the rest of last year's total carried on by its damped growth: this year's start says nothing of its rest.
+* four level forecasts, so far + the periods left at the deseasonalised level of the last month, two months, quarter
+  or year: short windows follow a break, the year sits still;
+* so far + the rest of last year at its level: this year's start says nothing of its rest.
 
 Every past year is forecast again, at the same period, from the years before it.  The errors of that replay give each
-forecast its weight (inverse square of its mean square error, shrunk to equal weights while errors are few); they and
-this year's disagreement of the seven give the spread.  A Student t of three degrees of freedom makes the tails: errors
-of real series are far heavier than normal.  Averages of simple forecasts are hard to beat (Bates & Granger 1969,
-Clemen 1989, the M competitions); nothing is fitted across series, each one's history speaks for itself.
+forecast its weight (inverse square of its mean square error, shrunk to equal weights while errors are few); their mean,
+shrunk to zero, is taken off the combination: none of the seven assumes growth, it is learnt here.  The errors and this
+year's disagreement of the seven give the spread.  A Student t of three degrees of freedom makes the tails: errors of
+real series are far heavier than normal.  Averages of simple forecasts are hard to beat (Bates & Granger 1969, Clemen
+1989, the M competitions); nothing is fitted across series, each one's history speaks for itself.
 
 Units: a series' own, summed over periods.  Errors live on the scale log(total + a small part of a usual year): a
 relative error in ordinary years, finite at zero.
@@ -29,17 +30,17 @@ Bools = NDArray[np.bool_]
 MIN_YEARS = 2  # complete years below which the forecast stays silent: one share has no spread
 YELLOW_BELOW = 0.45  # yellow: rather missed than met. In March 0.5 gives away precision; 0.4 finds no more than a line
 SEASON, QUICK = 0.8, 0.2  # weight of a year against the next, in the season and in the share of the latest years
-LEVELS = ((1 / 12, 1), (1 / 4, 1), (1 / 4, 0), (1, 1))  # of the level forecasts: window in years, drift or none
-DAMPING = 0.3  # part of the mean growth of the last three years that is expected to go on
-METHODS = 7
+WINDOWS = (1 / 12, 1 / 6, 1 / 4, 1)  # of the level forecasts, in years
+METHODS = 3 + len(WINDOWS)
 ZERO_GUARD = 1e-3  # part of a usual year that is added to a total before its logarithm is taken
 PRIOR_SPREAD = 0.1  # relative error of the forecast of a whole year before any error is seen
 PRIOR_YEARS = 1  # errors that this prior is worth; the mean square error of all methods is worth as many in each one's
+BIAS_YEARS = 8  # errors of zero that are put beside those seen, when the mean error is taken off
 MEMORY = 0.85  # weight of an error against the error of the year after it
-LIMIT = 1.0  # log errors and growths are cut to this (a factor of e): one odd year must not decide for good
+LIMIT = 1.0  # log errors are cut to this (a factor of e): one odd year must not decide for good
 FLOOR = 0.003  # least relative spread of the forecast of a whole year: figures are rounded
-NARROW = 0.6  # squared scale of the t / mean square error: the 80 % interval of a normal, (1.282 / 1.638) ** 2
-DISAGREEMENT = 0.2  # part of the methods' disagreement this year in the squared scale
+NARROW = 0.5  # squared scale of the t / mean square error: a t with tails this heavy is narrow in the middle
+DISAGREEMENT = 0.4  # part of the methods' disagreement this year in the squared scale
 INTERVAL, TAIL = 0.8, 1.6377443536962102  # probability that low to high holds the total; the quantile that cuts it
 CHUNK = 8192  # series per pass: keeps the temporaries in the processor's cache
 
@@ -53,8 +54,6 @@ class Basis:
     season: Floats  # period as a multiple of the trend
     last: Floats  # the last complete year
     usual: Floats  # mean total of a year
-    growth: Floats  # expected log growth of the total in a year
-    carried: Floats  # last total, grown
 
     def cut(self, cut: slice) -> "Basis":
         """The same for some of the series."""
@@ -66,6 +65,7 @@ class Moment:
     """What the replay of past years says about one number of elapsed periods."""
 
     weights: Floats  # (METHODS, n), of each forecast; they sum to 1
+    bias: Floats  # (n,), mean error of the combined forecast, log scale, shrunk
     square: Floats  # (n,), mean square error of the combined forecast, log scale
 
 
@@ -102,14 +102,15 @@ class Landing:
 def shape(history: Floats, elapsed: Iterable[int] | None = None) -> Shape:
     """Read past years; history is (years, periods, n), oldest first, NaN where a year is missing.
 
-    elapsed: the numbers of elapsed periods that landing() will be asked for, None for all of them (32 bytes a series
+    elapsed: the numbers of elapsed periods that landing() will be asked for, None for all of them (36 bytes a series
     each).  A missing year is passed over: its neighbours then count as adjacent.
     """
     periods, n = history.shape[1:]
     wanted = sorted(set(range(periods) if elapsed is None else elapsed) - {periods})
-    basis = Basis(*np.empty((4, periods, n), np.float32), *np.empty((3, n), np.float32))
+    share, quick, season, last = np.empty((4, periods, n), np.float32)
+    basis = Basis(share, quick, season, last, usual=np.empty(n, np.float32))
     spread, spoken = np.empty((periods, n), np.float32), np.empty(n, bool)
-    moments = {m: Moment(np.empty((METHODS, n), np.float32), np.empty(n, np.float32)) for m in wanted}
+    moments = {m: Moment(np.empty((METHODS, n), np.float32), *np.empty((2, n), np.float32)) for m in wanted}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for cut in (slice(lo, lo + CHUNK) for lo in range(0, n, CHUNK)):
             past, errors = _replay(np.ascontiguousarray(history[:, :, cut], dtype=np.float64), wanted)
@@ -151,8 +152,9 @@ def _land(shape: Shape, so_far: Floats, goal: Floats, cut: slice) -> Floats:
     basis = shape.basis.cut(cut)
     each = _forecasts(basis, so_far)
     weights = moment.weights[:, cut]
-    middle = (weights * each).sum(axis=0)
-    disagreement = (weights * (each - middle) ** 2).sum(axis=0)
+    combined = (weights * each).sum(axis=0)
+    disagreement = (weights * (each - combined) ** 2).sum(axis=0)
+    middle = combined - moment.bias[cut]
     scale = np.sqrt(NARROW * moment.square[cut] + DISAGREEMENT * disagreement)
     done = so_far.sum(axis=0)
     probability = np.where(done >= goal, 1.0, student_cdf((middle - _log(goal, basis.usual)) / scale))
@@ -176,15 +178,14 @@ def _forecasts(basis: Basis, so_far: Floats) -> Floats:
     elapsed, periods = so_far.shape[0], basis.last.shape[0]
     done = so_far.sum(axis=0)
     rest = basis.season[elapsed:].sum(axis=0)
+    before = basis.last.sum(axis=0)
     out = np.empty((METHODS, done.size))
     for i, table in enumerate((basis.share, basis.quick)):
         reached = table[elapsed - 1] if elapsed else np.zeros(1)
-        out[i] = np.where(reached > 0, done / reached, basis.carried)
-    for i, (years, drift) in enumerate(LEVELS, start=2):
-        ahead = (years + 1 - elapsed / periods) / 2  # years, from the middle of the window to the middle of the rest
-        growth = np.exp(drift * ahead * basis.growth)
-        out[i] = done + _level(basis, so_far, max(1, round(periods * years))) * rest * growth
-    out[-1] = done + basis.carried * rest / basis.season.sum(axis=0)
+        out[i] = np.where(reached > 0, done / reached, before)
+    for i, years in enumerate(WINDOWS, start=2):
+        out[i] = done + _level(basis, so_far, max(1, round(periods * years))) * rest
+    out[-1] = done + before * rest / basis.season.sum(axis=0)
     return _log(out, basis.usual)
 
 
@@ -194,7 +195,7 @@ def _level(basis: Basis, so_far: Floats, window: int) -> Floats:
     before = basis.last.shape[0] - max(0, window - so_far.shape[0])
     value = so_far[first:].sum(axis=0) + basis.last[before:].sum(axis=0)
     due = basis.season[first : so_far.shape[0]].sum(axis=0) + basis.season[before:].sum(axis=0)
-    return np.asarray(np.where(due > 0, value / due, basis.carried / basis.last.shape[0]))
+    return np.asarray(np.where(due > 0, value / due, basis.last.mean(axis=0)))
 
 
 def _replay(history: Floats, wanted: list[int]) -> tuple["Past", dict[int, list[Floats]]]:
@@ -224,8 +225,10 @@ def _weigh(errors: Floats, left: float, moment: Moment, cut: slice) -> None:
     each = (squares + PRIOR_YEARS * prior) / (count + 2 * PRIOR_YEARS)
     weights = (each.min(axis=0) / each) ** 2
     weights /= weights.sum(axis=0)
-    own = (memory * (weights * errors).sum(axis=1) ** 2).sum(axis=0)
+    combined = (weights * errors).sum(axis=1)
+    own = (memory * combined**2).sum(axis=0)
     moment.weights[:, cut] = weights
+    moment.bias[cut] = (memory * combined).sum(axis=0) / (count + BIAS_YEARS)
     expected = PRIOR_YEARS * (weights * each).sum(axis=0)
     moment.square[cut] = (own + expected) / (count + PRIOR_YEARS) + (FLOOR * left) ** 2
 
@@ -235,7 +238,6 @@ class Past:
 
     def __init__(self, periods: int, n: int) -> None:
         self.years, self.sum = np.zeros(n), np.zeros(n)
-        self.growths = np.full((3, n), np.nan)
         self.last = np.zeros((periods, n))
         self.step = np.full(n, np.nan)  # of the total, into the last year
         self.shares, self.quick = np.zeros((2, 1 + periods, n))  # plain and weighted sums of 1 and cumulative shares
@@ -246,12 +248,8 @@ class Past:
         """Take in one year, (periods, n), where it is complete."""
         full = np.isfinite(total)
         second = full & (self.years > 0)
-        old = self.last.sum(axis=0)
-        step = total - old
+        step = total - self.last.sum(axis=0)
         self.season = np.where(second, SEASON * self.season + self._factors(step), self.season)
-        usual = (self.sum + total) / (self.years + 1)
-        growth = np.clip(_log(total, usual) - _log(old, usual), -LIMIT, LIMIT)
-        self.growths = np.where(second, np.stack([growth, self.growths[0], self.growths[1]]), self.growths)
         self.step = np.where(second, step, self.step)
         share = np.concatenate([np.ones((1, total.size)), np.cumsum(year, axis=0) / total])
         usable = full & (total > 0)
@@ -277,18 +275,13 @@ class Past:
 
     def basis(self) -> Basis:
         """What the forecasts read."""
-        usual = self.sum / self.years
-        seen = np.isfinite(self.growths)
-        growth = DAMPING * np.where(seen, self.growths, 0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
-        season = SEASON * self.season + self._factors(DAMPING * np.nan_to_num(self.step))
+        season = SEASON * self.season + self._factors(np.zeros_like(self.sum))
         return Basis(
             share=self.shares[1:] / self.shares[0],
             quick=self.quick[1:] / self.quick[0],
             season=season[1:] / season[0],
             last=self.last,
-            usual=usual,
-            growth=growth,
-            carried=self.last.sum(axis=0) * np.exp(growth),
+            usual=self.sum / self.years,
         )
 
     def spread(self) -> Floats:

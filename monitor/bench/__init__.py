@@ -1,0 +1,1 @@
+"""`duban bench`: how good duban is, measured on figures that anybody can lay beside it."""
