@@ -18,7 +18,7 @@ _CURVES = {
     "workdays": phrase.expect("workdays"),
     "hold": phrase.expect("hold"),
     "path": phrase.expect("path from 66"),
-    "checkpoints": phrase.expect("checkpoints {2025-03-31: 10%, 2025-09-30: 60%, 2025-12-31: 100%}"),
+    "checkpoints": phrase.expect("checkpoints {2025-03-31: 10%, 2025-12-31: 100%}"),
     "stages": defaults.expect(Measure.MILESTONE, phrase.goal(_STAGES)),
 }
 
