@@ -140,7 +140,8 @@ def threshold(level: Threshold, target: Target) -> str:
     unit, value = level.unit or target.goal.unit, number(level.value)
     match level.against:
         case Against.SHARE | Against.POINTS | Against.UNITS:
-            words = _margin(level, "个位次" if unit == "位" else unit)
+            by_now = "目标" if target.expect.shape is Shape.HOLD else "时序进度"
+            words = _margin(level, "个位次" if unit == "位" else unit, by_now)
         case Against.BELOW:
             words = f"低于{quantity(level.value, unit)}"
         case Against.ABOVE:
@@ -156,13 +157,13 @@ def threshold(level: Threshold, target: Target) -> str:
     return f"{words}，连续{level.periods}期" if level.periods > 1 else words
 
 
-_AT_ONCE = {Against.SHARE: "未达应完成数", Against.POINTS: "未达目标", Against.UNITS: "未达目标即预警"}
+_AT_ONCE = {Against.SHARE: "未达应完成数", Against.POINTS: "未达{}", Against.UNITS: "未达目标即预警"}
 
 
-def _margin(level: Threshold, unit: str) -> str:
+def _margin(level: Threshold, unit: str, by_now: str) -> str:
     """How far behind is too far: 落后超过10个百分点, 落后应完成数超过10%（至年底收窄为5%）."""
     if not level.value:
-        return _AT_ONCE[level.against]
+        return _AT_ONCE[level.against].format(by_now)
     unit = {Against.SHARE: "%", Against.POINTS: "个百分点"}.get(level.against, unit)
     words = f"落后{'应完成数' if level.against is Against.SHARE else ''}超过{number(level.value)}{unit}"
     return words if level.narrows_to is None else f"{words}（至年底收窄为{number(level.narrows_to)}{unit}）"

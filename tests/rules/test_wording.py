@@ -153,7 +153,7 @@ def test_a_reason_says_what_is_owed_and_what_is_pending(figures: dict[int, float
         ("behind 15% for 2", "at least 9 人", "落后应完成数超过15%，连续2期"),
         ("behind 0%", "at least 9 人", "未达应完成数"),
         ("behind 0.5 points", "at least 9 %", "落后超过0.5个百分点"),
-        ("behind 0 points", "at least 9 %", "未达目标"),
+        ("behind 0 points", "at least 9 %", "未达时序进度"),
         ("behind 5 天", "at least 9 天", "落后超过5天"),
         ("behind 2 位", "at most 3 位", "落后超过2个位次"),
         ("behind 1 类", "at most Ⅲ类", "落后超过1类"),
@@ -261,3 +261,10 @@ def test_a_figure_reads_with_its_unit(value: float, unit: str, text: str) -> Non
 def test_every_measure_and_level_has_words() -> None:
     assert set(wording.MEASURES) == set(Measure)
     assert [level.text for level in sorted(Level)] == ["未判定", "正常", "黄色", "红色"]
+
+
+def test_on_a_path_the_plan_by_now_is_missed_and_not_yet_the_goal() -> None:
+    share = {"goal": "at least 60 %", "measure": "share", "levels": {"yellow": "behind 0 points"}}
+    on_a_path, held = a_target(**share, expect="path from 40"), a_target(**share)
+    assert wording.thresholds(on_a_path.levels.yellow, on_a_path) == "未达时序进度"
+    assert wording.thresholds(held.levels.yellow, held) == "未达目标"
