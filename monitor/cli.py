@@ -264,9 +264,7 @@ def _refused_text(row: dict[str, Any]) -> str:
 
     what = " ".join(filter(None, (row["subject"], row["series"], row["period"])))
     why = f"{Refused(row['reason']).said} ({row['reason']})"
-    return (
-        f"{row['source']} {what}：“{row['text']}”，{why}；{row['document']} {row['cell']}，首见于 {row['first_seen']}"
-    )
+    return f"{row['source']} {what}：“{row['text']}”，{why}；{row['document']} {row['cell']}，首见于 {row['first_seen'][:16].replace('T', ' ')}"
 
 
 def _config(explicit: Path | None) -> Path | None:
@@ -284,14 +282,14 @@ def _read(explicit: Path | None, book: str | None = None) -> "InForce":
 def _status_text(found: dict[str, Any]) -> str:
     lines = ["来源:"]
     lines += [
-        f"  {row['source']}: 最近成功 {row['last_success'] or '无'}，新增 {row['new']}，修订 {row['revised']}，"
+        f"  {row['source']}: 最近成功 {(row['last_success'] or '无')[:16].replace('T', ' ')}，新增 {row['new']}，修订 {row['revised']}，"
         f"拒收 {row['refused']}，待核 {row['quarantined']}"
         + (f"；最近一次失败：{row['reason']} {row['detail']}" if row["reason"] else "")
         for row in found["sources"]
     ]
     lines += [f"预警 {len(found['alerts'])} 项:"]
     lines += [
-        f"  [{row['level']}] {row['name']} ({row['alert']}): {row['gap'] or row['owed']}，自 {row['since'][:16]}"
+        f"  [{row['level']}] {row['name']} ({row['alert']}): {row['gap'] or row['owed']}，自 {row['since'][:16].replace('T', ' ')}"
         for row in found["alerts"]
     ]
     lines += [

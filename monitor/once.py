@@ -166,7 +166,8 @@ def _refused(row: quarantine.Kept) -> dict[str, Any]:
     times = {name: getattr(row, name) for name in ("first_seen", "last_seen", "decided_at")}
     return {
         **{name: getattr(row, name) for name in row.__slots__},
-        **{name: at.isoformat() if at else None for name, at in times.items()},
+        # A list of all books has no zone of its own: the clock on the operator's wall.
+        **{name: at.astimezone().isoformat(timespec="seconds") if at else None for name, at in times.items()},
     }
 
 
