@@ -123,7 +123,7 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
                 label(target.every, found.period),
                 f"{found.value:g}{found.unit}",
                 quantity(float(panel.values[slot, row]), target.goal.unit),
-                quantity(float(block.expected[slot, row]), target.goal.unit),
+                quantity(float(panel.expected[slot, row]), target.goal.unit),
                 f"{found.known_at.astimezone(zone):%Y-%m-%d}",
                 f"{found.document} {found.cell}",
             )

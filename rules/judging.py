@@ -104,7 +104,7 @@ def _columns(rows: Rows) -> NDArray[np.int64]:
 def _against_plan(panel: Panel, rows: Rows, slot: NDArray[np.int16]) -> _Seen:
     """Each row's figure against what the plan expects at the end of its period."""
     block = panel.block
-    actual, expected = _at(panel.values, slot, rows), _at(block.expected, slot, rows)
+    actual, expected = _at(panel.values, slot, rows), _at(panel.expected, slot, rows)
     short = block.sign[rows] * (expected - actual)
     if block.upper is not None:
         short = np.fmax(short, actual - block.upper[rows])
@@ -118,11 +118,11 @@ def _against(
     block = panel.block
     if limits.against is None:
         return _against_plan(panel, rows, slot)
-    actual, expected = _at(panel.values, slot, rows), _at(block.expected, slot, rows)
+    actual, expected = _at(panel.values, slot, rows), _at(panel.expected, slot, rows)
     if limits.against is Against.PERIOD:
         before = panel.before(rows, slot)
         actual -= np.where(before < 0, block.base[rows], panel.values[before, rows])
-        expected -= np.where(before < 0, block.base[rows], block.expected[before, rows])
+        expected -= np.where(before < 0, block.base[rows], panel.expected[before, rows])
     elif limits.against is Against.AVERAGE:
         expected = panel.average(rows, slot)
     elif limits.lagged is not None:

@@ -13,11 +13,14 @@ class Panel:
     ``values`` (P, R) in each target's unit, NaN where nothing is known; ``latest``
     (R,) the newest known period, -1 for none; ``known_at`` (R,) when that figure
     became known. Good days are counted here: ``values`` then holds the count so far.
+    ``expected`` (P, R) is what is expected at each period's end: the block's plan curves
+    as they stand, for what other figures say of them is known no sooner than here.
     """
 
     def __init__(self, block: Block) -> None:
         self.block = block
         self.values: Floats = np.full((len(block.ends), block.rows), np.nan)
+        self.expected = block.expected
         self.latest = np.full(block.rows, -1, dtype=np.int16)
         self.known_at = np.full(block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
         self._averages: dict[int, Floats] = {}
