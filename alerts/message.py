@@ -78,6 +78,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "expected": notice.expected_text,
         "gap": notice.gap_text,
         "pace": notice.pace_text,
+        "outlook": notice.outlook_text,
         "rule": notice.rule,
         "lead": "、".join(notice.lead),
         "asked": "、".join(notice.asked),

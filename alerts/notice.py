@@ -17,7 +17,7 @@ class Notice:
 
     Numbers are in ``unit``, times are ISO 8601 in the book's time zone; ``""`` and
     None stand for what is not known. ``asked`` are the units that must act: the
-    reporter where a figure is owed, else the lead. ``by`` tells by when the goal must be met,
+    reporter where a figure is owed, else the lead. ``probability`` (0-1) is that of meeting the goal, ``by`` tells by when the goal must be met,
     ``period`` is the period judged, ``owed`` the one whose figure is overdue,
     ``mark`` must stand in every message (演示数据).
     """
@@ -51,6 +51,8 @@ class Notice:
     shortfall: float | None
     gap_text: str
     pace_text: str
+    probability: float | None
+    outlook_text: str
     rule: str
     since: str
     at: str
@@ -103,6 +105,8 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "") -> No
         shortfall=verdict.shortfall,
         gap_text=wording.gap(verdict),
         pace_text=wording.pace(verdict),
+        probability=verdict.probability,
+        outlook_text="" if verdict.probability is None else wording.outlook(verdict),
         rule=_rule(change, verdict),
         since=change.since.astimezone(local).isoformat(),
         at=change.at.astimezone(local).isoformat(),

@@ -111,6 +111,19 @@ _FAMILIES = (
         lambda _, j: j.verdicts.expected,
     ),
     _Family("duban_target_goal", "Goal at the end of the year, in the target's unit.", lambda _, j: j.panel.block.goal),
+    _Family(
+        "duban_target_probability_ratio",
+        "Chance of meeting the goal, from this year's figures and earlier years'; only where there are enough of them.",
+        lambda _, j: j.verdicts.probability,
+    ),
+    _Family(
+        "duban_target_landing_low", "Lower end of the interval that holds the year's end with 80 %, in the target's unit.",
+        lambda _, j: j.panel.landings.low,
+    ),
+    _Family(
+        "duban_target_landing_high", "Upper end of the interval that holds the year's end with 80 %, in the target's unit.",
+        lambda _, j: j.panel.landings.high,
+    ),
     _Family("duban_target_pace_ratio", "Actual to expected; only for progress along a plan.", _pace_ratio),
     _Family(
         "duban_target_level", "0 green, 1 yellow, 2 red, -1 not judged (which is not green).",

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from alerts import delivery as deliveries
 from alerts import lifecycle
@@ -31,6 +31,7 @@ from monitor.watch import Watch
 from monitor.wiring import Feed
 from rules.judging import judge as judge_block
 from rules.judging import verdict
+from rules.past import YEARS
 from rules.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -51,11 +52,10 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
     """
     book, source, connector = feed
     readers = [target for target in book.targets if target.source == source.name]
-    query = Query(
-        at, date(book.year, 1, 1), date(book.year, 12, 31), tuple(sorted({target.series for target in readers}))
-    )
     with engine.begin() as connection:
+        first = _first_year(connection, feed, at)
         pull_id = pulls.begin(connection, source.key, at)
+    query = Query(at, date(first, 1, 1), date(book.year, 12, 31), tuple(sorted({target.series for target in readers})))
     try:
         answer = connector.fetch(query)
     except ConnectorError as error:
@@ -74,6 +74,14 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
     for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
     return pulled
+
+
+def _first_year(connection: Connection, feed: Feed, at: datetime) -> int:
+    """Earlier years, which curves and forecasts are read from, hardly change: they are asked for once a day."""
+    year, zone = feed.book.year, ZoneInfo(feed.book.timezone)
+    last = pulls.last_success(connection, feed.source.key)
+    asked = last is not None and last.astimezone(zone).date() >= at.astimezone(zone).date()
+    return year if asked else year - YEARS
 
 
 def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> pulls.Pulled:

@@ -3,8 +3,8 @@
 All of it is rebuilt from the books and the store; nothing here is the only copy.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from monitor.store import observations
 from monitor.store.database import reading
 from monitor.store.observations import Figures, SeriesTable
 from rules.panel import Panel
+from rules.past import YEARS
 from rules.plan import Block, compile_plan
 from rules.target import Book
 from rules.unit import conversion
@@ -70,15 +71,13 @@ class Watch:
 
     def load(self, engine: Engine, at: datetime) -> None:
         """Read everything known at ``at`` from the store, and how the alerts stand."""
-        first = min(panel.block.ends[0] for panel in self.panels).item()
-        last = max(panel.block.ends[-1] for panel in self.panels).item()
+        years = {panel.block.year for panel in self.panels}
         with reading(engine) as connection:
             self.position = observations.last_position(connection)
-            figures = observations.known(connection, at, first, last)
-            table = observations.series(connection)
+            self._link(observations.series(connection))
+            for first, last in _months(min(years) - YEARS, max(years)):
+                self._enter(observations.known(connection, at, first, last))
             standing = alert_store.standing(connection)
-        self._link(table)
-        self._enter(figures)
         for alert in standing:
             self.stand(alert)
 
@@ -153,13 +152,19 @@ class Watch:
     def _enter(self, figures: Figures) -> None:
         for panel, links in zip(self.panels, self.links, strict=True):
             figure, link = links.of(figures.series)
-            ends = panel.block.ends
-            slot = np.minimum(np.searchsorted(ends, figures.period[figure]), len(ends) - 1)
-            # A figure of another year, or of a period this target is not judged at, is not this block's.
-            mine = ends[slot] == figures.period[figure]
-            figure, link, slot = figure[mine], link[mine], slot[mine]
+            ends, row, period = panel.block.ends, links.row[link], figures.period[figure]
             values = figures.value[figure] * links.factor[link] + links.offset[link]
-            panel.put(links.row[link], slot, values, figures.known_at[figure])
+            slot = np.minimum(np.searchsorted(ends, period), len(ends) - 1)
+            # A figure of another year, or of a period this target is not judged at, is not of this year's course.
+            mine = ends[slot] == period
+            panel.put(row[mine], slot[mine], values[mine], figures.known_at[figure][mine])
+            panel.put_past(row[~mine], period[~mine], values[~mine])
+
+
+def _months(first: int, last: int) -> Iterator[tuple[date, date]]:
+    """First and last day of every month of the years: what is read at a time, for all at once takes a lot of memory."""
+    days = np.arange(f"{first}-01", f"{last + 1}-02", dtype="datetime64[M]").astype("datetime64[D]")
+    return zip(days[:-1].tolist(), (days[1:] - np.timedelta64(1, "D")).tolist(), strict=True)
 
 
 def _rows(block: Block, index: int, series: pd.DataFrame, unit: str) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from rules.calendar import Every
 from rules.phrase import ANY_BREACH, thresholds
 from rules.spec import LevelsSpec
-from rules.target import HARD, PROGRESS, Against, Expect, Goal, Levels, Measure, Op, Shape, Threshold
+from rules.target import FORECAST, HARD, LEARNT, PROGRESS, Against, Expect, Goal, Levels, Measure, Op, Shape, Threshold
 from rules.unit import conversion
 
 _LEVELS = {
@@ -66,17 +66,23 @@ def objections(measure: Measure, every: Every, goal: Goal, expect: Expect, level
         found.append(f"goal: {measure} 的目标应写 {wanted[measure]} (direction)")
     if expect.shape is Shape.CHECKPOINTS and goal.op in _AT_MOST:
         found.append("expect: checkpoints 只用于越多越好的目标；逐步下降请写 path from 起点 (direction)")
+    if expect.shape in LEARNT and measure not in PROGRESS:
+        found.append(f"expect: {expect.text} 只用于逐期推进的指标，{measure} 请写 hold (seasonal)")
     for name, thresholds_of in (("yellow", levels.yellow), ("red", levels.red)):
-        why = (_threshold_objection(measure, goal, expect, threshold) for threshold in thresholds_of)
+        why = (_threshold_objection(measure, every, goal, expect, threshold) for threshold in thresholds_of)
         found += [f"{name}: {words}" for words in why if words]
     return found
 
 
-def _threshold_objection(measure: Measure, goal: Goal, expect: Expect, level: Threshold) -> str | None:
+def _threshold_objection(measure: Measure, every: Every, goal: Goal, expect: Expect, level: Threshold) -> str | None:
     if level.against is Against.PERIOD and (
         measure not in PROGRESS or expect.shape is Shape.HOLD or goal.op in _AT_MOST
     ):
         return f"当期任务只用于逐期推进、越多越好的指标 ('{level.text}')"
+    if level.against is Against.SPREAD and expect.shape is not Shape.SEASONAL:
+        return f"spreads 以往年同期的波动为尺度，只用于 expect: seasonal ('{level.text}')"
+    if level.against is Against.PROBABILITY and (measure not in FORECAST or every is Every.YEAR):
+        return f"{measure} 不作年底预测，不能用 probability ('{level.text}')"
     if level.against is Against.LATE and expect.shape is not Shape.STAGES:
         return f"late 只用于分阶段的节点任务，goal 应如 开工 by 2025-06-30 ('{level.text}')"
     if level.against is Against.LATE:

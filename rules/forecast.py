@@ -20,6 +20,7 @@ relative error in ordinary years, finite at zero.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class Basis:
     last: Floats  # the last complete year
     usual: Floats  # mean total of a year
 
-    def cut(self, cut: slice) -> "Basis":
+    def cut(self, cut: slice | NDArray[np.int64]) -> "Basis":
         """The same for some of the series."""
         return Basis(*(getattr(self, field.name)[..., cut] for field in fields(self)))
 
@@ -67,6 +68,18 @@ class Moment:
     weights: Floats  # (METHODS, n), of each forecast; they sum to 1
     bias: Floats  # (n,), mean error of the combined forecast, log scale, shrunk
     square: Floats  # (n,), mean square error of the combined forecast, log scale
+
+    def cut(self, cut: slice | NDArray[np.int64]) -> "Moment":
+        """The same for some of the series."""
+        return Moment(*(getattr(self, field.name)[..., cut] for field in fields(self)))
+
+
+_Columns = TypeVar("_Columns", Basis, Moment)
+
+
+def _write(into: _Columns, series: NDArray[np.int64], part: _Columns) -> None:
+    for field in fields(into):
+        getattr(into, field.name)[..., series] = getattr(part, field.name)
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,21 @@ class Shape:
     def share(self) -> Floats:
         """Mean cumulative share of the year by the end of each period, (periods, n)."""
         return self.basis.share
+
+    def of(self, series: slice | NDArray[np.int64], elapsed: int) -> "Shape":
+        """What outlook() needs of some of the series, at one number of elapsed periods."""
+        moments = {m: moment.cut(series) for m, moment in self.moments.items() if m == elapsed}
+        return Shape(self.basis.cut(series), self.spread[:, series], self.spoken[series], moments)
+
+    def put(self, series: NDArray[np.int64], part: "Shape") -> None:
+        """Take over what part says of some of the series."""
+        for m, moment in part.moments.items():
+            if m not in self.moments:
+                n = self.spoken.size
+                self.moments[m] = Moment(np.empty((METHODS, n), np.float32), *np.empty((2, n), np.float32))
+            _write(self.moments[m], series, moment)
+        _write(self.basis, series, part.basis)
+        self.spread[:, series], self.spoken[series] = part.spread, part.spoken
 
 
 @dataclass(frozen=True)
@@ -333,3 +361,14 @@ class Past:
         count = self.shares[0]
         variance = np.maximum(self.square / count - (self.shares[1:] / count) ** 2, 0)
         return np.asarray(np.sqrt(variance * count / np.maximum(count - 1, 1)))
+
+
+def carried(past_at: Floats, past_end: Floats, now: Floats) -> Outlook:
+    """STAND-IN"""
+    gone = past_end - past_at
+    known = np.isfinite(gone)
+    count = known.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(known, gone, 0).sum(axis=0) / count
+        scale = np.sqrt((np.where(known, gone - mean, 0) ** 2).sum(axis=0) / np.maximum(count - 1, 1))
+    return Outlook(now + mean, scale, None, np.full(now.shape, -np.inf), count >= 3)

@@ -29,6 +29,7 @@ def judge(
     ``failed`` (R,) marks rows whose source did not answer: their figure may be
     published without our knowing, so nobody is called late for it.
     """
+    panel.renew()
     block = panel.block
     # A period's figure is owed from the day after its due day.
     overdue = (block.due < np.datetime64(today)).sum(axis=1).astype(np.int16) - np.int16(1)
@@ -78,6 +79,7 @@ def _judge(
     into.pending[:] = np.where(judged & (pending > level), pending, _GREEN)
     into.slot[:], into.owed[:] = slot, np.where(late, owed, np.int16(-1))
     into.actual[:], into.expected[:], into.shortfall[:] = seen
+    into.probability[:] = panel.landings.probability[rows]
 
 
 class _Seen(NamedTuple):
@@ -123,6 +125,13 @@ def _against(
         before = panel.before(rows, slot)
         actual -= np.where(before < 0, block.base[rows], panel.values[before, rows])
         expected -= np.where(before < 0, block.base[rows], panel.expected[before, rows])
+    elif limits.against is Against.PROBABILITY:
+        return _Seen(panel.landings.probability[rows].astype(np.float64), expected, np.full(len(rows), -np.inf))
+    elif limits.against is Against.SPREAD:
+        # Of as much again as the season differs from year to year, the threshold allows a multiple.
+        shortfall = block.sign[rows] * (expected - actual)
+        usual = panel.spread[slot, np.searchsorted(block.learnt, rows)] * block.goal[rows]
+        return _Seen(actual, np.where(slot < 0, np.nan, usual), shortfall)
     elif limits.against is Against.AVERAGE:
         expected = panel.average(rows, slot)
     elif limits.lagged is not None:
@@ -215,4 +224,8 @@ def verdict(panel: Panel, verdicts: Verdicts, index: int, row: int) -> Verdict:
         actual=figure(verdicts.actual[index]),
         expected=figure(verdicts.expected[index]),
         shortfall=figure(verdicts.shortfall[index]),
+        probability=figure(verdicts.probability[index]),
+        low=figure(panel.landings.low[row]),
+        high=figure(panel.landings.high[row]),
+        years=panel.past.years(row),
     )

@@ -23,7 +23,7 @@ from rules.unit import conversion
 
 Rows = slice | NDArray[np.int64]
 
-_OWN = frozenset({Against.PERIOD, Against.AVERAGE, Against.LATE})
+_OWN = frozenset({Against.PERIOD, Against.AVERAGE, Against.LATE, Against.SPREAD, Against.PROBABILITY})
 """Yardsticks that lay something else beside the figure than what the plan expects by now."""
 _Member = tuple[int, Target, Threshold | None]
 
@@ -35,7 +35,8 @@ class Limits:
     ``rows`` are those rows, ascending; None means all of the block's. ``against``
     says what the figure is compared with: None is what the plan expects at the end
     of its period; PERIOD looks at what this period alone added, AVERAGE at the mean
-    of the target's subjects, LATE at ``lagged`` (P, N).
+    of the target's subjects, LATE at ``lagged`` (P, N), SPREAD and PROBABILITY at
+    how much the season differs from year to year and at the chance to meet the goal.
 
     Reached are a shortfall above ``share * |expected| + absolute`` (target's
     unit), which shrinks by the share ``narrowing`` until the year's end, and a figure
@@ -140,6 +141,10 @@ def _terms(target: Target, level: Threshold | None, ends: Days) -> tuple[float, 
     match level.against:
         case Against.SHARE | Against.PERIOD:
             share = level.value / 100
+        case Against.SPREAD:
+            share = level.value
+        case Against.PROBABILITY:
+            absolute, below = np.inf, level.value / 100
         case Against.POINTS if target.measure in PROGRESS:
             of_goal = level.value / 100
         case Against.POINTS | Against.UNITS:

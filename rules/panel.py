@@ -4,7 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.expectation import Floats
+from rules.landing import Landings
+from rules.past import Past, increments, shares
 from rules.plan import Block
+from rules.target import LEARNT, Shape
+
+_CHUNK = 16_384
+"""Rows whose earlier years are read at a time; of a whole country they would take a lot of memory."""
 
 
 class Panel:
@@ -14,13 +20,19 @@ class Panel:
     (R,) the newest known period, -1 for none; ``known_at`` (R,) when that figure
     became known. Good days are counted here: ``values`` then holds the count so far.
     ``expected`` (P, R) is what is expected at each period's end: the block's plan curves
-    as they stand, for what other figures say of them is known no sooner than here.
+    and, for the rows ``block.learnt``, what ``past`` says of the season; ``spread`` (P, L)
+    is how much that share of the year differs from year to year (NaN where not known).
+    ``landings`` tells where the rows will land. What is drawn from other figures is as of the last ``renew``.
     """
 
     def __init__(self, block: Block) -> None:
         self.block = block
         self.values: Floats = np.full((len(block.ends), block.rows), np.nan)
+        self.past = Past(block)
         self.expected = block.expected
+        self.spread: Floats = np.full((len(block.ends), len(block.learnt)), np.nan)
+        self._unlearnt = np.zeros(block.rows, np.bool_)
+        self.landings = Landings(block, self.past)
         self.latest = np.full(block.rows, -1, dtype=np.int16)
         self.known_at = np.full(block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
         self._averages: dict[int, Floats] = {}
@@ -39,8 +51,40 @@ class Panel:
         newest = slots == self.latest[rows]
         self.known_at[rows[newest]] = known_at[newest]
         self._averages.clear()
+        self.landings.moved(rows)
         if len(self._counting):
             self._count(rows, slots, values)
+
+    def put_past(self, rows: NDArray[np.int64], periods: NDArray[np.datetime64], values: Floats) -> None:
+        """Enter figures of earlier years by the last day of their period; others are left alone."""
+        taken = self.past.put(rows, periods, values)
+        if not taken.any():
+            return
+        self.landings.learnt(rows[taken])
+        self._unlearnt[rows[taken]] = True
+
+    def renew(self) -> None:
+        """Bring what follows from the figures up to date: curves that are read from earlier years, and the landings."""
+        unlearnt = np.flatnonzero(self._unlearnt[self.block.learnt])
+        self._unlearnt[:] = False
+        for start in range(0, len(unlearnt), _CHUNK):
+            self._learn(unlearnt[start : start + _CHUNK])
+        self.landings.renew(self.values, self.latest)
+
+    def _learn(self, which: NDArray[np.int64]) -> None:
+        """Draw the curves of some of ``block.learnt`` from earlier years, where there are enough of them."""
+        block, rows = self.block, self.block.learnt[which]
+        if self.expected is block.expected:
+            self.expected = block.expected.copy()
+        reached = self.past.of(rows)
+        target = np.searchsorted(block.first_row, rows, side="right") - 1
+        for shape, enough in LEARNT.items():
+            mine = np.flatnonzero(np.array([t.expect.shape is shape for t in block.targets])[target])
+            season, spread, years = shares(reached[-1:, :, mine] if shape is Shape.LAST_YEAR else reached[:, :, mine])
+            spoken = years >= enough
+            curve = block.goal[rows[mine]] * np.cumsum(increments(season), axis=0)
+            self.expected[:, rows[mine]] = np.where(spoken, curve, block.expected[:, rows[mine]])
+            self.spread[:, which[mine]] = np.where(spoken, spread, np.nan)
 
     def _count(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
         """Turn daily figures into good days so far; a day without a figure is neither good nor bad."""

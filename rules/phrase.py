@@ -84,15 +84,25 @@ def thresholds(written: Any) -> tuple[Threshold, ...]:
     return tuple(threshold(text.strip()) for text in texts)
 
 
+_FIXED = {ANY_BREACH.text: ANY_BREACH, "overdue": Threshold(Against.OVERDUE, 0.0, "", 1, "overdue")}
+_MARGINS = {
+    "%": Against.SHARE,
+    "point": Against.POINTS,
+    "points": Against.POINTS,
+    "spread": Against.SPREAD,
+    "spreads": Against.SPREAD,
+}
 _MARGIN = re.compile(rf"(behind|below|above) {_NUMBER}\s*([^\s\d]*)(?: narrowing to {_NUMBER}\s*([^\s\d]*))?")
 
 
 def threshold(text: str) -> Threshold:
     """``behind 5%``, ``behind 10 天``, ``below 6 %``, ``period below 80%``, ``late 30 days``; see the refusal for the others."""
-    if text == ANY_BREACH.text:
-        return ANY_BREACH
-    if text == Against.OVERDUE:
-        return Threshold(Against.OVERDUE, 0.0, "", 1, text)
+    if text in _FIXED:
+        return _FIXED[text]
+    if found := re.fullmatch(rf"probability below {_NUMBER}%", text):
+        if not 0 < float(found[1]) <= 100:
+            raise ValueError(f"'{text}': probability below 后应为 0 至 100 的百分数")
+        return Threshold(Against.PROBABILITY, float(found[1]), "", 1, text)
     if found := re.fullmatch(r"late ([1-9]\d{0,2}) (day|month)s?", text):
         return Threshold(Against.LATE, float(found[1]), {"day": "天", "month": "个月"}[found[2]], 1, text)
     running = re.search(r" for (\d{1,3})$", text)
@@ -109,8 +119,8 @@ def threshold(text: str) -> Threshold:
         return _margin(text, found, periods)
     raise ValueError(
         f"看不懂的阈值 '{text}' (bad threshold); 应如 behind 5%、behind 3 points、behind 10 天、"
-        "behind 10% narrowing to 5%、below 6 %、above 5.5 %、period below 80%、behind average (均可加 for 2: 连续两期)、"
-        "late 30 days、late 1 month、overdue、any breach; 不设此级写 never"
+        "behind 2 spreads、behind 10% narrowing to 5%、below 6 %、above 5.5 %、period below 80%、behind average "
+        "(均可加 for 2: 连续两期)、probability below 10%、late 30 days、late 1 month、overdue、any breach; 不设此级写 never"
     )
 
 
@@ -126,7 +136,7 @@ def _margin(text: str, found: re.Match[str], periods: int) -> Threshold:
         raise ValueError(f"'{text}': narrowing to 后应为更小的数，单位相同，如 behind 10% narrowing to 5%")
     if not unit:
         raise ValueError(f"'{text}' 缺少单位: behind 5% (占应完成数的比例)、behind 5 points (百分点) 或 behind 5 天")
-    against = {"point": Against.POINTS, "points": Against.POINTS, "%": Against.SHARE}.get(unit, Against.UNITS)
+    against = _MARGINS.get(unit, Against.UNITS)
     unit = check(unit) if against is Against.UNITS else ""
     return Threshold(against, value, unit, periods, text, None if end is None else float(end))
 
@@ -140,8 +150,8 @@ def elapsed(text: str) -> float:
 
 
 def expect(text: str) -> Expect:
-    """``linear``, ``workdays``, ``hold``, ``path from 320``, ``checkpoints {2025-06-30: 40%, 2025-12-31: 100%}``."""
-    if text in (Shape.LINEAR, Shape.WORKDAYS, Shape.HOLD):
+    """``linear``, ``workdays``, ``seasonal``, ``last year``, ``hold``, ``path from 320``, ``checkpoints {2025-06-30: 40%, 2025-12-31: 100%}``."""
+    if text in (Shape.LINEAR, Shape.WORKDAYS, Shape.SEASONAL, Shape.LAST_YEAR, Shape.HOLD):
         return Expect(Shape(text), text)
     if found := re.fullmatch(rf"path from {_NUMBER}", text):
         return Expect(Shape.PATH, text, base=float(found[1]))
@@ -153,7 +163,7 @@ def expect(text: str) -> Expect:
             raise ValueError(f"'{text}': 最后一个节点应为 100%")
         return Expect(Shape.CHECKPOINTS, text, points=points)
     raise ValueError(
-        f"看不懂的进度曲线 '{text}' (bad expect); 应为 linear、workdays、hold、path from 320 或 "
+        f"看不懂的进度曲线 '{text}' (bad expect); 应为 linear、workdays、seasonal、last year、hold、path from 320 或 "
         "checkpoints {2025-06-30: 40%, 2025-12-31: 100%}"
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, expected
 from rules.limits import Limits, compile_limits, or_none
-from rules.target import HARD, Book, Op, Target
+from rules.target import FORECAST, HARD, LEARNT, SUMS, Book, Op, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 _STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
@@ -34,6 +34,8 @@ class Block:
     be found behind, ``judged_slot`` the first period that is judged (None where
     every row is from the first on). ``counts`` (R,) is the highest daily value that counts as a
     good day (NaN where figures are taken as they are). ``base`` (R,) is where the year began.
+    ``learnt`` (L,) are the rows whose curve is read from earlier years, ``sums`` and ``carried`` (R,) those
+    whose landing can be foreseen: the year's figure is the sum of its periods', or ends near where it stands.
     """
 
     year: int
@@ -57,6 +59,9 @@ class Block:
     judged_slot: NDArray[np.int16] | None
     counts: Floats
     base: Floats
+    learnt: NDArray[np.int64]
+    sums: NDArray[np.bool_]
+    carried: NDArray[np.bool_]
 
     @property
     def rows(self) -> int:
@@ -128,6 +133,9 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         judged_slot=_judged_slot(column(target.levels.not_before for target in targets), len(ends)),
         counts=column(target.counts for target in targets),
         base=column(target.expect.base for target in targets),
+        learnt=np.flatnonzero(np.repeat([target.expect.shape in LEARNT for target in targets], sizes)),
+        sums=np.repeat([every is not Every.YEAR and target.measure in SUMS for target in targets], sizes),
+        carried=np.repeat([every is not Every.YEAR and target.measure in FORECAST - SUMS for target in targets], sizes),
     )
 
 

@@ -42,6 +42,10 @@ class Measure(StrEnum):
 
 # Progress is a share of a plan; everything else is compared directly, in points or units, at any date.
 PROGRESS = frozenset({Measure.CUMULATIVE, Measure.LEVEL, Measure.GOOD_DAYS, Measure.REDUCTION})
+# The year's figure is the sum of its periods'.
+SUMS = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS})
+# Where the year will land can be said from earlier years: of a sum, and of a figure that ends near where it stands.
+FORECAST = SUMS | {Measure.LEVEL, Measure.GROWTH, Measure.SHARE, Measure.REDUCTION}
 # A red line: any breach is red at once.
 HARD = frozenset({Measure.FLOOR, Measure.CEILING, Measure.CLASS, Measure.ZERO})
 
@@ -133,6 +137,8 @@ class Against(StrEnum):
     ABOVE = "above"
     PERIOD = "period"  # shortfall as a fraction of this period's own task
     AVERAGE = "average"  # the mean of the same target's subjects
+    SPREAD = "spread"  # shortfall in multiples of how much the season differs from year to year
+    PROBABILITY = "probability"  # the chance of still meeting the goal
     LATE = "late"  # what had to be reached so long ago
     OVERDUE = "overdue"  # the goal, from its last day on
 
@@ -141,9 +147,9 @@ class Against(StrEnum):
 class Threshold:
     """When a level is reached: more than ``value`` behind, or below/above ``value``, for ``periods`` running.
 
-    SHARE, POINTS and PERIOD are in percent (5 means 5 %), LATE in ``unit`` 天 or
-    个月, the others in ``unit`` ("" for the target's own). ``narrows_to``: what
-    ``value``, which holds at New Year, becomes in a straight line by the year's end.
+    SHARE, POINTS, PERIOD and PROBABILITY are in percent (5 means 5 %), SPREAD is a
+    multiple, LATE is in ``unit`` 天 or 个月, the others in ``unit`` ("" for the target's own).
+    ``narrows_to``: what ``value``, which holds at New Year, becomes in a straight line by the year's end.
     """
 
     against: Against
@@ -171,10 +177,16 @@ class Shape(StrEnum):
 
     LINEAR = "linear"
     WORKDAYS = "workdays"
+    SEASONAL = "seasonal"
+    LAST_YEAR = "last year"
     HOLD = "hold"
     PATH = "path"
     CHECKPOINTS = "checkpoints"
     STAGES = "stages"
+
+
+LEARNT = {Shape.SEASONAL: 2, Shape.LAST_YEAR: 1}
+"""Curves that are read from earlier years, and how many complete ones they take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ class Verdicts:
     (``pending``: a level whose ``for N`` periods are not complete yet, above
     ``level``); ``slot`` is the period judged (-1 none); ``actual``, ``expected``
     and ``shortfall`` (positive means behind, in the target's unit) are NaN where
-    nothing is known; ``owed`` is the latest period whose figure is overdue (-1 none).
+    nothing is known; ``owed`` is the latest period whose figure is overdue (-1 none);
+    ``probability`` (0-1) that of meeting the goal, NaN where nothing can be said of it.
     """
 
     reason: NDArray[np.int8]
@@ -88,6 +89,7 @@ class Verdicts:
     actual: NDArray[np.float64]
     expected: NDArray[np.float64]
     shortfall: NDArray[np.float64]
+    probability: NDArray[np.float32]
 
     def part(self, rows: slice) -> "Verdicts":
         """A view of some of them."""
@@ -105,6 +107,7 @@ def empty(count: int) -> Verdicts:
         actual=np.empty(count),
         expected=np.empty(count),
         shortfall=np.empty(count),
+        probability=np.empty(count, np.float32),
     )
 
 
@@ -113,7 +116,8 @@ class Verdict:
     """One target's verdict for one subject. Figures are None where nothing is known.
 
     ``period`` is the last day of the period judged; ``owed`` that of the latest
-    period whose figure is overdue, if one is.
+    period whose figure is overdue, if one is. ``low`` to ``high`` is where the year
+    will probably end, ``years`` how many complete earlier years are known.
     """
 
     target: Target
@@ -127,6 +131,10 @@ class Verdict:
     actual: float | None
     expected: float | None
     shortfall: float | None
+    probability: float | None
+    low: float | None
+    high: float | None
+    years: int
 
     @property
     def outcome(self) -> Outcome:

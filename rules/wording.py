@@ -4,10 +4,26 @@ import math
 from dataclasses import replace
 from datetime import date
 
-from rules.calendar import PERIOD_NAMES, Publication, label
+from rules.calendar import PERIOD_NAMES, Every, Publication, label
 from rules.pace import Pace
 from rules.pace import pace as pace_of
-from rules.target import HARD, PROGRESS, Against, Expect, Level, Measure, Op, Shape, Target, Threshold, number, quantity
+from rules.target import (
+    FORECAST,
+    HARD,
+    LEARNT,
+    PROGRESS,
+    SUMS,
+    Against,
+    Expect,
+    Level,
+    Measure,
+    Op,
+    Shape,
+    Target,
+    Threshold,
+    number,
+    quantity,
+)
 from rules.unit import COUNTED
 from rules.verdict import Reason, Verdict
 
@@ -130,6 +146,30 @@ def _good_days(found: Pace, period: date) -> str:
     return f"余{left}天中需有{needed}天优良，至多可差{left - needed}天" if needed <= left else f"余{left}天，已无法完成"
 
 
+def outlook(verdict: Verdict) -> str:
+    """Where the year will land: 预计全年1.2万—1.25万人（八成把握），完成目标的可能性约35%. Empty where nothing is foreseen."""
+    target, period = verdict.target, verdict.period
+    if target.measure not in FORECAST or target.every is Every.YEAR or verdict.goal is None or period is None:
+        return ""
+    if (period.month, period.day) == (12, 31):
+        return ""
+    if verdict.probability is None or verdict.low is None or verdict.high is None:
+        return f"往年数据不足（完整的有{verdict.years}年），暂不预测"
+    if target.measure in SUMS and verdict.low == verdict.high:
+        return ""
+    chance = "不足1%" if verdict.probability < 0.01 else "超过99%" if verdict.probability > 0.99 else ""
+    chance = chance or f"约{verdict.probability:.0%}"
+    unit = target.goal.unit
+    span = f"{_rounded(verdict.low, unit)}—{_rounded(verdict.high, unit)}{unit}"
+    return f"预计全年{'达到' if target.measure in SUMS else '为'}{span}（八成把握），完成目标的可能性{chance}"
+
+
+def _rounded(value: float, unit: str) -> str:
+    """A foreseen figure pretends no more than three digits; what is counted is whole."""
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return number(round(value, min(digits, 0) if unit in COUNTED else digits))
+
+
 def thresholds(levels: tuple[Threshold, ...], target: Target) -> str:
     """The thresholds of one level in words: 落后应完成数超过5%，连续2期；或当期完成数低于当期应完成数的80%."""
     return "；或".join(threshold(level, target) for level in levels) or "未设"
@@ -146,6 +186,10 @@ def threshold(level: Threshold, target: Target) -> str:
             words = f"低于{quantity(level.value, unit)}"
         case Against.ABOVE:
             words = f"高于{quantity(level.value, unit)}"
+        case Against.SPREAD:
+            words = f"落后超过往年同期波动的{value}倍"
+        case Against.PROBABILITY:
+            words = f"完成目标的可能性低于{value}%"
         case Against.PERIOD:
             words = f"当期完成数低于当期应完成数的{number(100 - level.value)}%" if level.value else "未完成当期任务"
         case Against.AVERAGE:
@@ -175,13 +219,26 @@ def not_before(target: Target) -> str:
     return f"全年时间过{number(share * 100)}%后起判" if share else ""
 
 
-def curve(expect: Expect, target: Target) -> str:
-    """The plan curve in words."""
+def curve(verdict: Verdict) -> str:
+    """The plan curve in words, and what stands in for one that cannot be read from earlier years."""
+    target = verdict.target
+    words = shape(target.expect, target)
+    if verdict.years < LEARNT.get(target.expect.shape, 0):
+        return f"{words}（往年数据不足，暂按时间均匀推进）"
+    return words
+
+
+def shape(expect: Expect, target: Target) -> str:
+    """The plan curve as the book has it."""
     match expect.shape:
         case Shape.LINEAR:
             return "按时间均匀推进"
         case Shape.WORKDAYS:
             return "按工作日均匀推进"
+        case Shape.SEASONAL:
+            return "按往年同期进度推进"
+        case Shape.LAST_YEAR:
+            return "按上年同期进度推进"
         case Shape.HOLD:
             return "全年任何时点均应达到目标"
         case Shape.PATH:

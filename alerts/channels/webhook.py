@@ -210,6 +210,8 @@ def _annotations(letter: Letter) -> dict[str, str]:
         "shortfall": _number(notice.shortfall),
         "gap": notice.gap_text,
         "pace": notice.pace_text,
+        "probability": _number(notice.probability),
+        "outlook": notice.outlook_text,
         "rule": notice.rule,
         "origin": notice.origin,
         "plan": notice.book_title,

@@ -98,6 +98,13 @@ def latest(connection: Connection) -> dict[str, PullRecord]:
     return {source: _record(row, good.get(source)) for source, row in last.items()}
 
 
+def last_success(connection: Connection, source: str) -> datetime | None:
+    """When a source last answered well."""
+    c = pull.c
+    query = select(c.started_at).where(c.source == source, c.outcome == Outcome.OK).order_by(c.id.desc()).limit(1)
+    return connection.scalar(query)
+
+
 def failing(connection: Connection) -> list[str]:
     """Sources (``book/source``) whose last finished pull gave nothing."""
     return [source for source, record in latest(connection).items() if record.reason]

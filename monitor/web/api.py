@@ -56,6 +56,9 @@ def _target(verdict: Verdict) -> dict[str, Any]:
         "actual": verdict.actual,
         "expected": verdict.expected,
         "shortfall": verdict.shortfall,
+        "probability": verdict.probability,
+        "low": verdict.low,
+        "high": verdict.high,
     }
 
 

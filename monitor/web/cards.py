@@ -30,6 +30,7 @@ class Card:
     expected: str
     gap: str
     pace: str
+    outlook: str
     reason: str
     chart: Markup
     details: tuple[tuple[str, str], ...]
@@ -53,6 +54,7 @@ def card(book: Book, span: Span, row: int, today: date) -> Card:
         expected="" if verdict.expected is None else quantity(verdict.expected, unit),
         gap=wording.gap(verdict),
         pace=wording.pace(verdict),
+        outlook=wording.outlook(verdict),
         reason=wording.reason(verdict),
         chart=_chart(span, row, verdict, today),
         details=_details(book, verdict),
@@ -70,8 +72,9 @@ def _chart(span: Span, row: int, verdict: Verdict, today: date) -> Markup:
     if verdict.target.measure is Measure.MILESTONE or len(panel.block.ends) < 2:
         return Markup()
     block = panel.block
+    landing = None if verdict.low is None or verdict.high is None else (verdict.low, verdict.high)
     drawn = pace_chart(
-        block.ends, block.expected[:, row], panel.values[:, row], float(block.goal[row]), today, verdict.level
+        block.ends, panel.expected[:, row], panel.values[:, row], float(block.goal[row]), today, verdict.level, landing
     )
     return Markup(drawn)  # noqa: S704  numbers and escaped words only
 
@@ -86,7 +89,7 @@ def _details(book: Book, verdict: Verdict) -> tuple[tuple[str, str], ...]:
     if target.goal.by is None:
         said += [
             ("口径", wording.MEASURES[target.measure]),
-            ("计划曲线", wording.curve(target.expect, target)),
+            ("计划曲线", wording.curve(verdict)),
             ("黄色", wording.thresholds(target.levels.yellow, target)),
             ("红色", wording.thresholds(target.levels.red, target)),
             ("起判时点", wording.not_before(target)),

@@ -15,23 +15,34 @@ COLOURS = {Level.GREEN: "#1a7f37", Level.YELLOW: "#9a6700", Level.RED: "#b42318"
 _WIDTH, _HEIGHT = 280, 116
 _LEFT, _RIGHT, _TOP, _BOTTOM = 6, 274, 20, 94
 _MANY = 40  # with more figures than this a line says more than points
-_INK, _PLAN, _GOAL, _FAINT = "#24292f", "#4f6f9f", "#8a5a00", "#d0d7de"
+_INK, _PLAN, _GOAL, _LANDING = "#24292f", "#4f6f9f", "#8a5a00", "#b9a6d6"
 
 
-def pace_chart(ends: Days, expected: Floats, actual: Floats, goal: float, today: date, level: Level) -> str:
+def pace_chart(
+    ends: Days,
+    expected: Floats,
+    actual: Floats,
+    goal: float,
+    today: date,
+    level: Level,
+    landing: tuple[float, float] | None = None,
+) -> str:
     """Figures and plan curve by period end (P,), NaN where unknown, with the goal's line and today's.
 
-    Numbers are in the target's unit. Colour repeats what the words beside the
-    chart say; the ``<title>`` says it to those who do not see.
+    ``landing`` is the span in which the year will probably end. Numbers are in the target's unit.
+    Colour repeats what the words beside the chart say; the ``<title>`` says it to those who do not see.
     """
     day = _Scale(ends[-1].astype("datetime64[Y]").astype("datetime64[D]").astype(int), int(ends[-1].astype(int)))
-    value = _span(np.concatenate([expected, actual, [goal]]))
+    value = _span(np.concatenate([expected, actual, [goal], landing or ()]))
     x = _LEFT + (ends.astype(int) - day.low) / day.size * (_RIGHT - _LEFT)
 
     def y(values: Floats) -> Floats:
         return _BOTTOM - (values - value.low) / value.size * (_BOTTOM - _TOP)
 
     parts = [_axis(day), _today(today, day)]
+    if landing is not None:
+        low, high = y(np.array(landing)).tolist()
+        parts.append(f'<path d="M{_RIGHT} {low:.1f}V{high - 1:.1f}" stroke="{_LANDING}" stroke-width="5"/>')
     if np.isfinite(goal):
         parts.append(_goal(goal, float(y(np.array([goal]))[0])))
     if not np.allclose(expected, goal, equal_nan=True):

@@ -39,6 +39,8 @@ _FIRED: dict[str, Any] = {
     "shortfall": 799.0,
     "gap_text": "比时序进度少799人（低于应完成数23.67%）",
     "pace_text": "此后每月需完成641.33人（前期月均286.22人，余3个月）",
+    "probability": None,
+    "outlook_text": "",
     "rule": "落后应完成数超过15%，连续2期",
     "since": "2025-10-27T09:00:00+08:00",
     "at": "2025-10-27T09:00:00+08:00",
@@ -50,6 +52,8 @@ _EVENTS: dict[str, dict[str, Any]] = {
     "worsened": {
         "event": "worsened",
         "previous_level": 1,
+        "probability": 0.08,
+        "outlook_text": "预计全年达到3480—3890人（八成把握），完成目标的可能性约8%",
         "since": "2025-09-15T09:00:00+08:00",
     },
     "eased": {

@@ -1,0 +1,87 @@
+"""Where every row of a block will land at the year's end, renewed where figures changed."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules import forecast
+from rules.expectation import Floats
+from rules.past import Past, increments
+from rules.plan import Block
+
+_CHUNK = 16_384
+"""Rows foreseen at a time: the columns of a chunk stay in the processor's cache."""
+
+
+class Landings:
+    """The landing forecast of every row, from its figures of this year and of earlier ones; columns (R,).
+
+    ``probability`` (0-1) is that of meeting the goal; ``low`` to ``high`` (the target's unit) holds the year's end
+    with the probability ``forecast.INTERVAL``. NaN where nothing can be said: the measure is not foreseen, the past
+    is too short, there is no figure of this year or no goal.
+    """
+
+    def __init__(self, block: Block, past: Past) -> None:
+        self._block, self._past = block, past
+        self.probability, self.low, self.high = np.full((3, block.rows), np.nan, np.float32)
+        self._stale = np.zeros(block.rows, np.bool_)
+        self._place = np.cumsum(block.sums) - 1  # of a row among those that are sums
+        self._read: dict[int, NDArray[np.bool_]] = {}  # by elapsed periods: whose past is read
+        self._shape: forecast.Shape | None = None
+
+    def moved(self, rows: NDArray[np.int64]) -> None:
+        """Figures of this year are new."""
+        self._stale[rows] = True
+
+    def learnt(self, rows: NDArray[np.int64]) -> None:
+        """Figures of earlier years are new."""
+        self._stale[rows] = True
+        for read in self._read.values():
+            read[rows] = False
+
+    def renew(self, values: Floats, latest: NDArray[np.int16]) -> None:
+        """Foresee again where anything changed, from ``values`` (P, R) and the newest known period of each row."""
+        stale = np.flatnonzero(self._stale & (latest >= 0))
+        self._stale[:] = False
+        if not len(stale) or not len(self._past.values):
+            return
+        for slot in np.unique(latest[stale]).tolist():
+            mine = stale[latest[stale] == slot]
+            for start in range(0, len(mine), _CHUNK):
+                rows = mine[start : start + _CHUNK]
+                sums = self._block.sums[rows]
+                self._foresee(rows[sums], self._sums(rows[sums], slot, values))
+                carried = rows[~sums & self._block.carried[rows]]
+                self._foresee(carried, self._carried(carried, slot, values))
+
+    def _sums(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
+        elapsed = slot + 1
+        read = self._read.setdefault(elapsed, np.zeros(self._block.rows, np.bool_))
+        fresh = rows[~read[rows]]
+        if self._shape is None:
+            self._shape = forecast.shape(np.empty((0, len(self._block.ends), int(self._block.sums.sum()))), [])
+        if len(fresh):
+            past = np.stack([increments(year) for year in self._past.of(fresh)])
+            self._shape.put(self._place[fresh], forecast.shape(past, [elapsed]))
+            read[fresh] = True
+        so_far = increments(values[:elapsed, rows])
+        return forecast.outlook(self._shape.of(_span(self._place[rows]), elapsed), so_far)
+
+    def _carried(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
+        past = self._past.of(rows)
+        return forecast.carried(past[:, slot], past[:, -1], values[slot, rows])
+
+    def _foresee(self, rows: NDArray[np.int64], view: forecast.Outlook) -> None:
+        block = self._block
+        least = np.where(block.sign[rows] > 0, block.goal[rows] - block.slack[rows], -np.inf)
+        most = np.where(block.sign[rows] < 0, block.goal[rows] + block.slack[rows], np.inf)
+        if block.upper is not None:
+            most = np.fmin(most, block.upper[rows] + np.abs(block.slack[rows]))
+        self.probability[rows] = forecast.probability(view, least, most)
+        self.low[rows], _, self.high[rows] = forecast.interval(view)
+
+
+def _span(places: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """Neighbours as a slice: they are read in place."""
+    if len(places) and places[-1] - places[0] == len(places) - 1:
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
