@@ -48,10 +48,10 @@ class Landings:
             mine = stale[latest[stale] == slot]
             for start in range(0, len(mine), _CHUNK):
                 rows = mine[start : start + _CHUNK]
-                sums = self._block.sums[rows]
-                self._foresee(rows[sums], self._sums(rows[sums], slot, values))
-                carried = rows[~sums & self._block.carried[rows]]
-                self._foresee(carried, self._carried(carried, slot, values))
+                if len(sums := rows[self._block.sums[rows]]):
+                    self._foresee(sums, self._sums(sums, slot, values))
+                if len(carried := rows[self._block.carried[rows]]):
+                    self._foresee(carried, self._carried(carried, slot, values))
 
     def _sums(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
         elapsed = slot + 1

@@ -8,6 +8,8 @@ import numpy as np
 from rules import defaults, phrase
 from rules.calendar import Every, period_ends
 from rules.expectation import Floats, shares
+from rules.forecast import landing, shape
+from rules.past import shares as shares_of
 from rules.target import Expect, Measure
 
 _YEAR = 2025
@@ -21,6 +23,16 @@ _CURVES = {
     "checkpoints": phrase.expect("checkpoints {2025-03-31: 10%, 2025-12-31: 100%}"),
     "stages": defaults.expect(Measure.MILESTONE, phrase.goal(_STAGES)),
 }
+_PAST = np.cumsum(
+    [
+        [2, 3, 5, 6, 8, 10, 9, 9, 11, 11, 12, 14],
+        [1, 2, 3, 6, 7, 9, 8, 10, 12, 13, 14, 15],
+        [3, 4, 7, 7, 9, 10, 9, 9, 10, 10, 10, 12],
+    ],
+    axis=1,
+    dtype=np.float64,
+)[:, :, np.newaxis]
+"""Three years by months: a winter in which little is built, and the hurry of its end."""
 
 
 def pictures() -> dict[str, str]:
@@ -33,7 +45,35 @@ def pictures() -> dict[str, str]:
     drawn["narrowing.svg"] = _svg(
         "behind 20% narrowing to 5%, not before: 25%", early + _line(line) + _line(yellow, "#c80", "5 3")
     )
+    drawn["seasonal.svg"] = _svg("seasonal", _season(*shares_of(_PAST)[:2]))
+    drawn["landing.svg"] = _svg("probability below 10%", _landing())
+    drawn["last-year.svg"] = _svg("last year", _season(*shares_of(_PAST[-1:])[:2]))
     return drawn
+
+
+def _season(share: Floats, spread: Floats) -> str:
+    """A curve by months, and how much it differs from year to year."""
+    months = np.arange(13) * 365 / 12
+
+    def line(done: Floats, *style: str) -> str:
+        return _line(np.interp(np.arange(366), months, np.concatenate([[0.0], done[:, 0]])), *style)
+
+    margins = [line(share + sign * spread, "#9bc", "3 3") for sign in (-1, 1)] if np.isfinite(spread).all() else []
+    return "".join([*margins, line(share)])
+
+
+def _landing() -> str:
+    """Nine months that lag behind, and between which ends the year will probably close."""
+    past = np.diff(_PAST, axis=1, prepend=0)
+    so_far = past.mean(axis=0)[:9] * 0.9
+    found = landing(shape(past), so_far, np.array([100.0]))
+    months = np.concatenate([[0.0], np.cumsum(so_far[:, 0])]) / 100
+    fan = [
+        _line(np.interp(np.arange(366), [0, 274, 365], [np.nan, months[-1], end[0] / 100])[274:], "#96c", "", 274)
+        for end in (found.low, found.high)
+    ]
+    actual = _line(np.interp(np.arange(275), np.arange(10) * 365 / 12, months), "#222")
+    return _season(*shares_of(_PAST)[:1], np.full((12, 1), np.nan)) + "".join(fan) + actual
 
 
 def _done(expect: Expect) -> Floats:
@@ -44,8 +84,8 @@ def _done(expect: Expect) -> Floats:
     return base + (1 - base) * np.concatenate([curve[:1] if curve[0] == 1 else [0.0], curve])
 
 
-def _line(done: Iterable[float], colour: str = "#06c", dashes: str = "") -> str:
-    points = [(_LEFT + _WIDTH * day / 365, _TOP + _HEIGHT * (1 - share)) for day, share in enumerate(done)]
+def _line(done: Iterable[float], colour: str = "#06c", dashes: str = "", first: int = 0) -> str:
+    points = [(_LEFT + _WIDTH * day / 365, _TOP + _HEIGHT * (1 - share)) for day, share in enumerate(done, first)]
     # Of points on one straight line only the ends are kept.
     kept = [
         point

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rules.calendar import period_ends
 from rules.judging import judge, verdict
 from rules.loader import load_book
 from rules.panel import Panel
@@ -62,14 +63,39 @@ def put(panel: Panel, figures: Mapping[tuple[int, int], float], known_at: str = 
     )
 
 
-def judged(figures: Mapping[int, float], at: str | None = None, *, failed: bool = False, **target: Any) -> Verdict:
+def judged(
+    figures: Mapping[int, float],
+    at: str | None = None,
+    *,
+    failed: bool = False,
+    past: Mapping[int, Mapping[int, float]] | None = None,
+    **target: Any,
+) -> Verdict:
     """The verdict on one target with these figures; ``at`` is the day after the newest period unless said."""
     block = a_block(target)
     day = date.fromisoformat(at) if at else block.ends[max(figures) - 1].item() + timedelta(days=1)
-    return verdicts(a_panel(block, figures), day, failed=np.array([failed]))[0]
+    panel = a_panel(block, figures)
+    remember(panel, past or {})
+    return verdicts(panel, day, failed=np.array([failed]))[0]
 
 
 def verdicts(panel: Panel, day: date, **keys: Any) -> list[Verdict]:
     """The verdict of every row."""
     columns = judge(panel, day, **keys)
     return [verdict(panel, columns, row, row) for row in range(panel.block.rows)]
+
+
+def remember(panel: Panel, years: Mapping[int, Mapping[int, float]], row: int = 0) -> None:
+    """Enter figures of earlier years: year -> number of the period -> figure."""
+    for year, figures in years.items():
+        ends = period_ends(year, panel.block.every)
+        panel.put_past(
+            np.full(len(figures), row),
+            ends[np.array(list(figures)) - 1],
+            np.array(list(figures.values()), dtype=np.float64),
+        )
+
+
+def a_season(*shares: float) -> dict[int, float]:
+    """What had been reached by each period of a year, from what each of them added."""
+    return dict(enumerate(np.cumsum(shares).tolist(), start=1))
