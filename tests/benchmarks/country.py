@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rules import defaults, phrase
-from rules.calendar import Every
+from rules.calendar import Every, period_ends
 from rules.panel import Panel
 from rules.plan import Block
 from rules.spec import LevelsSpec
@@ -21,10 +21,10 @@ _KINDS = (
 )
 
 
-def country(counties: int, seed: int = 7) -> Book:
+def country(counties: int, seed: int = 7, *, seasonal: bool = False) -> Book:
     """A book of ``TARGETS`` targets over ``counties`` subjects, each with a goal of its own."""
     rng = np.random.default_rng(seed)
-    targets = tuple(_target(i) for i in range(TARGETS))
+    targets = tuple(_target(i, seasonal=seasonal) for i in range(TARGETS))
     subjects = tuple(f"县{i:04d}" for i in range(counties))
     goals = pd.DataFrame(
         np.exp(rng.normal(5, 1, (counties, TARGETS))), index=pd.Index(subjects), columns=[t.id for t in targets]
@@ -35,7 +35,7 @@ def country(counties: int, seed: int = 7) -> Book:
     )
 
 
-def _target(index: int) -> Target:
+def _target(index: int, *, seasonal: bool) -> Target:
     measure, op, unit = _KINDS[index % len(_KINDS)]
     goal = Goal(op, 0.0, unit)
     levels = LevelsSpec.model_validate({"red": "behind 15% for 2"} if measure is Measure.CUMULATIVE else {})
@@ -52,7 +52,9 @@ def _target(index: int) -> Target:
         measure=measure,
         every=Every.MONTH,
         published=phrase.published("15 workdays after period"),
-        expect=defaults.expect(measure, goal),
+        expect=phrase.expect("seasonal")
+        if seasonal and measure is Measure.CUMULATIVE
+        else defaults.expect(measure, goal),
         levels=defaults.levels(measure, levels, None, None),
         source="push",
         series=f"指标{index:03d}",
@@ -72,3 +74,14 @@ def figures(block: Block, months: int, seed: int = 7) -> Panel:
         known = np.full(block.rows, np.datetime64(f"{YEAR}-{month + 1:02d}-28T09:00:00"), dtype="datetime64[s]")
         panel.put(rows, np.full(block.rows, month), block.expected[month] * ahead, known)
     return panel
+
+
+def remember(panel: Panel, years: int, seed: int = 7) -> None:
+    """Enter complete earlier years that ended a little below this year's goals, each with a season of its own."""
+    rng = np.random.default_rng(seed)
+    block, rows = panel.block, np.arange(panel.block.rows)
+    for back in range(years, 0, -1):
+        reached = np.zeros(block.rows)
+        for month, end in enumerate(period_ends(YEAR - back, block.every), start=1):
+            reached += block.goal / 12 * (1 + 0.3 * np.sin(month)) * 0.96**back * rng.normal(1, 0.05, block.rows)
+            panel.put_past(rows, np.full(block.rows, end), reached)
