@@ -66,15 +66,18 @@ def a_source(book: str = "b", name: str = "filings", **changes: Any) -> SourceHe
 def _judged(books: Sequence[Book], figures: Figures, at: datetime) -> Iterator[Judged]:
     for block in compile_plan(books):
         panel = Panel(block)
-        rows, slots, values = [], [], []
+        rows, days, values = [], [], []
         for index, target in enumerate(block.targets):
             for subject, offset in block.subject_index[index].items():
                 for end, value in figures.get((target.book, target.id, subject), {}).items():
                     rows.append(int(block.first_row[index]) + offset)
-                    slots.append(int(np.searchsorted(block.ends, np.datetime64(end))))
+                    days.append(np.datetime64(end))
                     values.append(value)
-        known = np.full(len(rows), PUBLISHED, dtype="datetime64[s]")
-        panel.put(np.array(rows, dtype=np.int64), np.array(slots, dtype=np.int64), np.array(values, float), known)
+        row, day, value = np.array(rows, np.int64), np.array(days, "datetime64[D]"), np.array(values, float)
+        now = day >= np.datetime64(f"{block.year}-01-01")
+        known = np.full(now.sum(), PUBLISHED, dtype="datetime64[s]")
+        panel.put(row[now], np.searchsorted(block.ends, day[now]), value[now], known)
+        panel.put_past(row, day, value)
         yield Judged(panel, judge(panel, at.astimezone(ZoneInfo(block.timezone)).date()))
 
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import metrics
 from monitor.metrics import Meters, chunks
-from rules.calendar import PUBLISHED
+from rules.calendar import PUBLISHED, Every, period_ends
 from rules.target import Book
 from tests.benchmarks.country import TARGETS, country
 from tests.builders import AT, a_snapshot, a_source
@@ -69,6 +69,20 @@ def test_figures_are_written_as_judged(book: Book) -> None:
     assert value(families, "duban_target_level", target="jobs") == 2
     assert value(families, "duban_target_level", target="growth") == 0
     assert value(families, "duban_target_data_age_seconds", target="jobs") == 7 * 86_400
+
+
+def test_the_landing_is_written_where_earlier_years_are_known(book: Book) -> None:
+    past = {
+        end.item(): 100.0 * month
+        for year in (2022, 2023, 2024)
+        for month, end in enumerate(period_ends(year, Every.MONTH), start=1)
+    }
+    figures = {("b", "jobs", ""): {**past, SEPTEMBER: 930.0}, ("b", "growth", ""): {SEPTEMBER: 6.2}}
+    families = parsed(exposition(a_snapshot(book, figures=figures), Meters()))
+    (chance,) = families["duban_target_probability_ratio"].samples
+    assert 0.5 < chance.value < 1
+    low, high = (value(families, f"duban_target_landing_{end}", target="jobs") for end in ("low", "high"))
+    assert 1200 < low < high
 
 
 def test_what_is_not_known_has_no_line_but_a_level(book: Book) -> None:

@@ -1,6 +1,6 @@
 """The main path on a real store: from figures in a file to messages in the outbox."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,8 @@ from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading
 from monitor.watch import Watch
 from monitor.wiring import Feed
+from rules.calendar import Every, period_ends
+from rules.past import YEARS
 from rules.verdict import REASONS, Reason
 from tests.rules.builders import a_book
 
@@ -98,6 +100,32 @@ def test_asking_again_stores_nothing_new(engine, book):
     assert pulled(engine, book, figure(500.0)).rows_new == 1
     again = pulled(engine, book, figure(500.0), at=AT + timedelta(minutes=10))
     assert (again.rows_new, again.rows_revised, again.rows_unchanged) == (0, 0, 1)
+
+
+def test_earlier_years_are_asked_for_once_a_day(engine, book):
+    source = Stated(figure(500.0))
+    for hours in (0, 1, 24):
+        pipeline.pull(engine, Feed(book, book.sources["filings"], source), AT + timedelta(hours=hours))
+    assert [query.first.year for query in source.asked] == [2025 - YEARS, 2025, 2025 - YEARS]
+    assert {query.last for query in source.asked} == {date(2025, 12, 31)}
+
+
+def test_earlier_years_in_the_store_draw_the_curve_and_the_landing(engine):
+    book = a_book({"source": "filings", "expect": "seasonal", "goal": "at least 100 个"}, sources=SOURCES)
+    past = [
+        figure(share * month / 12, period=end.item(), known_at=datetime(year + 1, 2, 1, tzinfo=UTC))
+        for year, share in ((2022, 80.0), (2023, 90.0), (2024, 100.0))
+        for month, end in enumerate(period_ends(year, Every.MONTH), start=1)
+    ]
+    watch, seen = Watch([book]), Watch([book])
+    seen.load(engine, AT)
+    pulled(engine, book, *past, figure(60.0))
+    watch.load(engine, AT)
+    ((panel, verdicts),) = [(one.panel, one.verdicts) for one in judged(engine, watch)[0]]
+    assert panel.expected[8, 0] == pytest.approx(75)
+    assert verdicts.probability[0] < 0.1
+    (again,) = judged(engine, seen)[0]
+    assert again.verdicts.probability[0] == verdicts.probability[0], "a running watch learns what a new one reads"
 
 
 def test_a_past_moment_sees_only_what_was_known_then(engine, book):

@@ -53,6 +53,44 @@ def test_the_gap_is_told_in_the_unit_and_direction_of_the_target(
     assert wording.gap(judged(figures, **target)) == words
 
 
+COURSE = {year: {month: 300.0 * month for month in range(1, 13)} for year in range(2020, 2025)}
+
+
+@pytest.mark.parametrize(
+    ("target", "figures", "past", "words"),
+    [
+        (JOBS, {9: 3400}, {}, "往年数据不足（完整的有0年），暂不预测"),
+        (JOBS, {9: 3400}, {2024: COURSE[2024]}, "往年数据不足（完整的有1年），暂不预测"),
+        (JOBS, {9: 2700}, COURSE, "预计全年达到3580—3620人（八成把握），完成目标的可能性不足1%"),
+        (
+            {"goal": "at least 3000 人"},
+            {9: 2700},
+            COURSE,
+            "预计全年达到3580—3620人（八成把握），完成目标的可能性超过99%",
+        ),
+        (JOBS, {12: 4400}, COURSE, ""),
+        ({"measure": "rank", "goal": "at most 3 位"}, {9: 5}, {}, ""),
+        ({**JOBS, "every": "year"}, {1: 4400}, {}, ""),
+    ],
+)
+def test_where_the_year_will_land_is_told_with_its_chance(target, figures, past, words) -> None:
+    at = "2026-01-20" if 12 in figures or target.get("every") == "year" else None
+    assert wording.outlook(judged(figures, at, past=past, **target)) == words
+
+
+def test_a_growth_rate_lands_at_a_rate() -> None:
+    past = {year: {1: 5.0, 2: 5.2 + year % 3 / 10, 3: 5.1, 4: 5.4 + year % 2 / 5} for year in range(2019, 2025)}
+    words = wording.outlook(judged({2: 5.0}, past=past, **{**GROWTH, "goal": "at least 5 %"}))
+    assert words.startswith("预计全年为")
+    assert "%（八成把握），完成目标的可能性" in words
+
+
+def test_a_curve_that_cannot_be_read_from_earlier_years_says_what_stands_in() -> None:
+    seasonal = {**JOBS, "expect": "seasonal"}
+    assert wording.curve(judged({9: 3400}, **seasonal)) == "按往年同期进度推进（往年数据不足，暂按时间均匀推进）"
+    assert wording.curve(judged({9: 3400}, past=COURSE, **seasonal)) == "按往年同期进度推进"
+
+
 def test_no_gap_is_told_where_nothing_is_known() -> None:
     assert wording.gap(judged({}, at="2025-02-01")) == ""
 
@@ -211,7 +249,7 @@ def test_a_level_without_a_threshold_says_so() -> None:
 )
 def test_a_curve_reads_as_a_plan(expect: str, words: str) -> None:
     target = a_target(expect=expect)
-    assert wording.curve(target.expect, target) == words
+    assert wording.shape(target.expect, target) == words
 
 
 @pytest.mark.parametrize(
@@ -235,7 +273,7 @@ def test_a_publication_rule_reads_as_a_deadline(rule: str, words: str) -> None:
 
 def test_the_curve_of_a_task_in_stages_is_its_stages() -> None:
     target = a_target(**STAGES)
-    assert wording.curve(target.expect, target) == "按阶段推进：2025年3月31日前签约、2025年6月30日前开工"
+    assert wording.shape(target.expect, target) == "按阶段推进：2025年3月31日前签约、2025年6月30日前开工"
 
 
 def test_a_milestone_is_due_on_its_own_day() -> None:

@@ -92,6 +92,19 @@ def test_links_lead_to_cards(plan: Snapshot) -> None:
     assert {link.removeprefix("#") for link in links} <= set(page.ids)
 
 
+def test_a_card_tells_where_the_year_will_land_and_draws_it() -> None:
+    book = a_book({"id": "jobs", "name": "就业", "goal": "at least 1200 人", "every": "quarter"})
+    past = {
+        end.item(): 300.0 * n
+        for year in (2022, 2023, 2024)
+        for n, end in enumerate(period_ends(year, Every.QUARTER), 1)
+    }
+    shown = card(render(a_snapshot(book, figures={("b", "jobs", ""): {**past, SEPTEMBER: 850.0}})), "b/jobs")
+    assert "预计全年达到" in shown
+    assert 'stroke="#b9a6d6"' in shown
+    assert "往年数据不足（完整的有0年），暂不预测" in card(render(red()), "b/jobs")
+
+
 def test_what_is_not_judged_is_never_green(plan: Snapshot) -> None:
     html = render(plan)
     assert "正常</b>" not in html
