@@ -55,11 +55,11 @@ def _season(share: Floats, spread: Floats) -> str:
     """A curve by months, and how much it differs from year to year."""
     months = np.arange(13) * 365 / 12
 
-    def line(done: Floats, *style: str) -> str:
-        return _line(np.interp(np.arange(366), months, np.concatenate([[0.0], done[:, 0]])), *style)
+    def days(done: Floats) -> Floats:
+        return np.interp(np.arange(366), months, np.concatenate([[0.0], done[:, 0]]))
 
-    margins = [line(share + sign * spread, "#9bc", "3 3") for sign in (-1, 1)] if np.isfinite(spread).all() else []
-    return "".join([*margins, line(share)])
+    margins = [share - spread, share + spread] if np.isfinite(spread).all() else []
+    return "".join([*(_line(days(margin), "#9bc", "3 3") for margin in margins), _line(days(share))])
 
 
 def _landing() -> str:
