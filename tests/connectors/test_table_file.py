@@ -1,5 +1,7 @@
 """The quirks of files that people type by hand."""
 
+import os
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,6 +22,12 @@ def read(path: Path, query: Query = YEAR, **options: object) -> Reading:
     return TableFile(TableFile.Options(path=path.name, **options), path.parent).fetch(query)
 
 
+def rested(path: Path) -> Path:
+    """The file as it is found an hour after somebody put it there."""
+    os.utime(path, (time.time() - 3600,) * 2)
+    return path
+
+
 def values(reading: Reading) -> list[float]:
     return reading.observations.value.tolist()
 
@@ -35,7 +43,7 @@ def csv(tmp_path: Path):
     def write(text: str, encoding: str = "utf-8", name: str = "表.csv") -> Path:
         path = tmp_path / name
         path.write_bytes(text.encode(encoding))
-        return path
+        return rested(path)
 
     return write
 
@@ -117,7 +125,7 @@ def test_a_folder_is_no_file(tmp_path):
 @pytest.mark.parametrize("name", ["坏.csv", "坏.xlsx"])
 def test_bytes_that_are_no_table_are_a_bad_answer(tmp_path, name, junk):
     (tmp_path / name).write_bytes(junk)
-    assert failure(tmp_path / name, **LONG).reason is Failure.BAD_ANSWER
+    assert failure(rested(tmp_path / name), **LONG).reason is Failure.BAD_ANSWER
 
 
 def test_a_quote_that_never_closes_does_not_swallow_the_table(csv):
@@ -176,10 +184,10 @@ def test_one_column_per_series_reads_as_one_figure_per_cell(csv):
         csv(text), columns={"period": "日期"}, values={"AQI": "空气质量指数", "PM2.5": "细颗粒物"}, unit="μg/m³"
     )
     assert found.observations[["series", "value", "cell"]].to_numpy().tolist() == [
-        ["空气质量指数", 93.5, "第2行"],
-        ["细颗粒物", 70.0, "第3行"],
+        ["空气质量指数", 93.5, "第2行B列"],
+        ["细颗粒物", 70.0, "第3行C列"],
     ]
-    assert [(refusal.cell, refusal.series) for refusal in found.refusals] == [("第3行", "空气质量指数")]
+    assert [(refusal.cell, refusal.series) for refusal in found.refusals] == [("第3行B列", "空气质量指数")]
 
 
 def test_cells_of_a_workbook_have_their_own_names(xlsx):
