@@ -72,7 +72,8 @@ class Figures:
         period = self._period()
         series = self._said("series")
         if series is not None and self._layout.to_date:
-            series = _since_january(series, period, self._layout.to_date)
+            named = [bool(self._layout.values.get(place, {}).get("series")) for place in self._places.tolist()]
+            series = _since_january(series, period, np.array(named, dtype=bool)[self._each], self._layout.to_date)
         if self._layout.dates:
             period = Column([period_until(one, self._layout.dates) for one in period.contents], period.codes)
         copies = len(self._places)
@@ -215,9 +216,10 @@ def _pairs(first: Column, second: Column, join: Callable[[Any, Any], Any]) -> Co
     return Column([join(first.contents[one], second.contents[two]) for one, two in found], codes)
 
 
-def _since_january(series: Column, period: Column, words: str) -> Column:
-    """Series over January to a month get another name: the month alone stands beside them."""
-    spans = Column([since_january(content) for content in period.contents], period.codes)
+def _since_january(series: Column, period: Column, named: Mask, words: str) -> Column:
+    """Series over January to a month get another name, unless ``named`` by the author: the month stands beside them."""
+    contents = [since_january(content) for content in period.contents]
+    spans = Column([*contents, False], np.where(named, len(contents), period.codes))
     return _pairs(series, spans, lambda name, span: f"{name}{words}" if span and _is_said(name) else name)
 
 

@@ -17,7 +17,8 @@ from connectors.table_layout import HEAD, Cell, Head, Header, Wanted, letter, ne
 from connectors.table_sheet import Table
 
 _ENCODINGS = ("utf-8-sig", "gb18030")
-_DELIMITERS = ("\t,", ",", ";", "\t")
+_DELIMITERS = (",", ";", "\t")
+_TAB_COMMA = "\t,"
 _ONE = "\x1f"  # stands for a delimiter of two characters, which the C parser does not read
 
 
@@ -33,7 +34,7 @@ class Text:
         """Raises ConnectorError (BAD_ANSWER) for bytes that are no text and quotes that do not close."""
         self._document = document
         utf8 = _utf8(data, (encoding,) if encoding else _ENCODINGS, document)
-        splits = [_split(utf8, one, document, wanted) for one in ([delimiter] if delimiter else _DELIMITERS)]
+        splits = [_split(utf8, one, document, wanted) for one in ([delimiter] if delimiter else _delimiters(utf8))]
         headers = [nearest_header(split.head, wanted, ()) for split in splits]
         self._split = min(zip(headers, splits, strict=True), key=lambda one: (len(one[0].missing), -one[0].width))[1]
         self.head: Head = self._split.head
@@ -81,6 +82,12 @@ class Text:
             torn=torn,
             place=place,
         )
+
+
+def _delimiters(utf8: bytes) -> Sequence[str]:
+    """What may part the cells: TAB and comma together where no TAB stands without a comma."""
+    both = utf8.count(_TAB_COMMA.encode())
+    return (_TAB_COMMA,) if both and both == utf8.count(b"\t") else _DELIMITERS
 
 
 class _Split(NamedTuple):
@@ -139,7 +146,9 @@ def _utf8(data: bytes, encodings: tuple[str, ...], document: str) -> bytes:
 
 def _column(cells: "pd.Series[str]") -> Column:
     categories = cells.astype("category").cat
-    return Column(list(categories.categories), categories.codes.to_numpy().astype(np.intp))
+    codes = categories.codes.to_numpy().astype(np.intp)
+    contents = [*categories.categories, ""]  # rows that end early have no cell here
+    return Column(contents, np.where(codes < 0, len(contents) - 1, codes))
 
 
 def _numbers_or_texts(cells: "pd.Series[float]") -> "NDArray[np.generic]":

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from alerts.notice import Notice, notice
 from alerts.routing import Contact, Route, routes
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
-from monitor import sieve
+from monitor import archive, sieve
 from monitor.clock import Clock
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
@@ -41,23 +42,30 @@ _AT_ONCE = 10
 """Letters a sender takes at a time: with every one of them timing out it still ends within its lease."""
 
 
-def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
+def asked(feed: Feed, at: datetime) -> Query:
+    """What a source is asked at ``at``: the figures of its book's year that targets read."""
+    book, source, _ = feed
+    series = {target.series for target in book.targets if target.source == source.name}
+    return Query(at, date(book.year, 1, 1), date(book.year, 12, 31), tuple(sorted(series)))
+
+
+def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:
     """Ask one source for the book's year and store what is new. Never raises for what a source does.
 
     1. The attempt is written down before the source is asked.
     2. What cannot be judged (a period that has not begun, a unit no target can read) or cannot be right (a sum that
        falls, 万 for 亿) is kept apart with its reason, until a person lets it through.
     3. Figures already known are left alone; a changed figure is stored beside the old one.
+
+    The files behind the answer are kept in the folder ``archived`` before any of it is stored.
     """
-    book, source, connector = feed
-    readers = [target for target in book.targets if target.source == source.name]
-    query = Query(
-        at, date(book.year, 1, 1), date(book.year, 12, 31), tuple(sorted({target.series for target in readers}))
-    )
+    _, source, connector = feed
     with engine.begin() as connection:
         pull_id = pulls.begin(connection, source.key, at)
     try:
-        answer = connector.fetch(query)
+        answer = connector.fetch(asked(feed, at))
+        if archived is not None:
+            archive.keep(archived, answer.originals)
     except ConnectorError as error:
         return _failed(engine, pull_id, error.reason, error.detail, at)
     except Exception as error:  # a third party's connector may do anything; the other sources must go on
