@@ -1,8 +1,9 @@
 """Files that people drop: which are there, and whether the one that is read is complete."""
 
-import glob
+import os
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,6 @@ from connectors.base import ConnectorError, Failure
 
 _FRESH = 60
 """Seconds after its last change in which a file that cannot be read is taken to be still on its way."""
-_PASSING = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp", "~")
 
 
 class Dropped(NamedTuple):
@@ -22,11 +22,11 @@ class Dropped(NamedTuple):
 
 def is_pattern(path: str) -> bool:
     """Whether ``path`` stands for several files."""
-    return glob.has_magic(path)
+    return bool({*"*?"} & {*path})
 
 
-def dropped(folder: Path, pattern: str) -> list[Path]:
-    """Files that match ``pattern``, the latest changed last. Locks (``~$``) and files on their way are passed over.
+def dropped(folder: Path, pattern: str, suffixes: Sequence[str]) -> list[Path]:
+    """Files that match ``pattern``, the latest changed last, but for Office's locks (``~$``) and other ``suffixes``.
 
     Raises ConnectorError (NOT_FOUND) where not even the folder is there.
     """
@@ -34,34 +34,29 @@ def dropped(folder: Path, pattern: str) -> list[Path]:
     if not is_pattern(str(Path(pattern).parent)) and not base.is_dir():
         raise ConnectorError(
             Failure.NOT_FOUND, f"{base}: 没有文件夹 (no such folder); 请建立该文件夹，或改 path", retryable=False
-        )
-    found = glob.glob(str(Path(glob.escape(str(folder))) / pattern), recursive=True)
+        ) from None
+    root = Path(pattern).anchor
     files = []
-    for name in found:
-        path = Path(name)
-        if path.name.startswith(("~$", ".")) or path.name.lower().endswith(_PASSING):
+    for path in (folder / root).glob(str(Path(pattern).relative_to(root))):
+        if path.name.startswith(("~$", ".")) or path.suffix.lower() not in suffixes:
             continue
         try:
             status = path.stat()
         except OSError:
             continue  # gone since
         if stat.S_ISREG(status.st_mode):
-            files.append((status.st_mtime_ns, name))
-    return [Path(name) for _, name in sorted(files)]
+            files.append((status.st_mtime_ns, path))
+    return [path for _, path in sorted(files)]
 
 
 def read(path: Path, most: int) -> Dropped:
-    """The bytes of ``path``, at most ``most``. Raises ConnectorError: NOT_FOUND, DENIED, UNREACHABLE, TOO_LARGE, INCOMPLETE."""
+    """The bytes of ``path``, at most ``most`` of them.
+
+    Raises ConnectorError: NOT_FOUND, DENIED, UNREACHABLE, TOO_LARGE, INCOMPLETE.
+    """
     try:
         before = path.stat()
-        if not stat.S_ISREG(before.st_mode):
-            raise IsADirectoryError
-        if before.st_size > most:
-            raise ConnectorError(
-                Failure.TOO_LARGE,
-                f"{path}: 有 {before.st_size / 2**20:.0f} MB，超过 {most >> 20} MB (too large); 请拆分文件，或加大 max_mb",
-                retryable=False,
-            )
+        _check(path, before, most)
         data = path.read_bytes()
         after = path.stat()
     except FileNotFoundError:
@@ -79,6 +74,17 @@ def read(path: Path, most: int) -> Dropped:
             raise incomplete(path)
         return Dropped(data, fresh)
     raise ConnectorError(reason, f"{path}: {words}; {cure}", retryable=reason is Failure.UNREACHABLE) from None
+
+
+def _check(path: Path, status: os.stat_result, most: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise IsADirectoryError
+    if status.st_size > most:
+        raise ConnectorError(
+            Failure.TOO_LARGE,
+            f"{path}: 有 {status.st_size / 2**20:.0f} MB，超过 {most >> 20} MB (too large); 请拆分文件，或加大 max_mb",
+            retryable=False,
+        )
 
 
 def incomplete(path: Path) -> ConnectorError:

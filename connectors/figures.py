@@ -6,8 +6,9 @@ together, and only cells that fail are looked at one by one.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Cells:
     numeric one (NaN: no figure). ``line`` orders the rows within the source,
     ``torn`` marks rows that do not fit their header, ``notes_below`` says that
     people write notes under such a source. ``place`` names the cells of a
-    field at the given rows. ``left_out`` counts figures that are not among them.
+    field at the given rows.
     """
 
     period: Column
@@ -79,7 +80,6 @@ class Cells:
     subject: Column | None = None
     unit: Column | None = None
     known: Column | None = None
-    left_out: Mapping[LeftOut, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class _Sieve:
         self._figures = figures
         self._refused: list[tuple[int, Refusal]] = []
         self.taken = ~figures.number.blank
-        self.left_out = Counter({LeftOut.BLANK: int(figures.number.blank.sum()), **cells.left_out})
+        self.left_out = Counter({LeftOut.BLANK: int(figures.number.blank.sum())})
 
     def leave_out(self, rows: Mask, why: LeftOut) -> None:
         """Drop rows that hold no figure, or none that was asked for, and count them."""
@@ -139,8 +139,15 @@ class _Sieve:
         return tuple(refusal for _, refusal in sorted(self._refused, key=lambda found: found[0]))
 
 
-def reading(cells: Cells, constants: Constants, query: Query, document: str, digest: str) -> Reading:
-    """Parse ``cells`` and answer ``query`` with them.
+def reading(
+    cells: Cells,
+    constants: Constants,
+    query: Query,
+    document: str,
+    digest: str,
+    left_out: Mapping[LeftOut, int] = MappingProxyType({}),
+) -> Reading:
+    """Parse ``cells`` and answer ``query`` with them. ``left_out`` counts figures that are not among them.
 
     Left out and counted: blank figures, notes under the table, periods outside
     the query, figures published after ``query.at``, and a figure that the
@@ -162,7 +169,9 @@ def reading(cells: Cells, constants: Constants, query: Query, document: str, dig
         sieve.refuse(_empty(figures.series), Refused.UNKNOWN_SERIES, "series", cells.series.words)
     if cells.subject is not None:
         sieve.refuse(_empty(figures.subject), Refused.WRONG_DIMENSION, "subject", cells.subject.words)
-    sieve.refuse(_formulas(cells.value, figures.number.bad), Refused.NO_RESULT, "value", lambda row: str(cells.value[row]))
+    sieve.refuse(
+        _formulas(cells.value, figures.number.bad), Refused.NO_RESULT, "value", lambda row: str(cells.value[row])
+    )
     sieve.refuse(figures.number.bad, Refused.NOT_A_NUMBER, "value", lambda row: str(cells.value[row]))
     _refuse_conflicts(sieve, cells, figures)
     rows = np.flatnonzero(sieve.taken)
@@ -178,8 +187,8 @@ def reading(cells: Cells, constants: Constants, query: Query, document: str, dig
         "cell": pd.array(cells.place("value", rows), dtype="str"),
     }
     observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
-    left_out = {why: count for why, count in sieve.left_out.items() if count}
-    return Reading(observations, sieve.refusals(), document, digest, left_out)
+    counts = {why: count for why, count in (sieve.left_out + Counter(left_out)).items() if count}
+    return Reading(observations, sieve.refusals(), document, digest, counts)
 
 
 def _parsed(cells: Cells, constants: Constants) -> _Figures:

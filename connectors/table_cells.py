@@ -28,7 +28,7 @@ _YEAR = re.compile(r"(?:19|20|21)\d\d")
 class Layout:
     """What an author says of a table beyond the names of its columns.
 
-    ``across``: header row by field; ``above``: cell by field; ``values``: what is said of a column of figures alone,
+    ``across``: header row by field; ``above``: cell by field; ``alone``: what is said of a column of figures alone,
     by its place; ``fill``: fields whose blank cells repeat the one above; ``skip``: labels of rows that are left out;
     ``dates``: what a date stands for (month, ...); ``to_date``: what a series is called over January to a month;
     ``unit``: the unit where the table states none.
@@ -36,7 +36,7 @@ class Layout:
 
     across: Mapping[str, int] = field(default_factory=dict)
     above: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    alone: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     fill: Sequence[str] = ()
     skip: Sequence[str] = ()
     dates: str | None = None
@@ -45,7 +45,10 @@ class Layout:
 
 
 class Figures:
-    """The columns of figures at ``places``, with their labels at ``fields``, below ``header``."""
+    """The columns of figures at ``places``, with their labels at ``fields``, below ``header``.
+
+    ``left_out`` counts the figures that are set aside by their rows.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class Figures:
         self._stand, self._places = fields, np.array(places, dtype=np.intp)
         self._table = table
         labels = {name: _filled(column) if name in layout.fill else column for name, column in table.fields.items()}
-        self._kept, self._left_out = self._rows_kept(labels)
+        self._kept, self.left_out = self._rows_kept(labels)
         self._labels = {name: Column(column.contents, column.codes[self._kept]) for name, column in labels.items()}
         self._line = table.line[self._kept]
         self._each = np.repeat(np.arange(len(places)), len(self._line))
@@ -72,7 +75,7 @@ class Figures:
         period = self._period()
         series = self._said("series")
         if series is not None and self._layout.to_date:
-            named = [bool(self._layout.values.get(place, {}).get("series")) for place in self._places.tolist()]
+            named = [bool(self._layout.alone.get(place, {}).get("series")) for place in self._places.tolist()]
             series = _since_january(series, period, np.array(named, dtype=bool)[self._each], self._layout.to_date)
         if self._layout.dates:
             period = Column([period_until(one, self._layout.dates) for one in period.contents], period.codes)
@@ -88,13 +91,12 @@ class Figures:
             subject=self._said("subject"),
             unit=self._unit(series, values),
             known=self._said("known"),
-            left_out=self._left_out,
         )
 
     def _said(self, name: str) -> Column | None:
         """The field of each figure: as said of its column alone, by its row, by its column, above the table."""
         layout, layers = self._layout, []
-        own = [layout.values.get(place, {}).get(name, "") for place in self._places.tolist()]
+        own = [layout.alone.get(place, {}).get(name, "") for place in self._places.tolist()]
         if any(own):
             layers.append(Column(own, self._each))
         if name in self._labels:
@@ -104,7 +106,7 @@ class Figures:
             level = self._header.levels[layout.across[name] - self._header.first]
             contents = [level[place] if place < len(level) else "" for place in self._places.tolist()]
             layers.append(Column(contents, self._each))
-        if name in layout.above:
+        if name in layout.above and name != "unit":
             text = str(at(self._head, layout.above[name]).content(name))
             layers.append(Column([_stated(text, name)], self._all))
         return _first_said(layers)
@@ -131,6 +133,8 @@ class Figures:
         return _first_said([layer for layer in layers if layer is not None and any(map(_is_said, layer.contents))])
 
     def _unit_above(self) -> str:
+        if "unit" in self._layout.above:
+            return _stated(str(at(self._head, self._layout.above["unit"]).content("unit")), "unit")
         cells = (cell for line, row in self._head if line <= self._header.last for cell in row)
         found = {unit_line(cell.value) for cell in cells if isinstance(cell.value, str)} - {""}
         if len(found) > 1:
@@ -139,7 +143,7 @@ class Figures:
                 f"表上写了几个计量单位: {'、'.join(sorted(found))} (ambiguous unit); 请用 above: {{unit: B2}} 指明所在单元格",
                 retryable=False,
             )
-        return "" if "unit" in self._layout.above else "".join(found)
+        return "".join(found)
 
     def _percent(self, values: NDArray[Any]) -> Mask:
         """Cells that state % themselves: by their format, or as typed."""
@@ -165,8 +169,8 @@ class Figures:
         if "period" not in labels:
             notes = self._notes(labels) & ~skipped
         left_out: Counter[LeftOut] = Counter()
-        for column in self._table.figures:
-            said = ~numbers(column).blank
+        for figures in self._table.figures:
+            said = ~numbers(figures).blank
             left_out[LeftOut.SKIPPED] += int((said & skipped).sum())
             left_out[LeftOut.NOTE] += int((said & notes).sum())
         return ~(skipped | notes), left_out
@@ -175,8 +179,8 @@ class Figures:
         """Below the last number: the first row that begins as notes do, and all under it."""
         lines = np.arange(len(self._table.line))
         number = np.zeros(len(lines), dtype=bool)
-        for column in self._table.figures:
-            read = numbers(column)
+        for figures in self._table.figures:
+            read = numbers(figures)
             number |= ~read.blank & ~read.bad
         begins = np.zeros(len(lines), dtype=bool)
         for column in labels.values():

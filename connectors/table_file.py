@@ -1,6 +1,7 @@
 """The source kind ``table_file``: CSV, TSV, TXT, XLSX or XLS files, described by a short mapping of their layout."""
 
 import codecs
+import fnmatch
 import hashlib
 import re
 from collections import Counter
@@ -74,7 +75,7 @@ class TableOptions(Constants):
     @field_validator("path")
     @classmethod
     def _path_is_a_table(cls, path: str) -> str:
-        if Path(path).suffix.lower() not in _TEXTS + _SHEETS:
+        if not fnmatch.filter(_TEXTS + _SHEETS, Path(path).suffix.lower()):
             raise ValueError(f"不会读 {path} (unknown suffix): 请用 {'、'.join(_TEXTS + _SHEETS)}")
         return path
 
@@ -92,41 +93,53 @@ class TableOptions(Constants):
     def _header_is_rows(cls, header: int | str | None) -> int | str | None:
         found = _HEADER.fullmatch("0" if header is None else str(header))
         if not found or not int(found[1]) <= int(found[2] or found[1]) <= HEAD:
-            raise ValueError(f"看不懂 header: {header} (bad header rows); 请写前 {HEAD} 行内的行号，如 3、2-4，没有表头写 0")
+            raise ValueError(
+                f"看不懂 header: {header} (bad header rows); 请写前 {HEAD} 行内的行号，如 3、2-4，没有表头写 0"
+            )
         return header
 
     @model_validator(mode="after")
-    def _each_field_has_one_source(self) -> Self:
+    def _the_value_has_one_source(self) -> Self:
         if self.columns.value is not None and (self.values or self.across):
             raise ValueError("columns.value 与 values、across 不能并用 (given twice): 一行一个数值用前者")
         if self.columns.value is None and not (self.values or self.across):
+            raise ValueError("数值列须用 columns.value、values 或 across 之一指明 (no source of the value)")
+        return self
+
+    @model_validator(mode="after")
+    def _each_field_has_one_source(self) -> Self:
+        stated = {name: self._sources(name) for name in FIELDS}
+        twice = [name for name, sources in stated.items() if sources > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} 既是常量又有来源，或有几个来源 (given twice): 请只留一个")
+        alone = {
+            name for name in FIELDS if self.values and all(getattr(one, name, "") for one in self._said().values())
+        }
+        if bool(stated["series"]) == ("series" in alone) and not (self.across and stated["series"]):
             raise ValueError(
-                "数值列须用 columns.value、values 或 across 指明 (no source of the value); 一行一个数值用 columns.value"
+                "序列名须有且只有一个来源 (exactly one source of the series): 常量 series、series 列、across 或 values"
             )
-        for name in FIELDS:
-            constant = name != "period" and getattr(self, name) is not None
-            places = [getattr(self.columns, name) is not None, name in self.across, name in self.above]
-            if sum([constant, *places]) > 1:
-                raise ValueError(f"{name} 既是常量又有来源，或有几个来源 (given twice): 请只留一个")
-            named = bool(self.values) and all(getattr(said, name, "") for said in self._said().values())
-            if name == "series" and not (constant or any(places) or named):
-                raise ValueError(
-                    "序列名须有且只有一个来源 (exactly one source of the series): 常量 series、series 列、across 或 values"
-                )
-            if name == "series" and named and not self.across and (constant or any(places)):
-                raise ValueError("序列名须有且只有一个来源 (exactly one source of the series): values 已给出序列名")
-            if name == "period" and not (any(places) or named):
-                raise ValueError("期间须有来源 (no source of the period): columns、across、above 或 values 里的 period")
+        if not (stated["period"] or "period" in alone):
+            raise ValueError("期间须有来源 (no source of the period): columns、across、above 或 values 里的 period")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_and_columns_agree(self) -> Self:
         unknown = [name for name in self.fill if getattr(self.columns, name) is None]
         if unknown:
             raise ValueError(f"fill 里的 {'、'.join(unknown)} 不是列 (not a column): 只能写 columns 里的字段")
         rows = self._rows()
+        if rows is None and not self._titles():
+            raise ValueError("只用列号时须写 header (header rows needed): 表头所在行，没有表头写 0")
         outside = [row for row in self.across.values() if rows and not rows[0] <= row <= rows[1]]
         if outside:
             raise ValueError(f"across 的第{outside[0]}行不在表头之内 (outside the header): 请改 header 或行号")
-        if rows is None and not self._titles():
-            raise ValueError("只用列号时须写 header (header rows needed): 表头所在行，没有表头写 0")
         return self
+
+    def _sources(self, name: str) -> int:
+        """How many places state the field."""
+        constant = name != "period" and getattr(self, name) is not None
+        return sum([constant, getattr(self.columns, name) is not None, name in self.across, name in self.above])
 
     def _said(self) -> dict[str, Said]:
         return {name: Said(series=said) if isinstance(said, str) else said for name, said in self.values.items()}
@@ -143,19 +156,22 @@ class TableOptions(Constants):
             return (1, 0) if last == 0 else (first, last)
         return (min(self.across.values()), max(self.across.values())) if self.across else None
 
+    def _across(self) -> dict[str, int]:
+        return {str(name): row for name, row in self.across.items()}
+
     def wanted(self) -> Wanted:
         """The columns to look for."""
         fields = {name: title for name, title in self.columns if title is not None and name != "value"}
         values = [self.columns.value] if self.columns.value is not None else list(self.values)
-        return Wanted(fields, values, self.across, self._rows())
+        return Wanted(fields, values, self._across(), self._rows())
 
     def layout(self, header: Header) -> Layout:
         """How the table lies under its header."""
         said = {header.find(name)[0]: dict(one) for name, one in self._said().items()}
         return Layout(
-            across=dict(self.across),
-            above=dict(self.above),
-            values=said,
+            across=self._across(),
+            above={str(name): cell for name, cell in self.above.items()},
+            alone=said,
             fill=self.fill,
             skip=self.skip,
             dates=self.dates,
@@ -182,7 +198,7 @@ class TableFile:
         if not is_pattern(path):
             return self._read(self._folder / path, path, query)
         readings, failures = [], []
-        for file in dropped(self._folder, path):
+        for file in dropped(self._folder, path, _TEXTS + _SHEETS):
             try:
                 readings.append(self._read(file, file.name, query))
             except ConnectorError as error:
@@ -218,13 +234,15 @@ class TableFile:
             width = max(header.width, *(len(cells) for line, cells in sheet.head if line > header.last), 0)
             places = [place for place in range(width) if place not in {*fields.values(), *skipped}]
         else:
-            places = [header.find(name)[0] for name in wanted.values]
+            places = [header.find(name)[0] for name in wanted.figures]
         table = sheet.table(header, fields, places)
-        cells = Figures(table, sheet.head, header, fields, places, options.layout(header)).cells()
+        figures = Figures(table, sheet.head, header, fields, places, options.layout(header))
         asked = {*fields.values(), *places}
         return replace(
-            reading(cells, options, query, document, digest),
-            unread=tuple(header.title(place) for place, titles in enumerate(header.paths) if titles and place not in asked),
+            reading(figures.cells(), options, query, document, digest, figures.left_out),
+            unread=tuple(
+                header.title(place) for place, titles in enumerate(header.paths) if titles and place not in asked
+            ),
             originals=(Original(document, digest, path),),
         )
 
@@ -241,9 +259,9 @@ class TableFile:
 
 def _together(readings: Sequence[Reading], broken: Sequence[Refusal], document: str) -> Reading:
     """Several files as one answer: of figures that state the same thing that of the latest file stays."""
-    tables = [
-        one.observations.assign(cell=one.document + " " + one.observations["cell"]) for one in readings
-    ] or [frame([])]
+    tables = [one.observations.assign(cell=one.document + " " + one.observations["cell"]) for one in readings] or [
+        frame([])
+    ]
     table = pd.concat(tables, ignore_index=True)
     older = table.duplicated(["series", "subject", "period", "known_at"], keep="last").to_numpy()
     left_out = sum((Counter(one.left_out) for one in readings), Counter())
@@ -254,7 +272,10 @@ def _together(readings: Sequence[Reading], broken: Sequence[Refusal], document: 
     digest = hashlib.sha256(listed).hexdigest()
     return Reading(
         table[~older].reset_index(drop=True),
-        (*(replace(refusal, cell=f"{one.document} {refusal.cell}") for one in readings for refusal in one.refusals), *broken),
+        (
+            *(replace(refusal, cell=f"{one.document} {refusal.cell}") for one in readings for refusal in one.refusals),
+            *broken,
+        ),
         document,
         digest,
         dict(left_out),

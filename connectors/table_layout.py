@@ -62,13 +62,13 @@ class Wanted:
     """
 
     columns: Mapping[str, str]
-    values: Sequence[str]
+    figures: Sequence[str]
     across: Mapping[str, int]
     header: tuple[int, int] | None
 
     def names(self) -> list[str]:
         """Every column that must be there."""
-        return [*self.columns.values(), *self.values]
+        return [*self.columns.values(), *self.figures]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import os
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import xlrd
@@ -21,7 +22,7 @@ def xls(data: bytes, document: str, sheet: str | None) -> Sheet:
     """The sheet (default: the first). Raises ConnectorError: MISCONFIGURED, BAD_ANSWER."""
     broken = broken_workbook(document)
     try:
-        with open(os.devnull, "w") as silent:
+        with Path(os.devnull).open("w") as silent:
             book = xlrd.open_workbook(file_contents=data, formatting_info=True, on_demand=True, logfile=silent)
         name = chosen(book.sheet_names(), sheet, document)
         page = book.sheet_by_name(name)

@@ -30,7 +30,8 @@ def unit_line(text: str) -> str:
 
 def is_unit_line(text: str) -> bool:
     """Whether a cell states the unit of the table and nothing else."""
-    return bool(found := _LINE.search(_plain(text))) and found.start() == 0
+    found = _LINE.search(_plain(text))
+    return found is not None and found.start() == 0
 
 
 def _named(unit: str) -> str:

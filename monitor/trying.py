@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connectors.base import ConnectorError
-from connectors.observation import Reading, Refusal
+from connectors.observation import Query, Reading, Refusal
 from monitor import sieve
 from monitor.app import InForce
 from monitor.clock import Clock, parse_moment
@@ -21,6 +21,7 @@ class Trial(NamedTuple):
     """One answer of a source: what would be taken, what would be refused before the store is looked at."""
 
     feed: Feed
+    query: Query
     answer: Reading
     taken: pd.DataFrame
     refused: list[Refusal]
@@ -39,11 +40,12 @@ def tried(force: InForce, name: str, at: str | None) -> Trial:
         )
     moment = _moment(at, force.settings.clock, feed)
     try:
-        answer = feed.connector.fetch(asked(feed, moment))
+        query = asked(feed, moment)
+        answer = feed.connector.fetch(query)
     except ConnectorError as error:
         raise Invalid([f"{feed.source.key}: {error.detail} ({error.reason})"]) from None
     taken, unreadable = sieve.readable(feed, answer, frozenset(), moment)
-    return Trial(feed, answer, taken, [*answer.refusals, *unreadable])
+    return Trial(feed, query, answer, taken, [*answer.refusals, *unreadable])
 
 
 def facts(trial: Trial) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def _plain(content: Any) -> str:
 
 def _unasked(trial: Trial) -> list[str]:
     """Series that no target of the book reads."""
-    wanted = asked(trial.feed, datetime.min).series
+    wanted = trial.query.series
     return sorted(set(trial.taken["series"].unique()) - set(wanted))
 
 

@@ -41,8 +41,7 @@ MAPPINGS = {
         "sheet": "消费（没有1-2月）",
         "values": {"月度社会消费品零售总额（亿元）": "社零", "服务业生产指数(当月同比增速%)": "服务业"},
     },
-    "money": MONTHLY
-    | {"sheet": "M2", "values": {"货币和准货币(M2)/数量(亿元)": "M2", "货币(M1)/同比增长": "M1增速"}},
+    "money": MONTHLY | {"sheet": "M2", "values": {"货币和准货币(M2)/数量(亿元)": "M2", "货币(M1)/同比增长": "M1增速"}},
     "pmi": MONTHLY | {"sheet": "PMI", "columns": {"period": "A列"}, "values": {"PMI": "PMI", "生产": "生产"}},
     "prices": MONTHLY | {"sheet": "工业品出厂价格指数(PPI)", "values": {"当月": "PPI", "当月同比增长": "PPI增速"}},
     "loans": MONTHLY
@@ -116,7 +115,13 @@ def read(folder):
     return reading
 
 
-FINANCING, FAI, RETAIL, LOANS, IP = "社会融资规模增量统计", "固投月度增长", "消费（没有1-2月）", "新增信贷数据（亿元）", "工业增加值增长（没有一月）"
+FINANCING, FAI, RETAIL, LOANS, IP = (
+    "社会融资规模增量统计",
+    "固投月度增长",
+    "消费（没有1-2月）",
+    "新增信贷数据（亿元）",
+    "工业增加值增长（没有一月）",
+)
 GDP = "Gross Domestic Product, Accumulated (100 million yuan)"
 
 
@@ -202,6 +207,12 @@ def test_a_month_and_the_year_to_date_are_not_mixed(folder):
 def test_a_title_that_is_no_period_is_refused_unless_it_is_skipped_or_explained(folder):
     said = {"2025/累计比去年同期±％/进出口": {"series": "进出口增速", "period": "1—11月"}}
     found = TableFile(TableFile.Options(**TRADE, values=said), folder).fetch(ALL)
-    assert {refusal.text for refusal in found.refusals} == {"2025年出口", "2025年进口", "2024年进出口", "2024年出口", "2024年进口"}
+    assert {refusal.text for refusal in found.refusals} == {
+        "2025年出口",
+        "2025年进口",
+        "2024年进出口",
+        "2024年出口",
+        "2024年进口",
+    }
     growth = found.observations.set_index("cell").loc["出口!H6"]
     assert (growth.series, growth.value, growth.unit) == ("进出口增速", 3.6, "%")
