@@ -70,7 +70,11 @@ class TableOptions(Constants):
     )
     delimiter: str | None = Field(default=None, min_length=1, max_length=2, description="default: , ; TAB or TAB+comma")
     encoding: str | None = Field(default=None, description="default: utf-8-sig, then gb18030")
-    max_mb: int = Field(default=300, ge=1, description="the size of a file, and of what a workbook unpacks to")
+    max_mb: int = Field(
+        default=200,
+        ge=1,
+        description="megabytes of a file, and of what a workbook unpacks to; reading takes four times that",
+    )
 
     @field_validator("path")
     @classmethod

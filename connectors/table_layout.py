@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -144,7 +144,8 @@ def nearest_header(head: Head, wanted: Wanted, merged: Sequence[Merged]) -> Head
         return _header(head, *wanted.header, names, merged)
     nearest = Header(1, 1, (), tuple(names))
     merged = [area for area in merged if area.top <= HEAD]
-    for height in _HEIGHTS:
+    titles = {_key(_title(cell)) for _, cells in head for cell in cells}
+    for height in _HEIGHTS if all(_possible(name, titles) for name in names) else _HEIGHTS[:1]:
         for line, _ in head:
             header = _header(head, line, line + height - 1, names, merged)
             if not header.missing:
@@ -152,6 +153,12 @@ def nearest_header(head: Head, wanted: Wanted, merged: Sequence[Merged]) -> Head
             if (len(header.missing), -header.width) < (len(nearest.missing), -nearest.width):
                 nearest = header
     return nearest
+
+
+def _possible(name: str, titles: Set[str]) -> bool:
+    """Whether some cell may be the lowest title of the column ``name``."""
+    parts = _key(name).split("/")
+    return bool(_LETTERS.fullmatch(name)) or any("/".join(parts[cut:]) in titles for cut in range(len(parts)))
 
 
 def _header(head: Head, first: int, last: int, names: Sequence[str], merged: Sequence[Merged]) -> Header:

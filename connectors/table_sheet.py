@@ -1,6 +1,7 @@
 """Reads one sheet of a workbook by columns: XLSX in a stream, numbers and dates as the sheet shows them."""
 
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -29,7 +30,7 @@ _NOT_SHOWN = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')  # parts of a number format t
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^<>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
 _CHUNK = 1 << 20
 _BROKEN = (
-    BadZipFile, InvalidFileException, ParseError, DefusedXmlException, KeyError, ValueError, TypeError, IndexError,
+    BadZipFile, zlib.error, InvalidFileException, ParseError, DefusedXmlException, KeyError, ValueError, TypeError, IndexError,
     AttributeError, OSError, EOFError, NotImplementedError,
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Workbooks that mean harm, or were never computed; XLS beside XLSX."""
 
+import random
 import re
 import tracemalloc
 import zipfile
@@ -200,3 +201,13 @@ def test_what_a_file_is_decides_how_it_is_read_not_its_name(tmp_path, old_workbo
     assert failure(rested(tmp_path / "坏.xls")).reason is Failure.BAD_ANSWER
     (tmp_path / "网页.xls").write_bytes(b"<html><table></table></html>")
     assert failure(rested(tmp_path / "网页.xls")).reason is Failure.BAD_ANSWER
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damaged_bytes_are_a_bad_answer_and_never_a_crash(tmp_path, seed):
+    path = workbook(tmp_path, [ROWS[0], *([f"2025-{1 + row % 12:02}", row] for row in range(200))])
+    data, chance = bytearray(path.read_bytes()), random.Random(seed)
+    for _ in range(40):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    path.write_bytes(data)
+    assert failure(rested(path)).reason is Failure.BAD_ANSWER
