@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -155,7 +155,7 @@ def nearest_header(head: Head, wanted: Wanted, merged: Sequence[Merged]) -> Head
     return nearest
 
 
-def _possible(name: str, titles: Set[str]) -> bool:
+def _possible(name: str, titles: set[str]) -> bool:
     """Whether some cell may be the lowest title of the column ``name``."""
     parts = _key(name).split("/")
     return bool(_LETTERS.fullmatch(name)) or any("/".join(parts[cut:]) in titles for cut in range(len(parts)))

@@ -29,6 +29,7 @@ Row: TypeAlias = tuple[int, dict[int, Cell]]
 _NOT_SHOWN = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')  # parts of a number format that are no digits and no dates
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^<>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
 _CHUNK = 1 << 20
+_MOST_MERGED = 100_000
 _BROKEN = (
     BadZipFile, zlib.error, InvalidFileException, ParseError, DefusedXmlException, KeyError, ValueError, TypeError, IndexError,
     AttributeError, OSError, EOFError, NotImplementedError,
@@ -121,7 +122,7 @@ def xlsx(data: bytes, document: str, sheet: str | None, most: int) -> Sheet:
         book = load_workbook(BytesIO(data), read_only=True, data_only=True)
         names = [one.title for one in book.worksheets]
         name = chosen(names, sheet, document)
-        return Sheet(name, _rows(book, book[name]), _merged(book[name]), broken)
+        return Sheet(name, _rows(book, book[name]), _merged(book[name], document), broken)
     except _BROKEN:
         raise broken from None
 
@@ -196,7 +197,7 @@ def _number_format(book: Any, style: int) -> str:
     return str(BUILTIN_FORMATS.get(number) or (book._number_formats[number - 164] if number >= 164 else "General"))  # noqa: SLF001
 
 
-def _merged(sheet: Any) -> list[Merged]:
+def _merged(sheet: Any, document: str) -> list[Merged]:
     """Merged cells stand behind the rows of a sheet, but are needed to read its header."""
     found: list[Merged] = []
     with sheet._get_source() as source:  # noqa: SLF001
@@ -208,6 +209,12 @@ def _merged(sheet: Any) -> list[Merged]:
                 left, top, right, bottom = range_boundaries(match[1].decode())
                 found.append(Merged(top, left - 1, bottom, right - 1))
                 end = match.end()
+            if len(found) > _MOST_MERGED:
+                raise ConnectorError(
+                    Failure.TOO_LARGE,
+                    f"{document} 合并单元格多于 {_MOST_MERGED} 处 (too many merged cells); 请取消合并",
+                    retryable=False,
+                )
             kept = text[max(end, len(text) - 256) :]
     return found
 

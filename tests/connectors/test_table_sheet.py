@@ -211,3 +211,11 @@ def test_damaged_bytes_are_a_bad_answer_and_never_a_crash(tmp_path, seed):
         data[chance.randrange(len(data))] = chance.randrange(256)
     path.write_bytes(data)
     assert failure(rested(path)).reason is Failure.BAD_ANSWER
+
+
+def test_merged_cells_without_end_are_refused(tmp_path):
+    merged = b"<mergeCells>" + b'<mergeCell ref="A5:A6"/>' * 100_001 + b"</mergeCells>"
+    path = rewritten(
+        workbook(tmp_path, ROWS), SHEET, lambda sheet: sheet.replace(b"</sheetData>", b"</sheetData>" + merged)
+    )
+    assert failure(path).reason is Failure.TOO_LARGE
