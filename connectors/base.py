@@ -25,6 +25,7 @@ class Failure(StrEnum):
     BAD_ANSWER = "bad_answer"
     TOO_LARGE = "too_large"
     MISCONFIGURED = "misconfigured"
+    INCOMPLETE = "incomplete"
     INTERNAL = "internal"
 
 

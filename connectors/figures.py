@@ -4,9 +4,11 @@ Works in columns: each distinct text is parsed once, numbers are parsed
 together, and only cells that fail are looked at one by one.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from connectors.fields import Constants
 from connectors.number import Numbers, numbers
-from connectors.observation import COLUMNS, Query, Reading, Refusal, Refused
+from connectors.observation import COLUMNS, LeftOut, Query, Reading, Refusal, Refused
 from connectors.period import moment, period_end
 
 Rows = NDArray[np.intp]
@@ -114,9 +116,11 @@ class _Sieve:
         self._figures = figures
         self._refused: list[tuple[int, Refusal]] = []
         self.taken = ~figures.number.blank
+        self.left_out = Counter({LeftOut.BLANK: int(figures.number.blank.sum())})
 
-    def leave_out(self, rows: Mask) -> None:
-        """Drop rows that hold no figure, or none that was asked for."""
+    def leave_out(self, rows: Mask, why: LeftOut) -> None:
+        """Drop rows that hold no figure, or none that was asked for, and count them."""
+        self.left_out[why] += int((rows & self.taken).sum())
         self.taken &= ~rows
 
     def refuse(self, rows: Mask, reason: Refused, field: str, words: Callable[[int], str]) -> None:
@@ -135,28 +139,39 @@ class _Sieve:
         return tuple(refusal for _, refusal in sorted(self._refused, key=lambda found: found[0]))
 
 
-def reading(cells: Cells, constants: Constants, query: Query, document: str, digest: str) -> Reading:
-    """Parse ``cells`` and answer ``query`` with them.
+def reading(
+    cells: Cells,
+    constants: Constants,
+    query: Query,
+    document: str,
+    digest: str,
+    left_out: Mapping[LeftOut, int] = MappingProxyType({}),
+) -> Reading:
+    """Parse ``cells`` and answer ``query`` with them. ``left_out`` counts figures that are not among them.
 
-    Left out without a word: blank figures, notes under the table, periods
-    outside the query, figures published after ``query.at``, and a figure that
-    the document repeats. Everything else is an observation or a refusal.
+    Left out and counted: blank figures, notes under the table, periods outside
+    the query, figures published after ``query.at``, and a figure that the
+    document repeats. Everything else is an observation or a refusal.
     """
     figures = _parsed(cells, constants)
     period, known = figures.period.each, figures.known.each
     sieve = _Sieve(cells, figures)
     if cells.notes_below:
-        sieve.leave_out(_notes(cells, figures))
+        sieve.leave_out(_notes(cells, figures), LeftOut.NOTE)
     sieve.refuse(figures.period.bad, Refused.BAD_PERIOD, "period", cells.period.words)
-    sieve.leave_out((period < np.datetime64(query.first, "s")) | (period > np.datetime64(query.last, "s")))
+    outside = (period < np.datetime64(query.first, "s")) | (period > np.datetime64(query.last, "s"))
+    sieve.leave_out(outside, LeftOut.OUTSIDE)
     if cells.known is not None:
         sieve.refuse(figures.known.bad, Refused.BAD_DATE, "known", cells.known.words)
-    sieve.leave_out(known > _utc(query.at))
+    sieve.leave_out(known > _utc(query.at), LeftOut.UNPUBLISHED)
     sieve.refuse(cells.torn, Refused.TORN_ROW, "value", lambda row: str(cells.value[row]))
     if cells.series is not None:
         sieve.refuse(_empty(figures.series), Refused.UNKNOWN_SERIES, "series", cells.series.words)
     if cells.subject is not None:
         sieve.refuse(_empty(figures.subject), Refused.WRONG_DIMENSION, "subject", cells.subject.words)
+    sieve.refuse(
+        _formulas(cells.value, figures.number.bad), Refused.NO_RESULT, "value", lambda row: str(cells.value[row])
+    )
     sieve.refuse(figures.number.bad, Refused.NOT_A_NUMBER, "value", lambda row: str(cells.value[row]))
     _refuse_conflicts(sieve, cells, figures)
     rows = np.flatnonzero(sieve.taken)
@@ -172,7 +187,8 @@ def reading(cells: Cells, constants: Constants, query: Query, document: str, dig
         "cell": pd.array(cells.place("value", rows), dtype="str"),
     }
     observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
-    return Reading(observations, sieve.refusals(), document, digest)
+    counts = {why: count for why, count in (sieve.left_out + Counter(left_out)).items() if count}
+    return Reading(observations, sieve.refusals(), document, digest, counts)
 
 
 def _parsed(cells: Cells, constants: Constants) -> _Figures:
@@ -230,6 +246,14 @@ def _notes(cells: Cells, figures: _Figures) -> Mask:
     return np.asarray(figures.period.bad & figures.number.bad & (cells.line > in_table.max()))
 
 
+def _formulas(values: NDArray[Any], bad: Mask) -> Mask:
+    """Cells that hold a formula and no result of it."""
+    formulas = np.zeros(len(bad), dtype=bool)
+    rows = np.flatnonzero(bad)
+    formulas[rows] = [str(values[row]).startswith("=") for row in rows.tolist()]
+    return formulas
+
+
 def _empty(names: Column) -> Mask:
     return np.array([name == "" for name in names.contents], dtype=bool)[names.codes]
 
@@ -254,7 +278,7 @@ def _refuse_conflicts(sieve: _Sieve, cells: Cells, figures: _Figures) -> None:
         return f"{_figure(figures, row)} ≠ {_figure(figures, before)} ({place})"
 
     sieve.refuse(later & differs, Refused.CONFLICT, "value", words)
-    sieve.leave_out(later)
+    sieve.leave_out(later, LeftOut.REPEATED)
 
 
 def _same_figure(figures: _Figures) -> NDArray[np.int64]:

@@ -6,10 +6,11 @@ September, of the third quarter and of January to September all end on
 30 September, and a figure is judged at the end of its own period.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -62,6 +63,8 @@ class Refused(StrEnum):
     WRONG_DIMENSION = "wrong_dimension"
     TORN_ROW = "torn_row"
     CONFLICT = "conflict"
+    NO_RESULT = "no_result"
+    BROKEN_FILE = "broken_file"
     UNKNOWN_SUBJECT = "unknown_subject"
     OUT_OF_RANGE = "out_of_range"
     WRONG_SCALE = "wrong_scale"
@@ -89,6 +92,8 @@ _WORDS = {
     Refused.WRONG_DIMENSION: ("计量单位或对象与目标不符", "请核对"),
     Refused.TORN_ROW: ("行列错位", "请检查是否多了分隔符"),
     Refused.CONFLICT: ("同一数据前后不一", "请只留一个"),
+    Refused.NO_RESULT: ("公式无结果", "请用 Excel 打开后保存，或填写数值"),
+    Refused.BROKEN_FILE: ("文件读不出", "请按所说改正后重新放入"),
     Refused.UNKNOWN_SUBJECT: ("目标册中没有这一对象", "请核对名称，或在对象表中补列"),
     Refused.OUT_OF_RANGE: ("超出可能的范围", "请核对数值，确属无误的请放行"),
     Refused.WRONG_SCALE: ("疑为万、亿错位", "请核对计量单位，确属无误的请放行"),
@@ -118,6 +123,42 @@ class Refusal:
         return f"{document} {self.cell}：“{self.text}”{self.reason.said}，{self.reason.cure} ({self.reason})"
 
 
+class LeftOut(StrEnum):
+    """Why a cell that was read is neither a figure nor refused."""
+
+    BLANK = "blank"
+    NOTE = "note"
+    SKIPPED = "skipped"
+    OUTSIDE = "outside"
+    UNPUBLISHED = "unpublished"
+    REPEATED = "repeated"
+    SUPERSEDED = "superseded"
+
+    @property
+    def said(self) -> str:
+        """The same in Chinese."""
+        return _LEFT_OUT[self]
+
+
+_LEFT_OUT = {
+    LeftOut.BLANK: "无数据",
+    LeftOut.NOTE: "表下注释",
+    LeftOut.SKIPPED: "按 skip 略去",
+    LeftOut.OUTSIDE: "不在所问期间",
+    LeftOut.UNPUBLISHED: "尚未公布",
+    LeftOut.REPEATED: "重复",
+    LeftOut.SUPERSEDED: "已由较新的文件更新",
+}
+
+
+class Original(NamedTuple):
+    """A file as it was read: its name, its SHA-256, and where it lies, or its bytes."""
+
+    name: str
+    digest: str
+    content: Path | bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The answer of one source to one query.
@@ -125,13 +166,18 @@ class Reading:
     ``observations`` has the columns ``COLUMNS``: str, str, datetime64 (midnight
     of the period's last day), float64, str, datetime64 UTC (NaT where the
     source does not say), str. ``document`` names the file or address read,
-    ``digest`` is the SHA-256 of its bytes.
+    ``digest`` is the SHA-256 of its bytes. ``left_out`` counts figures that
+    are neither observations nor refused; ``unread`` names what the source
+    holds and nobody asked for; ``originals`` are the files behind it all.
     """
 
     observations: pd.DataFrame
     refusals: tuple[Refusal, ...]
     document: str
     digest: str
+    left_out: Mapping[LeftOut, int] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    originals: tuple[Original, ...] = ()
 
 
 def refuse(rows: pd.DataFrame, reasons: Iterable[Refused]) -> list[Refusal]:

@@ -18,6 +18,10 @@ _QUARTERS = {"一": 1, "二": 2, "三": 3, "四": 4, "1": 1, "2": 2, "3": 3, "4"
 _SERIALS = range(32874, 73051)  # Excel's day numbers of 1990-01-01 to 2099-12-31
 _SERIAL_ZERO = date(1899, 12, 30)
 
+_SINCE_JANUARY = re.compile(
+    r"(?<![\d-])0?1月?-(?:[2-9]|1[0-2])(?!\d)|前[一二三四\d]|1-[2-4]季|一-[二三四]季|上半年|累计"
+)
+
 _YEAR = r"(?P<year>(?:19|20|21)\d\d)"
 _CLOCK = r"(?P<clock>[T ]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?)?"
 _DAYS = tuple(
@@ -98,6 +102,49 @@ def period_end(text: str | date | float, year: int | None = None) -> date:
     if re.fullmatch(rf"{_YEAR}\.1", words):
         raise ValueError(f"“{text}”可能是1月，也可能是10月 (ambiguous month): 请写成 {words[:4]}-01 或 {words[:4]}-10")
     raise ValueError(f"看不懂期间“{text}” (bad period): {_CURE}")
+
+
+def in_year(text: str | date | float, year: str | float, title: str = "") -> str | date | float:
+    """``text`` with its year, where a column of years stands beside one of months; as it is where it names one.
+
+    A bare number is a month or a quarter if the ``title`` of its column says so.
+    """
+    words = str(text) if isinstance(text, str) else ""
+    if isinstance(text, int | float) and text in range(1, 13):
+        words = f"{int(text)}{'月' if '月' in title else '季度' if '季' in title else ''}"
+    elif words.strip().isdecimal():
+        words = f"{words.strip()}{'月' if '月' in title else '季度' if '季' in title else ''}"
+    if not words or re.match(r"\s*(?:19|20|21)\d\d", words):
+        return text
+    return f"{_plain_number(year) if isinstance(year, int | float) else year.strip().removesuffix('年')}年{words}"
+
+
+def period_until(text: str | date | float, kind: str) -> str | date | float:
+    """A day as the month, quarter or year (``kind``) that it stands for; what is no period as it is."""
+    try:
+        day = period_end(text)
+    except ValueError:
+        return text
+    months = {"month": 1, "quarter": 3, "year": 12}[kind]
+    month = -(-day.month // months) * months
+    return date(day.year, month, monthrange(day.year, month)[1])
+
+
+def since_january(text: str | date | float) -> bool:
+    """Whether the words say that a figure runs from January on: ``1—10月``, ``前三季度``, ``上半年``, ``累计``."""
+    return isinstance(text, str) and bool(_SINCE_JANUARY.search(_tidy(text)))
+
+
+def period_in(text: str) -> str:
+    """The longest period that names its year in a title such as ``2025年1—10月主要指标``; ``text`` where there is none."""
+    for found in re.finditer(r"(?:19|20|21)\d\d", text):
+        for end in range(len(text), found.end(), -1):
+            try:
+                period_end(text[found.start() : end])
+            except ValueError:
+                continue
+            return text[found.start() : end]
+    return text
 
 
 def moment(text: str | date | float, zone: tzinfo) -> datetime | None:

@@ -1,39 +1,85 @@
-"""The source kind ``table_file``: a CSV, TSV, TXT or XLSX file, described by a short mapping of its columns."""
+"""The source kind ``table_file``: CSV, TSV, TXT, XLSX or XLS files, described by a short mapping of their layout."""
 
 import codecs
+import fnmatch
 import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+import pandas as pd
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
-from connectors.base import ConnectorError, Failure
-from connectors.fields import Constants, Fields
+from connectors.base import ConnectorError, Failure, Options
+from connectors.drop_folder import dropped, incomplete, is_pattern, read
+from connectors.fields import Constants
 from connectors.figures import reading
-from connectors.observation import Query, Reading
-from connectors.table_layout import Wanted
-from connectors.table_sheet import sheet_cells
-from connectors.table_text import text_cells
+from connectors.observation import LeftOut, Original, Query, Reading, Refusal, Refused, frame
+from connectors.table_cells import FIELDS, Figures, Layout
+from connectors.table_layout import HEAD, Header, Wanted, find_header
+from connectors.table_sheet import Sheet, broken_workbook, xlsx
+from connectors.table_text import Text
+from connectors.table_xls import xls
 
 _TEXTS = (".csv", ".tsv", ".txt")
-_SHEETS = (".xlsx",)
+_SHEETS = (".xlsx", ".xlsm", ".xls")
+_HEADER = re.compile(r"(\d+)(?:-(\d+))?")
+Name = Literal["series", "subject", "unit", "known", "period", "year"]
+CellName = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}[1-9]\d*$")]
+
+
+class Columns(Options):
+    """The column in which each field of a figure stands: its header, ``上级/下级``, or ``C列``."""
+
+    value: str | None = None
+    series: str | None = None
+    subject: str | None = None
+    unit: str | None = None
+    known: str | None = None
+    period: str | None = None
+    year: str | None = None
+
+
+class Said(Options):
+    """What is said of one column of figures alone."""
+
+    series: str = ""
+    subject: str = ""
+    unit: str = ""
+    period: str = ""
 
 
 class TableOptions(Constants):
-    """A table, long (``columns.value``) or with one column per series (``values``: column header -> series)."""
+    """A table: long (``columns.value``), one column per series (``values``), or with fields in header rows (``across``)."""
 
-    path: str = Field(description="the file, relative to the configuration")
-    columns: Fields = Field(description="field -> column header")
-    values: dict[str, str] = Field(default={}, description="column header -> series")
-    sheet: str | None = Field(default=None, description="XLSX: the sheet; default: the first")
-    header: int | None = Field(default=None, ge=1, description="row of the header; default: first with all columns")
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="default: one of , ; TAB")
+    path: str = Field(description="the file, relative to the configuration, or a pattern such as files/*.xlsx")
+    columns: Columns = Field(default=Columns(), description="field -> column")
+    values: dict[str, str | Said] = Field(default={}, description="column -> series, or all that is said of it")
+    across: dict[Name, Annotated[int, Field(ge=1)]] = Field(default={}, description="field -> row of the header")
+    above: dict[Name, CellName] = Field(default={}, description="field -> cell above the table")
+    fill: list[Name] = Field(default=[], description="columns whose blank cells repeat the one above")
+    skip: list[str] = Field(default=[], description="columns (with across) and labels of rows that are left out")
+    dates: Literal["month", "quarter", "year"] | None = Field(default=None, description="what a date stands for")
+    to_date: str | None = Field(default=None, description="added to a series over January to a month")
+    sheet: str | None = Field(default=None, description="workbook: the sheet; default: the first")
+    header: int | str | None = Field(
+        default=None, description="rows of the header (2, 2-3; 0: none); default: the first that holds all columns"
+    )
+    delimiter: str | None = Field(default=None, min_length=1, max_length=2, description="default: , ; TAB or TAB+comma")
     encoding: str | None = Field(default=None, description="default: utf-8-sig, then gb18030")
+    max_mb: int = Field(
+        default=200,
+        ge=1,
+        description="megabytes of a file, and of what a workbook unpacks to; reading takes four times that",
+    )
 
     @field_validator("path")
     @classmethod
     def _path_is_a_table(cls, path: str) -> str:
-        if Path(path).suffix.lower() not in _TEXTS + _SHEETS:
+        if not fnmatch.filter(_TEXTS + _SHEETS, Path(path).suffix.lower()):
             raise ValueError(f"不会读 {path} (unknown suffix): 请用 {'、'.join(_TEXTS + _SHEETS)}")
         return path
 
@@ -46,55 +92,197 @@ class TableOptions(Constants):
             raise ValueError(f"没有编码 {encoding} (unknown encoding): 如 utf-8、gb18030") from None
         return encoding
 
+    @field_validator("header")
+    @classmethod
+    def _header_is_rows(cls, header: int | str | None) -> int | str | None:
+        found = _HEADER.fullmatch("0" if header is None else str(header))
+        if not found or not int(found[1]) <= int(found[2] or found[1]) <= HEAD:
+            raise ValueError(
+                f"看不懂 header: {header} (bad header rows); 请写前 {HEAD} 行内的行号，如 3、2-4，没有表头写 0"
+            )
+        return header
+
     @model_validator(mode="after")
-    def _one_source_per_field(self) -> Self:
-        if (self.columns.value is None) != bool(self.values):
-            raise ValueError("数值列须用 columns.value 或 values 之一指明 (exactly one source of the value)")
-        return self.agree_with(self.columns, named_elsewhere=bool(self.values))
+    def _the_value_has_one_source(self) -> Self:
+        if self.columns.value is not None and (self.values or self.across):
+            raise ValueError("columns.value 与 values、across 不能并用 (given twice): 一行一个数值用前者")
+        if self.columns.value is None and not (self.values or self.across):
+            raise ValueError("数值列须用 columns.value、values 或 across 之一指明 (no source of the value)")
+        return self
+
+    @model_validator(mode="after")
+    def _each_field_has_one_source(self) -> Self:
+        stated = {name: self._sources(name) for name in FIELDS}
+        twice = [name for name, sources in stated.items() if sources > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} 既是常量又有来源，或有几个来源 (given twice): 请只留一个")
+        alone = {
+            name for name in FIELDS if self.values and all(getattr(one, name, "") for one in self._said().values())
+        }
+        if bool(stated["series"]) == ("series" in alone) and not (self.across and stated["series"]):
+            raise ValueError(
+                "序列名须有且只有一个来源 (exactly one source of the series): 常量 series、series 列、across 或 values"
+            )
+        if not (stated["period"] or "period" in alone):
+            raise ValueError("期间须有来源 (no source of the period): columns、across、above 或 values 里的 period")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_and_columns_agree(self) -> Self:
+        unknown = [name for name in self.fill if getattr(self.columns, name) is None]
+        if unknown:
+            raise ValueError(f"fill 里的 {'、'.join(unknown)} 不是列 (not a column): 只能写 columns 里的字段")
+        rows = self._rows()
+        if rows is None and not self._titles():
+            raise ValueError("只用列号时须写 header (header rows needed): 表头所在行，没有表头写 0")
+        outside = [row for row in self.across.values() if rows and not rows[0] <= row <= rows[1]]
+        if outside:
+            raise ValueError(f"across 的第{outside[0]}行不在表头之内 (outside the header): 请改 header 或行号")
+        return self
+
+    def _sources(self, name: str) -> int:
+        """How many places state the field."""
+        constant = name != "period" and getattr(self, name) is not None
+        return sum([constant, getattr(self.columns, name) is not None, name in self.across, name in self.above])
+
+    def _said(self) -> dict[str, Said]:
+        return {name: Said(series=said) if isinstance(said, str) else said for name, said in self.values.items()}
+
+    def _titles(self) -> list[str]:
+        names = [*(name for _, name in self.columns if name), *self.values]
+        return [name for name in names if not re.fullmatch(r"[A-Za-z]{1,3}列", name)]
+
+    def _rows(self) -> tuple[int, int] | None:
+        if self.header is not None:
+            found = _HEADER.fullmatch(str(self.header))
+            assert found
+            first, last = int(found[1]), int(found[2] or found[1])
+            return (1, 0) if last == 0 else (first, last)
+        return (min(self.across.values()), max(self.across.values())) if self.across else None
+
+    def _across(self) -> dict[str, int]:
+        return {str(name): row for name, row in self.across.items()}
 
     def wanted(self) -> Wanted:
         """The columns to look for."""
-        fields = {field: title for field, title in self.columns.mapped().items() if field != "value"}
-        return Wanted(fields, self.values if self.columns.value is None else {self.columns.value: None})
+        fields = {name: title for name, title in self.columns if title is not None and name != "value"}
+        values = [self.columns.value] if self.columns.value is not None else list(self.values)
+        return Wanted(fields, values, self._across(), self._rows())
+
+    def layout(self, header: Header) -> Layout:
+        """How the table lies under its header."""
+        said = {header.find(name)[0]: dict(one) for name, one in self._said().items()}
+        return Layout(
+            across=self._across(),
+            above={str(name): cell for name, cell in self.above.items()},
+            alone=said,
+            fill=self.fill,
+            skip=self.skip,
+            dates=self.dates,
+            to_date=self.to_date,
+            unit=self.unit or "",
+        )
 
 
 class TableFile:
-    """Reads the file anew at each fetch. ``Reading.digest`` is the SHA-256 of the file."""
+    """Reads the file, or all files of a pattern, anew at each fetch.
+
+    ``Reading.digest`` is the SHA-256 of the file, or of the list of all files with theirs.
+    """
 
     Options: ClassVar[type[BaseModel]] = TableOptions
 
     def __init__(self, options: TableOptions, folder: Path) -> None:
         self._options = options
-        self._path = folder / options.path
+        self._folder = folder
 
     def fetch(self, query: Query) -> Reading:
-        """The figures of the file. ConnectorError: NOT_FOUND, DENIED, UNREACHABLE, MISCONFIGURED or BAD_ANSWER."""
-        options, document = self._options, self._options.path
-        data = self._bytes()
-        if self._path.suffix.lower() in _SHEETS:
-            cells = sheet_cells(data, options.wanted(), document, header=options.header, sheet=options.sheet)
-        else:
-            cells = text_cells(
-                data,
-                options.wanted(),
-                document,
-                header=options.header,
-                delimiter=options.delimiter,
-                encoding=options.encoding,
-            )
-        return reading(cells, options, query, document, hashlib.sha256(data).hexdigest())
+        """The figures. ConnectorError: NOT_FOUND, DENIED, UNREACHABLE, MISCONFIGURED, BAD_ANSWER, TOO_LARGE, INCOMPLETE."""
+        path = self._options.path
+        if not is_pattern(path):
+            return self._read(self._folder / path, path, query)
+        readings, failures = [], []
+        for file in dropped(self._folder, path, _TEXTS + _SHEETS):
+            try:
+                readings.append(self._read(file, file.name, query))
+            except ConnectorError as error:
+                if error.reason is Failure.INCOMPLETE:
+                    continue
+                failures.append((file.name, error))
+        if failures and not readings:
+            raise failures[0][1]
+        broken = [Refusal(name, Refused.BROKEN_FILE, error.detail) for name, error in failures]
+        return _together(readings, broken, path)
 
-    def _bytes(self) -> bytes:
+    def _read(self, path: Path, document: str, query: Query) -> Reading:
+        options = self._options
+        data, fresh = read(path, options.max_mb << 20)
         try:
-            return self._path.read_bytes()
-        except FileNotFoundError:
-            reason, words, cure = Failure.NOT_FOUND, "没有文件 (no such file)", "请放入该文件，或改 path"
-        except (IsADirectoryError, NotADirectoryError):
-            reason, words, cure = Failure.NOT_FOUND, "不是文件 (not a file)", "请在 path 里写文件名"
-        except PermissionError:
-            reason, words, cure = Failure.DENIED, "不许读取 (permission denied)", "请给运行用户读权限"
-        except OSError as error:
-            reason, words, cure = Failure.UNREACHABLE, f"读不出 ({error.strerror})", "请检查磁盘或共享目录"
-        raise ConnectorError(
-            reason, f"{self._path}: {words}; {cure}", retryable=reason is Failure.UNREACHABLE
-        ) from None
+            answer = self._figures(data, path, document, query)
+        except ConnectorError as error:
+            if fresh and error.reason is Failure.BAD_ANSWER:
+                raise incomplete(path) from None
+            raise
+        if fresh and path.suffix.lower() in _TEXTS and not data.endswith((b"\n", b"\r", b"\n\0", b"\r\0")):
+            raise incomplete(path)  # the last figure may lack its last digits
+        return answer
+
+    def _figures(self, data: bytes, path: Path, document: str, query: Query) -> Reading:
+        options, wanted, digest = self._options, self._options.wanted(), hashlib.sha256(data).hexdigest()
+        sheet = self._sheet(data, wanted, document)
+        where = f"{document} {sheet.name}".strip()
+        header = find_header(sheet.head, wanted, sheet.merged, where)
+        fields = {name: header.find(title)[0] for name, title in wanted.columns.items()}
+        skipped = {place for name in options.skip for place in header.under(name)}
+        if options.across:
+            width = max(header.width, *(len(cells) for line, cells in sheet.head if line > header.last), 0)
+            places = [place for place in range(width) if place not in {*fields.values(), *skipped}]
+        else:
+            places = [header.find(name)[0] for name in wanted.figures]
+        table = sheet.table(header, fields, places)
+        figures = Figures(table, sheet.head, header, fields, places, options.layout(header))
+        asked = {*fields.values(), *places}
+        return replace(
+            reading(figures.cells(), options, query, document, digest, figures.left_out),
+            unread=tuple(
+                header.title(place) for place, titles in enumerate(header.paths) if titles and place not in asked
+            ),
+            originals=(Original(document, digest, path),),
+        )
+
+    def _sheet(self, data: bytes, wanted: Wanted, document: str) -> Sheet | Text:
+        options = self._options
+        if data.startswith(b"PK"):
+            return xlsx(data, document, options.sheet, options.max_mb << 20)
+        if data.startswith(b"\xd0\xcf\x11\xe0"):
+            return xls(data, document, options.sheet)
+        if Path(document).suffix.lower() in _SHEETS:
+            raise broken_workbook(document)
+        return Text(data, wanted, document, delimiter=options.delimiter, encoding=options.encoding)
+
+
+def _together(readings: Sequence[Reading], broken: Sequence[Refusal], document: str) -> Reading:
+    """Several files as one answer: of figures that state the same thing that of the latest file stays."""
+    tables = [one.observations.assign(cell=one.document + " " + one.observations["cell"]) for one in readings] or [
+        frame([])
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    older = table.duplicated(["series", "subject", "period", "known_at"], keep="last").to_numpy()
+    left_out = sum((Counter(one.left_out) for one in readings), Counter())
+    if older.any():
+        left_out[LeftOut.SUPERSEDED] = int(older.sum())
+    originals = [original for one in readings for original in one.originals]
+    listed = "".join(f"{one.digest}  {one.name}\n" for one in originals).encode()
+    digest = hashlib.sha256(listed).hexdigest()
+    return Reading(
+        table[~older].reset_index(drop=True),
+        (
+            *(replace(refusal, cell=f"{one.document} {refusal.cell}") for one in readings for refusal in one.refusals),
+            *broken,
+        ),
+        document,
+        digest,
+        dict(left_out),
+        tuple(dict.fromkeys(name for one in readings for name in one.unread)),
+        (*originals, Original("files.txt", digest, listed)),
+    )

@@ -1,42 +1,130 @@
-"""Reads the wanted columns of a CSV, TSV or TXT file."""
+"""Reads CSV, TSV and TXT files by columns."""
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO, StringIO
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from connectors.base import ConnectorError, Failure
-from connectors.figures import Cells, Column, Rows
+from connectors.figures import Column, Rows
 from connectors.number import MISSING
-from connectors.table_layout import Header, Table, Wanted, cells_of, complete, find_header
+from connectors.table_layout import HEAD, Cell, Head, Header, Wanted, letter, nearest_header
+from connectors.table_sheet import Table
 
 _ENCODINGS = ("utf-8-sig", "gb18030")
 _DELIMITERS = (",", ";", "\t")
+_TAB_COMMA = "\t,"
+_ONE = "\x1f"  # stands for a delimiter of two characters, which the C parser does not read
 
 
-def text_cells(
-    data: bytes, wanted: Wanted, document: str, *, header: int | None, delimiter: str | None, encoding: str | None
-) -> Cells:
-    """The wanted cells of ``data``, each called 第N行 by its line in the file.
+class Text:
+    """A text file, split by the delimiter under which most of what is wanted is found. ``torn`` rows exist here."""
 
-    Raises ConnectorError: MISCONFIGURED for a column that is not there,
-    BAD_ANSWER for bytes that are no text and quotes that do not close.
-    """
-    text = _utf8(data, (encoding,) if encoding else _ENCODINGS, document)
+    name = ""
+    merged = ()
+
+    def __init__(
+        self, data: bytes, wanted: Wanted, document: str, *, delimiter: str | None, encoding: str | None
+    ) -> None:
+        """Raises ConnectorError (BAD_ANSWER) for bytes that are no text and quotes that do not close."""
+        self._document = document
+        utf8 = _utf8(data, (encoding,) if encoding else _ENCODINGS, document)
+        splits = [_split(utf8, one, document, wanted) for one in ([delimiter] if delimiter else _delimiters(utf8))]
+        headers = [nearest_header(split.head, wanted, ()) for split in splits]
+        self._split = min(zip(headers, splits, strict=True), key=lambda one: (len(one[0].missing), -one[0].width))[1]
+        self.head: Head = self._split.head
+
+    def table(self, header: Header, fields: dict[str, int], figures: Sequence[int]) -> Table:
+        """The columns below ``header`` by the C parser: fields as categories, values as numbers where all are."""
+        try:
+            return self._table(header, fields, figures)
+        except (csv.Error, pd.errors.ParserError) as error:
+            raise _broken(self._document, error) from None
+
+    def _table(self, header: Header, fields: dict[str, int], figures: Sequence[int]) -> Table:
+        _, ends, utf8, delimiter = self._split
+        above = sum(line <= header.last for line, _ in self.head)
+        body = utf8[ends[above - 1] if above else 0 :]
+        written = max((len(cells) for line, cells in self.head if line >= header.first), default=0)
+        width = max(header.width or written, *fields.values(), *figures, 0)
+        beyond = [str(place) for place in range(width, max(width, written) + 1)]
+        labels, values = {str(place) for place in fields.values()}, [str(place) for place in figures]
+        titles = delimiter.join(str(place) for place in range(max(width, written) + 1))
+        frame = pd.read_csv(
+            BytesIO(titles.encode() + b"\n" + body),
+            sep=delimiter,
+            usecols=sorted({*labels, *values, *beyond}),
+            dtype=dict.fromkeys({*labels, *beyond} - {*values}, "category"),
+            keep_default_na=False,
+            na_values={place: list(MISSING) for place in values},
+            skip_blank_lines=False,
+            low_memory=False,
+        )
+        torn = np.zeros(len(frame), dtype=bool)
+        for column in (_column(frame[place]) for place in beyond):
+            torn |= np.array([content.strip() != "" for content in column.contents], dtype=bool)[column.codes]
+        started = self.head[above - 1][0] if above else 0
+
+        def place(positions: Rows, lines: NDArray[np.int64]) -> list[str]:
+            if len(figures) == 1:
+                return [f"第{line}行" for line in lines.tolist()]
+            return [f"第{line}行{letter(at)}列" for at, line in zip(positions.tolist(), lines.tolist(), strict=True)]
+
+        return Table(
+            fields={field: _column(frame[str(place)]) for field, place in fields.items()},
+            figures=[_numbers_or_texts(frame[at]) for at in values],
+            line=started + _lines(body, len(frame), delimiter),
+            torn=torn,
+            place=place,
+        )
+
+
+def _delimiters(utf8: bytes) -> Sequence[str]:
+    """What may part the cells: TAB and comma together where no TAB stands without a comma."""
+    both = utf8.count(_TAB_COMMA.encode())
+    return (_TAB_COMMA,) if both and both == utf8.count(b"\t") else _DELIMITERS
+
+
+class _Split(NamedTuple):
+    """The first rows, the offset behind each, the text and its delimiter."""
+
+    head: Head
+    ends: list[int]
+    utf8: bytes
+    delimiter: str
+
+
+def _split(utf8: bytes, delimiter: str, document: str, wanted: Wanted) -> _Split:
+    if len(delimiter) > 1:
+        utf8, delimiter = utf8.replace(delimiter.encode(), _ONE.encode()), _ONE
+    read, head, ends = 0, [], []
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        while read < len(utf8):
+            start, read = read, utf8.find(b"\n", read) + 1 or len(utf8)
+            yield utf8[start:read].decode()
+
+    reader = csv.reader(lines(), delimiter=delimiter)
     try:
-        candidates = [_split(text, wanted, one, header) for one in ([delimiter] if delimiter else _DELIMITERS)]
-        found, mark, body = min(candidates, key=lambda one: (len(one[0].missing), -one[0].width))
-        return cells_of(_table(body, complete(found, document), mark, wanted), found, wanted)
-    except (csv.Error, pd.errors.ParserError) as error:
-        raise ConnectorError(
-            Failure.BAD_ANSWER,
-            f"{document} 不是完好的表格 (broken table): {error}；请检查引号是否成对",
-            retryable=False,
-        ) from None
+        for row in reader:
+            head.append((reader.line_num, [Cell(text) for text in row]))
+            ends.append(read)
+            if len(head) >= max(HEAD, wanted.header[1] if wanted.header else 0):
+                break
+    except csv.Error as error:
+        raise _broken(document, error) from None
+    return _Split(head, ends, utf8, delimiter)
+
+
+def _broken(document: str, error: Exception) -> ConnectorError:
+    words = f"{document} 不是完好的表格 (broken table): {error}；请检查引号是否成对"
+    return ConnectorError(Failure.BAD_ANSWER, words, retryable=False)
 
 
 def _utf8(data: bytes, encodings: tuple[str, ...], document: str) -> bytes:
@@ -56,52 +144,11 @@ def _utf8(data: bytes, encodings: tuple[str, ...], document: str) -> bytes:
     )
 
 
-def _split(text: bytes, wanted: Wanted, delimiter: str, at: int | None) -> tuple[Header, str, bytes]:
-    """The header under this delimiter, the delimiter, and the text below the header."""
-    read = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal read
-        while read < len(text):
-            start, read = read, text.find(b"\n", read) + 1 or len(text)
-            yield text[start:read].decode()
-
-    reader = csv.reader(lines(), delimiter=delimiter)
-    header = find_header(((reader.line_num, row) for row in reader), wanted.headers(), at)
-    return header, delimiter, b"" if header.missing else text[read:]
-
-
-def _table(body: bytes, header: Header, delimiter: str, wanted: Wanted) -> Table:
-    """Columns by the C parser: fields as categories (each distinct text once), values as numbers where all are."""
-    fields = {field: str(header.positions[title]) for field, title in wanted.fields.items()}
-    values = [str(header.positions[title]) for title in wanted.figures]
-    beyond = [str(place) for place in range(header.width, len(header.titles) + 1)]
-    titles = delimiter.join(str(place) for place in range(len(header.titles) + 1))
-    frame = pd.read_csv(
-        BytesIO(titles.encode() + b"\n" + body),
-        sep=delimiter,
-        usecols=sorted({*fields.values(), *values, *beyond}),
-        dtype=dict.fromkeys({*fields.values(), *beyond} - {*values}, "category"),
-        keep_default_na=False,
-        na_values={place: list(MISSING) for place in values},
-        skip_blank_lines=False,
-        low_memory=False,
-    )
-    torn = np.zeros(len(frame), dtype=bool)
-    for column in (_column(frame[place]) for place in beyond):
-        torn |= np.array([content.strip() != "" for content in column.contents], dtype=bool)[column.codes]
-    return Table(
-        fields={field: _column(frame[place]) for field, place in fields.items()},
-        figures=[_numbers_or_texts(frame[place]) for place in values],
-        line=header.line + _lines(body, len(frame), delimiter),
-        torn=torn,
-        place=_line_names,
-    )
-
-
 def _column(cells: "pd.Series[str]") -> Column:
     categories = cells.astype("category").cat
-    return Column(list(categories.categories), categories.codes.to_numpy().astype(np.intp))
+    codes = categories.codes.to_numpy().astype(np.intp)
+    contents = [*categories.categories, ""]  # rows that end early have no cell here
+    return Column(contents, np.where(codes < 0, len(contents) - 1, codes))
 
 
 def _numbers_or_texts(cells: "pd.Series[float]") -> "NDArray[np.generic]":
@@ -119,7 +166,3 @@ def _lines(body: bytes, rows: int, delimiter: str) -> NDArray[np.int64]:
     if len(ends) != rows + 1:
         raise csv.Error("quotes do not close")
     return np.array(ends[:-1], dtype=np.int64) + 1
-
-
-def _line_names(_positions: Rows, lines: NDArray[np.int64]) -> list[str]:
-    return [f"第{line}行" for line in lines.tolist()]

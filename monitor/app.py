@@ -88,7 +88,7 @@ class Daemon:
 
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
-        result = pipeline.pull(self.engine, feed, self.clock.now())
+        result = pipeline.pull(self.engine, feed, self.clock.now(), self.force.settings.archive)
         self.meters.pulls.labels(source=feed.source.key, outcome=result.reason or result.outcome).inc()
         return result
 

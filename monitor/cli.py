@@ -24,6 +24,8 @@ db = typer.Typer(help="数据库。", no_args_is_help=True)
 app.add_typer(db, name="db")
 quarantine = typer.Typer(help="核验未通过、暂存待核的数据。", invoke_without_command=True)
 app.add_typer(quarantine, name="quarantine")
+connector = typer.Typer(help="数据来源。", no_args_is_help=True)
+app.add_typer(connector, name="connector")
 bench = typer.Typer(help="量度。", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
@@ -220,6 +222,25 @@ def dismiss(number: Number, who: By, note: Note, config: Config = None) -> None:
 
     row = decide(_settings(config), decision, number, who, note)
     print(f"已驳回第{number}号：{_refused_text(row)}")
+
+
+@connector.command("try")
+def try_source(
+    source: Annotated[str, typer.Argument(help="来源，写作 册号/来源名，如 national-2025/filings")],
+    config: Config = None,
+    at: At = None,
+    limit: Annotated[int, typer.Option("--limit", help="最多列出多少行，0 为全部；计数不受影响")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """试读一个来源：逐格列出读到的数值、拒收的数据与改正办法；不入库、不判定。"""
+    from monitor.trying import facts, show, tried
+
+    book, _, name = source.partition("/")
+    trial = tried(_read(config, book), name, at)
+    if as_json:
+        print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
+    else:
+        show(trial, limit)
 
 
 @bench.command()

@@ -66,6 +66,9 @@ class Settings(Strict):
         "127.0.0.1:8000", description="address of the page, the metrics and the API"
     )
     cycle: Annotated[int, Ge(1)] = Field(15, description="seconds between judging cycles; news is judged at once")
+    archive: Path | None = Field(
+        Path("var/archive"), description="folder that keeps every file that figures were read from, by its SHA-256"
+    )
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
     clock: AwareDatetime | None = Field(
         None, description="moment at which a demonstration clock starts; the real time if it is not set"

@@ -35,7 +35,10 @@ def tick(force: InForce, at: str | None) -> str:
     lines = [f"未启用：{error}" for error in force.errors]
     with leadership(engine) as leading:
         if leading:
-            lines += [_pulled(feed.source.key, pipeline.pull(engine, feed, moment)) for feed in force.feeds.values()]
+            lines += [
+                _pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive))
+                for feed in force.feeds.values()
+            ]
         force.watch.load(engine, moment)
         with reading(engine) as connection:
             latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])
@@ -67,7 +70,7 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
     with reading(engine) as connection:
         asked = pulls.latest(connection)
     if feed is not None and feed.source.key not in asked:
-        pipeline.pull(engine, feed, moment)
+        pipeline.pull(engine, feed, moment, force.settings.archive)
     force.watch.load(engine, moment)
     with reading(engine) as connection:
         vintages = observations.vintages(

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from alerts.notice import Notice, notice
 from alerts.routing import Contact, Route, routes
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
-from monitor import sieve
+from monitor import archive, sieve
 from monitor.clock import Clock
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
@@ -42,22 +43,31 @@ _AT_ONCE = 10
 """Letters a sender takes at a time: with every one of them timing out it still ends within its lease."""
 
 
-def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
+def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
+    """What a source is asked at ``at``: the figures of its book's year, and ``earlier`` ones, that targets read."""
+    book, source, _ = feed
+    series = {target.series for target in book.targets if target.source == source.name}
+    return Query(at, date(book.year - earlier, 1, 1), date(book.year, 12, 31), tuple(sorted(series)))
+
+
+def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:
     """Ask one source for the book's year and store what is new. Never raises for what a source does.
 
     1. The attempt is written down before the source is asked.
     2. What cannot be judged (a period that has not begun, a unit no target can read) or cannot be right (a sum that
        falls, 万 for 亿) is kept apart with its reason, until a person lets it through.
     3. Figures already known are left alone; a changed figure is stored beside the old one.
+
+    The files behind the answer are kept in the folder ``archived`` before any of it is stored.
     """
-    book, source, connector = feed
-    readers = [target for target in book.targets if target.source == source.name]
+    _, source, connector = feed
     with engine.begin() as connection:
-        first = _first_year(connection, feed, at)
+        query = asked(feed, at, _earlier(connection, feed, at))
         pull_id = pulls.begin(connection, source.key, at)
-    query = Query(at, date(first, 1, 1), date(book.year, 12, 31), tuple(sorted({target.series for target in readers})))
     try:
         answer = connector.fetch(query)
+        if archived is not None:
+            archive.keep(archived, answer.originals)
     except ConnectorError as error:
         return _failed(engine, pull_id, error.reason, error.detail, at)
     except Exception as error:  # a third party's connector may do anything; the other sources must go on
@@ -76,12 +86,11 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
     return pulled
 
 
-def _first_year(connection: Connection, feed: Feed, at: datetime) -> int:
+def _earlier(connection: Connection, feed: Feed, at: datetime) -> int:
     """Earlier years, which curves and forecasts are read from, hardly change: they are asked for once a day."""
-    year, zone = feed.book.year, ZoneInfo(feed.book.timezone)
-    last = pulls.last_success(connection, feed.source.key)
-    asked = last is not None and last.astimezone(zone).date() >= at.astimezone(zone).date()
-    return year if asked else year - YEARS
+    zone, last = ZoneInfo(feed.book.timezone), pulls.last_success(connection, feed.source.key)
+    today = last is not None and last.astimezone(zone).date() >= at.astimezone(zone).date()
+    return 0 if today else YEARS
 
 
 def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> pulls.Pulled:

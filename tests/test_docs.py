@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.config import Settings
+from monitor.wiring import feeds
 from rules.loader import load_book
 from rules.phrase import threshold
 from rules.pictures.draw import pictures
@@ -107,3 +108,14 @@ def test_the_pictures_of_the_guide_show_the_curves_as_they_are():
 )
 def test_the_thresholds_of_the_guide_parse(phrase):
     assert threshold(phrase).text == phrase
+
+
+def test_the_sources_of_the_guide_can_be_made(tmp_path):
+    errors: list[str] = []
+    for snippet in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL):
+        if "connector:" in snippet:
+            text = snippet if snippet.startswith("book:") else HEADER + snippet
+            (tmp_path / "book.yaml").write_text(text, encoding="utf-8")
+            book = load_book(tmp_path)
+            assert feeds([book], errors).keys() == {source.key for source in book.sources.values()}
+    assert errors == []

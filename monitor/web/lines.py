@@ -22,6 +22,7 @@ _FAILURES = {
     Failure.BAD_ANSWER: "内容无法读取",
     Failure.TOO_LARGE: "内容过大",
     Failure.MISCONFIGURED: "配置有误",
+    Failure.INCOMPLETE: "文件尚未写完",
     Failure.INTERNAL: "内部错误",
 }
 

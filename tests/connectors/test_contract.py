@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import xlwt
 from openpyxl import Workbook
 from pytest_httpserver import HTTPServer
 
@@ -51,6 +52,43 @@ class TestXlsx(ConnectorContract):
 
     def broken(self) -> TableFile:
         return _table(self.path)
+
+
+class TestXls(ConnectorContract):
+    @pytest.fixture(autouse=True)
+    def _in_a_folder(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "figures.xls"
+
+    def connector(self, rows: tuple[Row, ...]) -> TableFile:
+        book = xlwt.Workbook()
+        sheet = book.add_sheet("表")
+        for line, cells in enumerate(
+            [list(TITLES.values()), *([asdict(row)[field] for field in TITLES] for row in rows)]
+        ):
+            for place, content in enumerate(cells):
+                sheet.write(line, place, content)
+        book.save(str(self.path))
+        return _table(self.path)
+
+    def broken(self) -> TableFile:
+        return _table(self.path)
+
+
+class TestFolderOfFiles(ConnectorContract):
+    @pytest.fixture(autouse=True)
+    def _in_a_folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path / "files"
+
+    def connector(self, rows: tuple[Row, ...]) -> TableFile:
+        self.folder.mkdir(exist_ok=True)
+        with (self.folder / "figures.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(TITLES.values())
+            writer.writerows([asdict(row)[field] for field in TITLES] for row in rows)
+        return self.broken()
+
+    def broken(self) -> TableFile:
+        return TableFile(TableFile.Options(path="files/*.csv", columns=TITLES), self.folder.parent)
 
 
 class TestHttpJson(ConnectorContract):

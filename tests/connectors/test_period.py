@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.period import moment, period_end
+from connectors.period import moment, period_end, period_in, since_january
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -206,3 +206,29 @@ def test_no_publication_date_is_no_moment():
 def test_what_names_no_day_is_no_publication_date(text):
     with pytest.raises(ValueError, match="2025-10-20"):
         moment(text, SHANGHAI)
+
+
+@pytest.mark.parametrize(
+    "text", ["1—10月", "1至11月", "2025年1-2月", "前三季度", "前10个月", "上半年", "一至三季度", "10月累计"]
+)
+def test_spans_since_january_are_known_by_their_words(text):
+    assert since_january(text)
+
+
+@pytest.mark.parametrize("text", ["10月", "2025年1月", "三季度", "2025-10", "2025-01-10", "4—6月", "下半年", 45962, ""])
+def test_other_periods_are_no_spans_since_january(text):
+    assert not since_january(text)
+
+
+@pytest.mark.parametrize(
+    ("title", "period"),
+    [
+        ("2025年1—10月主要经济指标", "2025年1—10月"),
+        ("全区2025年前三季度完成情况（初步数）", "2025年前三季度"),
+        ("统计时间：2025-10", "2025-10"),
+        ("2025年重点工作", "2025年"),
+        ("重点工作", "重点工作"),
+    ],
+)
+def test_a_period_is_found_in_a_title(title, period):
+    assert period_in(title) == period

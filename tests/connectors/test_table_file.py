@@ -1,5 +1,7 @@
 """The quirks of files that people type by hand."""
 
+import os
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from openpyxl import Workbook
 from pydantic import ValidationError
 
 from connectors.base import ConnectorError, Failure
-from connectors.observation import Query, Reading, Refused
+from connectors.observation import LeftOut, Query, Reading, Refused
 from connectors.table_file import TableFile
 
 YEAR = Query(at=datetime(2026, 6, 30, tzinfo=UTC), first=date(2025, 1, 1), last=date(2025, 12, 31))
@@ -18,6 +20,12 @@ LONG = {"series": "就业", "columns": {"period": "月份", "value": "数值"}}
 
 def read(path: Path, query: Query = YEAR, **options: object) -> Reading:
     return TableFile(TableFile.Options(path=path.name, **options), path.parent).fetch(query)
+
+
+def rested(path: Path) -> Path:
+    """The file as it is found an hour after somebody put it there."""
+    os.utime(path, (time.time() - 3600,) * 2)
+    return path
 
 
 def values(reading: Reading) -> list[float]:
@@ -35,7 +43,7 @@ def csv(tmp_path: Path):
     def write(text: str, encoding: str = "utf-8", name: str = "表.csv") -> Path:
         path = tmp_path / name
         path.write_bytes(text.encode(encoding))
-        return path
+        return rested(path)
 
     return write
 
@@ -117,7 +125,7 @@ def test_a_folder_is_no_file(tmp_path):
 @pytest.mark.parametrize("name", ["坏.csv", "坏.xlsx"])
 def test_bytes_that_are_no_table_are_a_bad_answer(tmp_path, name, junk):
     (tmp_path / name).write_bytes(junk)
-    assert failure(tmp_path / name, **LONG).reason is Failure.BAD_ANSWER
+    assert failure(rested(tmp_path / name), **LONG).reason is Failure.BAD_ANSWER
 
 
 def test_a_quote_that_never_closes_does_not_swallow_the_table(csv):
@@ -176,10 +184,10 @@ def test_one_column_per_series_reads_as_one_figure_per_cell(csv):
         csv(text), columns={"period": "日期"}, values={"AQI": "空气质量指数", "PM2.5": "细颗粒物"}, unit="μg/m³"
     )
     assert found.observations[["series", "value", "cell"]].to_numpy().tolist() == [
-        ["空气质量指数", 93.5, "第2行"],
-        ["细颗粒物", 70.0, "第3行"],
+        ["空气质量指数", 93.5, "第2行B列"],
+        ["细颗粒物", 70.0, "第3行C列"],
     ]
-    assert [(refusal.cell, refusal.series) for refusal in found.refusals] == [("第3行", "空气质量指数")]
+    assert [(refusal.cell, refusal.series) for refusal in found.refusals] == [("第3行B列", "空气质量指数")]
 
 
 def test_cells_of_a_workbook_have_their_own_names(xlsx):
@@ -257,6 +265,17 @@ def test_a_year_completes_periods_that_name_none(csv):
         ({"path": "表.csv", **LONG, "encoding": "utf-9"}, "没有编码"),
         ({"path": "表.csv", **LONG, "timezone": "Asia/Wansheng"}, "timezone"),
         ({"path": "表.csv", **LONG, "columsn": {}}, "columsn"),
+        ({"path": "表.csv", **LONG, "values": {"甲": "甲"}}, "不能并用"),
+        ({"path": "表.csv", "columns": {"series": "指标"}, "across": {"subject": 1}}, "期间须有来源"),
+        ({"path": "表.csv", "columns": {"series": "指标", "period": "月份"}, "across": {"period": 1}}, "只留一个"),
+        ({"path": "表.csv", "columns": {"series": "指标"}, "across": {"period": 4}, "header": "2-3"}, "不在表头之内"),
+        ({"path": "表.csv", **LONG, "fill": ["subject"]}, "fill 里的 subject"),
+        ({"path": "表.csv", **LONG, "header": "3-2"}, "看不懂 header"),
+        ({"path": "表.csv", **LONG, "header": "500"}, "看不懂 header"),
+        ({"path": "表.csv", "series": "就业", "columns": {"period": "A列", "value": "B列"}}, "须写 header"),
+        ({"path": "表.csv", **LONG, "above": {"unit": "亿元"}}, "above"),
+        ({"path": "表.csv", **LONG, "dates": "week"}, "dates"),
+        ({"path": "表.*f", **LONG}, "不会读"),
     ],
 )
 def test_options_that_contradict_themselves_are_refused(options, words):
@@ -284,3 +303,117 @@ def test_repeats_are_found_among_more_kinds_of_figures_than_a_key_can_count(csv,
     )
     assert len(found.observations) == len(lines)
     assert [(refusal.cell, refusal.text) for refusal in found.refusals] == [("第62行", "99 ≠ 3 (第44行)")]
+
+
+def test_headings_over_several_columns_are_told_apart_without_merged_cells_too(csv):
+    text = "月份,产值(亿元),,投资,\n,当月,累计,当月,累计\n2025-10,1,2,3,4\n"
+    found = read(
+        csv(text), columns={"period": "月份"}, values={"产值(亿元)/累计": "产值", "投资/累计": "投资"}, unit="万元"
+    )
+    rows = found.observations[["series", "value", "unit", "cell"]].to_numpy().tolist()
+    assert rows == [["产值", 2.0, "亿元", "第3行C列"], ["投资", 4.0, "万元", "第3行E列"]]
+    assert found.unread == ("产值(亿元)/当月", "投资/当月")
+
+
+def test_a_name_that_stands_for_several_columns_is_answered_with_the_choices(csv):
+    text = "月份,产值,,投资,\n,当月,累计,当月,累计\n2025-10,1,2,3,4\n"
+    error = failure(csv(text), header="1-2", columns={"period": "月份"}, values={"累计": "产值"})
+    assert error.reason is Failure.MISCONFIGURED
+    assert "C列（产值/累计）、E列（投资/累计）" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("月份,数值（亿元）\n2025-10,3\n", "亿元"),
+        ("月份,数值(万元)\n2025-10,3\n", "万元"),
+        ("就业情况,单位：人\n月份,数值\n2025-10,3\n", "人"),
+        ("（单位：亿元人民币）,\n月份,数值\n2025-10,3\n", "亿元"),
+        ("填报单位：人力社保局,\n月份,数值\n2025-10,3\n", "个"),
+        ("月份,数值（亿元）\n2025-10,3%\n", "%"),
+        ("单位：万元,\n月份,数值（亿元）\n2025-10,3\n", "亿元"),
+    ],
+)
+def test_the_unit_is_the_one_that_stands_nearest_to_the_figure(csv, text, unit):
+    value = next(title for title in ("数值（亿元）", "数值(万元)", "数值") if title in text)
+    found = read(csv(text), series="就业", columns={"period": "月份", "value": value}, unit="个")
+    assert found.observations.unit.tolist() == [unit]
+
+
+def test_two_units_above_a_table_are_not_guessed(csv):
+    path = csv("单位：人,单位：户\n月份,数值\n2025-10,3\n")
+    assert "above" in failure(path, **LONG).detail
+    assert read(path, **LONG, above={"unit": "B1"}).observations.unit.tolist() == ["户"]
+
+
+def test_a_unit_column_goes_before_titles_and_a_blank_one_behind_them(csv):
+    text = "月份,数值(亿元),单位\n2025-09,1,万元\n2025-10,2,\n"
+    found = read(csv(text), series="就业", columns={"period": "月份", "value": "数值(亿元)", "unit": "单位"})
+    assert found.observations.unit.tolist() == ["万元", "亿元"]
+
+
+def test_what_stands_above_a_table_is_read_from_its_cell(csv):
+    text = "万东镇2025年1—10月指标完成情况表,,填报单位：万东镇\n填报日期：2025-11-05,,\n指标,数值,单位\n就业,168,人\n"
+    found = read(
+        csv(text),
+        columns={"series": "指标", "value": "数值", "unit": "单位"},
+        above={"period": "A1", "subject": "C1", "known": "A2"},
+    ).observations.iloc[0]
+    assert (found.series, found.subject, found.value, found.unit) == ("就业", "万东镇", 168, "人")
+    assert found.period == pd.Timestamp(2025, 10, 31)
+    assert found.known_at == pd.Timestamp("2025-11-05", tz="Asia/Shanghai")
+
+
+@pytest.mark.parametrize("months", [("10", "11"), ("10月", "11月")])
+def test_a_year_beside_a_month_makes_a_period(csv, months):
+    text = "年份,月份,数值\n2025,{},3\n2025年,{},4\n".format(*months)
+    found = read(csv(text), series="就业", columns={"year": "年份", "period": "月份", "value": "数值"})
+    assert [f"{end:%Y-%m-%d}" for end in found.observations.period] == ["2025-10-31", "2025-11-30"]
+
+
+def test_a_bare_number_under_a_title_that_says_neither_month_nor_quarter_is_refused(csv):
+    found = read(
+        csv("年份,期次,数值\n2025,3,1\n"), series="就业", columns={"year": "年份", "period": "期次", "value": "数值"}
+    )
+    assert [refusal.reason for refusal in found.refusals] == [Refused.BAD_PERIOD]
+    found = read(
+        csv("年份,季度,数值\n2025,3,1\n"), series="就业", columns={"year": "年份", "period": "季度", "value": "数值"}
+    )
+    assert [f"{end:%m-%d}" for end in found.observations.period] == ["09-30"]
+
+
+@pytest.mark.parametrize(
+    ("dates", "end"), [("month", "11-30"), ("quarter", "12-31"), ("year", "12-31"), (None, "11-01")]
+)
+def test_the_author_says_what_a_day_stands_for(xlsx, dates, end):
+    path = xlsx([["月份", "数值"], [date(2025, 11, 1), 1]], {"A2": "yyyy-mm-dd"})
+    assert [f"{found:%m-%d}" for found in read(path, **LONG, dates=dates).observations.period] == [end]
+
+
+def test_a_date_is_repeated_downwards_only_where_the_author_says_so(csv):
+    path = csv("月份,地区,数值\n2025-10,甲,1\n,乙,2\n")
+    columns = {"period": "月份", "subject": "地区", "value": "数值"}
+    assert len(read(path, series="就业", columns=columns).refusals) == 1
+    found = read(path, series="就业", columns=columns, fill=["period"])
+    assert found.observations.subject.tolist() == ["甲", "乙"]
+
+
+def test_notes_under_a_table_with_periods_across_are_left_out(csv):
+    text = "指标,1月,2月\n就业,1,约3\n收入,2,5\n注：初步数,含人,含户\n以年报为准,待定,待定\n"
+    found = read(csv(text), columns={"series": "指标"}, across={"period": 1}, year=2025)
+    assert sorted(values(found)) == [1, 2, 5]
+    assert [refusal.text for refusal in found.refusals] == ["约3"]
+    assert found.left_out == {LeftOut.NOTE: 4}
+
+
+def test_a_row_that_ends_early_borrows_nothing_from_others(csv):
+    text = "月份,数值,地区\n2025-09,1,甲\n2025-10,2\n"
+    found = read(csv(text), series="就业", columns={"period": "月份", "value": "数值", "subject": "地区"})
+    assert found.observations.subject.tolist() == ["甲"]
+    assert [refusal.reason for refusal in found.refusals] == [Refused.WRONG_DIMENSION]
+
+
+def test_months_and_spans_since_january_go_apart_by_name(csv):
+    text = "指标,10月,1-10月\n产值,3,30\n"
+    found = read(csv(text), columns={"series": "指标"}, across={"period": 1}, year=2025, to_date="累计")
+    assert found.observations[["series", "value"]].to_numpy().tolist() == [["产值", 3.0], ["产值累计", 30.0]]

@@ -1,0 +1,132 @@
+"""What a source would bring, shown cell by cell before anything of it is stored."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from connectors.base import ConnectorError
+from connectors.observation import Query, Reading, Refusal
+from monitor import sieve
+from monitor.app import InForce
+from monitor.clock import Clock, parse_moment
+from monitor.pipeline import asked
+from monitor.wiring import Feed
+from rules.document import Invalid, near
+
+
+class Trial(NamedTuple):
+    """One answer of a source: what would be taken, what would be refused before the store is looked at."""
+
+    feed: Feed
+    query: Query
+    answer: Reading
+    taken: pd.DataFrame
+    refused: list[Refusal]
+
+
+def tried(force: InForce, name: str, at: str | None) -> Trial:
+    """Ask the source ``name`` of the one book in force. Raises Invalid with the words of the source."""
+    (book,) = force.watch.books
+    feed = force.feeds.get(f"{book.id}/{name}")
+    if feed is None:
+        if name in book.sources:
+            raise Invalid(force.errors)
+        known = "、".join(book.sources) or "无"
+        raise Invalid(
+            [f"{book.id} 没有来源 '{name}' (unknown source){near(name, book.sources)}; 有: {known}；请写作 册号/来源名"]
+        )
+    moment = _moment(at, force.settings.clock, feed)
+    try:
+        query = asked(feed, moment)
+        answer = feed.connector.fetch(query)
+    except ConnectorError as error:
+        raise Invalid([f"{feed.source.key}: {error.detail} ({error.reason})"]) from None
+    taken, unreadable = sieve.readable(feed, answer, frozenset(), moment)
+    return Trial(feed, query, answer, taken, [*answer.refusals, *unreadable])
+
+
+def facts(trial: Trial) -> dict[str, Any]:
+    """All of it, for a script."""
+    return {
+        "source": trial.feed.source.key,
+        "document": trial.answer.document,
+        "digest": trial.answer.digest,
+        "figures": [_figure(row, trial) for row in trial.taken.itertuples()],
+        "refused": [
+            {
+                "cell": one.cell,
+                "text": one.text,
+                "reason": one.reason.value,
+                "said": one.reason.said,
+                "cure": one.reason.cure,
+                "series": one.series,
+                "subject": one.subject,
+            }
+            for one in trial.refused
+        ],
+        "left_out": {why.value: count for why, count in trial.answer.left_out.items()},
+        "unread": list(trial.answer.unread),
+        "unasked": _unasked(trial),
+    }
+
+
+def show(trial: Trial, limit: int) -> None:
+    """Two tables and a line of counts, at most ``limit`` rows of each (0: all)."""
+    console = Console(soft_wrap=True)
+    answer = trial.answer
+    console.print(f"{trial.feed.source.key}：{answer.document}（SHA-256 {answer.digest[:12]}…）", markup=False)
+    table = Table("单元格", "序列", "对象", "期间", "数值", "单位", "公布时间", title=f"读到 {len(trial.taken)} 个数值")
+    for row in trial.taken.head(limit or len(trial.taken)).itertuples():
+        figure = _figure(row, trial)
+        table.add_row(
+            *(_plain(figure[name]) for name in ("cell", "series", "subject", "period", "value", "unit", "published"))
+        )
+    console.print(table)
+    if trial.refused:
+        table = Table("单元格", "原文", "原因", "如何改正", title=f"拒收 {len(trial.refused)} 处")
+        for one in trial.refused[: limit or None]:
+            table.add_row(_plain(one.cell), _plain(one.text), f"{one.reason.said} ({one.reason})", one.reason.cure)
+        console.print(table)
+    left_out = "，".join(f"{why.said} {count}" for why, count in answer.left_out.items())
+    console.print(f"未作数值：{left_out or '无'}", markup=False)
+    if answer.unread:
+        console.print(f"未取的列：{'、'.join(answer.unread)}", markup=False)
+    if unasked := _unasked(trial):
+        console.print(f"没有目标读取的序列：{'、'.join(unasked)}；请核对目标的 source", markup=False)
+
+
+def _figure(row: Any, trial: Trial) -> dict[str, Any]:
+    known, zone = row.known_at, trial.feed.book.timezone
+    return {
+        "cell": row.cell,
+        "series": row.series,
+        "subject": row.subject,
+        "period": f"{row.period:%Y-%m-%d}",
+        "value": row.value,
+        "unit": row.unit,
+        "published": None if pd.isna(known) else known.tz_convert(zone).isoformat(timespec="minutes"),
+    }
+
+
+def _plain(content: Any) -> str:
+    if isinstance(content, float):
+        return f"{content:.15g}"
+    return str(content or "").replace("[", r"\[")
+
+
+def _unasked(trial: Trial) -> list[str]:
+    """Series that no target of the book reads."""
+    wanted = trial.query.series
+    return sorted(set(trial.taken["series"].unique()) - set(wanted))
+
+
+def _moment(at: str | None, clock: datetime | None, feed: Feed) -> datetime:
+    if at is None:
+        return clock or Clock.real()
+    try:
+        return parse_moment(at, feed.book.timezone)
+    except ValueError as error:
+        raise Invalid([str(error)]) from None
