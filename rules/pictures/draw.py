@@ -56,7 +56,7 @@ def _season(share: Floats, spread: Floats) -> str:
     months = np.arange(13) * 365 / 12
 
     def days(done: Floats) -> Floats:
-        return np.interp(np.arange(366), months, np.concatenate([[0.0], done[:, 0]]))
+        return np.asarray(np.interp(np.arange(366), months, np.concatenate([[0.0], done[:, 0]])))
 
     margins = [share - spread, share + spread] if np.isfinite(spread).all() else []
     return "".join([*(_line(days(margin), "#9bc", "3 3") for margin in margins), _line(days(share))])
