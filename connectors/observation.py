@@ -102,6 +102,11 @@ _WORDS = {
 }
 
 
+def where(document: str, cell: str) -> str:
+    """Where a figure was read, in one line. A document that is a folder ends in ``/``; its cells begin with the file."""
+    return f"{document}{cell}" if document.endswith("/") else f"{document} {cell}"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A figure that stays outside the store, with its place and the words found there.
@@ -120,7 +125,7 @@ class Refusal:
 
     def line(self, document: str) -> str:
         """One line with the place and the cure."""
-        return f"{document} {self.cell}：“{self.text}”{self.reason.said}，{self.reason.cure} ({self.reason})"
+        return f"{where(document, self.cell)}：“{self.text}”{self.reason.said}，{self.reason.cure} ({self.reason})"
 
 
 class LeftOut(StrEnum):

@@ -212,7 +212,7 @@ class TableFile:
         if failures and not readings:
             raise failures[0][1]
         broken = [Refusal(name, Refused.BROKEN_FILE, error.detail) for name, error in failures]
-        return _together(readings, broken, path)
+        return _together(readings, broken, f"{Path(path).parent.as_posix()}/")
 
     def _read(self, path: Path, document: str, query: Query) -> Reading:
         options = self._options

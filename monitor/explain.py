@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from connectors.observation import where
 from monitor.snapshot import Judged
 from monitor.store.observations import Vintage
 from monitor.watch import Watch
@@ -126,7 +127,7 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
                 quantity(float(panel.values[slot, row]), target.goal.unit),
                 quantity(float(panel.expected[slot, row]), target.goal.unit),
                 f"{found.known_at.astimezone(zone):%Y-%m-%d}",
-                f"{found.document} {found.cell}",
+                where(found.document, found.cell),
             )
         )
     left = len(known) - _SHOWN

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, func, select
 
+from connectors.observation import where
 from monitor.store import bulk, moments
 from monitor.store.appending import Appended, append, figure_key
 from monitor.store.registry import SeriesTable, series
@@ -122,7 +123,7 @@ def origins(connection: Connection, figures: Iterable[tuple[int, date]], at: dat
                 c.period == period, c.series_id.in_(ids[start : start + _SERIES_ASKED]), c.known_at <= at
             )
             # In the order of becoming known, so that the last one stays.
-            found |= {(row.series_id, period): f"{row.document} {row.cell}" for row in connection.execute(mine)}
+            found |= {(row.series_id, period): where(row.document, row.cell) for row in connection.execute(mine)}
     return found
 
 
