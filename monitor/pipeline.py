@@ -21,7 +21,7 @@ from alerts.notice import Notice, notice
 from alerts.routing import Contact, Route, routes
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
-from monitor import sieve
+from monitor import deriving, sieve
 from monitor.clock import Clock
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
@@ -48,12 +48,11 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
     2. What cannot be judged (a period that has not begun, a unit no target can read) or cannot be right (a sum that
        falls, 万 for 亿) is kept apart with its reason, until a person lets it through.
     3. Figures already known are left alone; a changed figure is stored beside the old one.
+    4. What the book derives from the figures is computed and stored with them.
     """
     book, source, connector = feed
-    readers = [target for target in book.targets if target.source == source.name]
-    query = Query(
-        at, date(book.year, 1, 1), date(book.year, 12, 31), tuple(sorted({target.series for target in readers}))
-    )
+    first = date(book.year - book.years_read(source.name), 1, 1)
+    query = Query(at, first, date(book.year, 12, 31), tuple(sorted(book.read_from(source.name))))
     with engine.begin() as connection:
         pull_id = pulls.begin(connection, source.key, at)
     try:
@@ -71,6 +70,7 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
         refused = [*answer.refusals, *unreadable, *appended.refusals]
         quarantine.keep(connection, source.key, pull_id, refused, at)
         pulled = pulls.finish(connection, pull_id, at, answer, appended, len(refused))
+        deriving.derive(connection, book, pull_id, bool(appended.new + appended.revised), at)
     for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
     return pulled

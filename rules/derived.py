@@ -4,7 +4,7 @@ What a derived figure was on any past day follows from what was known of its inp
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from typing import NamedTuple
@@ -52,9 +52,9 @@ def named(text: str, derived: Collection[str], sources: Collection[str], default
 
 
 def in_order(derived: Mapping[str, Derived]) -> list[Derived]:
-    """Each after those that it is computed from. Raises CycleError with the names that lie in a ring."""
+    """Each after those that it is computed from, as far as they are there. Raises CycleError with the names of a ring."""
     needs = {name: [read.series for read in one.inputs if read.source == DERIVED] for name, one in derived.items()}
-    return [derived[name] for name in TopologicalSorter(needs).static_order()]
+    return [derived[name] for name in TopologicalSorter(needs).static_order() if name in derived]
 
 
 def ring(error: CycleError) -> str:
@@ -91,8 +91,7 @@ class Vintages:
     def until(self, moment: int) -> "Vintages":
         """What was known at ``moment``."""
         part = slice(int(np.searchsorted(self.since, moment, side="right")))
-        columns = (self.series, self.subject, self.unit, self.period, self.value, self.since)
-        return Vintages(self.inputs, self.units, *(column[part] for column in columns))
+        return replace(self, **{name: getattr(self, name)[part] for name in self.__slots__[2:]})
 
     def revised(self) -> NDArray[np.bool_]:
         """Which state another figure than one before them for the same series and period."""
@@ -140,9 +139,7 @@ class _Made(NamedTuple):
     figures: Figures
 
 
-def _inputs(
-    one: Derived, ends: Days, known: Vintages, made: Mapping[str, _Made], subjects: int
-) -> dict[str, Figures]:
+def _inputs(one: Derived, ends: Days, known: Vintages, made: Mapping[str, _Made], subjects: int) -> dict[str, Figures]:
     """The inputs of a derived series at each of ``ends``, by name.
 
     They are read in its own unit where they can be, else all of one kind in one unit: the first in the formula.
@@ -152,7 +149,9 @@ def _inputs(
         for read in one.inputs
     ]
     units = [
-        [made[read.series].derived.unit] if read.source == DERIVED else [known.units[i] for i in pd.unique(known.unit[mine])]
+        [made[read.series].derived.unit]
+        if read.source == DERIVED
+        else [known.units[i] for i in pd.unique(known.unit[mine])]
         for read, mine in zip(one.inputs, rows, strict=True)
     ]
     wanted = (one.unit, *chain.from_iterable(units))

@@ -111,10 +111,10 @@ def parse(text: str) -> Formula:
         raise ValueError(f"第 {text.index(chr(92)) + 1} 字：公式中不能有反斜杠 (bad formula)")
     try:
         tree = ast.parse(text, mode="eval").body
-    except SyntaxError as error:
-        raise ValueError(f"{_at(text, error.offset)}看不懂的公式 '{text}' (bad formula)；{_CURE}") from None
-    except (RecursionError, MemoryError, ValueError):
-        raise ValueError(f"公式层次太深或含有不可见字符 (formula too deep)；{_CURE}") from None
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"{_at(text, getattr(error, 'offset', None))}看不懂的公式 '{text}' (bad formula)；{_CURE}") from None
+    except (RecursionError, MemoryError):
+        raise ValueError(f"公式层次太深 (formula too deep)；{_CURE}") from None
     reader = _Reader(text)
     node = reader.node(tree, 0)
     if not reader.names:
@@ -173,8 +173,8 @@ class _Reader:
             raise self._wrong(tree, f"没有函数 '{name}' (unknown function)；可用: {' '.join(FUNCTIONS)}")
         least, most = FUNCTIONS[name]
         if not least <= len(arguments) <= most:
-            wanted = f"{least} 个" if least == most else f"至少 {least} 个"
-            raise self._wrong(tree, f"{name} 应有 {wanted}参数，而不是 {len(arguments)} 个 (wrong arguments)")
+            wanted = f" {least} 个" if least == most else f"至少 {least} 个"
+            raise self._wrong(tree, f"{name} 的参数应为{wanted}，而不是 {len(arguments)} 个 (wrong arguments)")
         periods = 0
         if name == "lag":
             periods = self._periods(arguments.pop())
@@ -210,7 +210,7 @@ FUNCTIONS = {
 
 
 def _divide(a: Floats, b: Floats) -> Floats:
-    return np.divide(a, b, out=np.full(np.broadcast_shapes(a.shape, b.shape), np.nan), where=b != 0)
+    return a / np.where(b == 0, np.nan, b)
 
 
 def _growth(now: Floats, before: Floats) -> Floats:
@@ -240,9 +240,9 @@ def _value(node: _Node, along: Axis, inputs: Mapping[str, Figures]) -> Figures:
             return Figures(np.full((1, 1), value), np.full((1, 1), NEVER))
         case _Apply(function, arguments, periods):
             made = [_value(argument, along, inputs) for argument in arguments]
-            if function in ("lag", "cumulative", "mean"):
-                whole = (len(along.year), made[0].value.shape[1])
-                made = [Figures(*(np.broadcast_to(part, whole) for part in made[0]))]
+            if function in ("lag", "cumulative", "mean", "yoy"):
+                shape = (len(along.year), made[0].value.shape[1])
+                made = [Figures(np.broadcast_to(made[0].value, shape), np.broadcast_to(made[0].since, shape))]
             if function == "lag":
                 return _moved(made[0], np.maximum(np.arange(len(along.year)) - periods, -1))
             if function == "cumulative":
@@ -250,13 +250,11 @@ def _value(node: _Node, along: Axis, inputs: Mapping[str, Figures]) -> Figures:
             if function == "mean":
                 return _mean(made[0])
             if function == "yoy":
-                whole = (len(along.year), made[0].value.shape[1])
-                now = Figures(*(np.broadcast_to(part, whole) for part in made[0]))
-                made = [now, _moved(now, along.year_ago)]
+                made.append(_moved(made[0], along.year_ago))
             with np.errstate(all="ignore"):
-                value = _EACH[function](*(one.value for one in made))
+                result = _EACH[function](*(one.value for one in made))
             since = np.maximum.reduce(np.broadcast_arrays(*(one.since for one in made)))
-            return Figures(np.where(np.isfinite(value), value, np.nan), since)
+            return Figures(np.where(np.isfinite(result), result, np.nan), since)
 
 
 def _moved(figures: Figures, place: Ints) -> Figures:
@@ -294,4 +292,3 @@ def _reach(node: _Node, per_year: int) -> int:
         return 0
     own = node.periods + (per_year if node.function == "yoy" else 0)
     return own + max(_reach(argument, per_year) for argument in node.arguments)
-

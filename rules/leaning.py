@@ -48,10 +48,8 @@ def derived_series(
             found[spec.series] = Derived(
                 spec.series, spec.unit, spec.every or every or Every.MONTH, spec.formula, known, place
             )
-    # Those that are wrong are told of; what only needs them is not to blame.
-    whole = {name for name, one in found.items() if all(r.source != DERIVED or r.series in found for r in one.inputs)}
     try:
-        return {one.series: one for one in in_order({name: found[name] for name in whole})}
+        return {one.series: one for one in in_order(found)}
     except CycleError as error:
         place = found[error.args[1][0]].place
         errors.append(f"{place}: 推算序列互为因果：{ring(error)} (cycle)；来源中的同名序列请写 来源.序列")
@@ -90,9 +88,7 @@ def wrongly_derived(target: Target, read: Series, derived: Mapping[str, Derived]
     if one is None:
         return [f"source: 没有推算序列 '{read.series}' (unknown series){near(read.series, derived)}"]
     if conversion(one.unit, target.goal.unit) is None:
-        return [
-            f"推算序列 '{one.series}' 的单位 {one.unit} 与目标单位 {target.goal.unit} 不能换算 (unit mismatch)"
-        ]
+        return [f"推算序列 '{one.series}' 的单位 {one.unit} 与目标单位 {target.goal.unit} 不能换算 (unit mismatch)"]
     if _FINENESS.index(one.every) > _FINENESS.index(target.every):
         return [f"every: 推算序列 '{one.series}' 每 {one.every} 一个数，目标不能每 {target.every} 判定 (too coarse)"]
     return []

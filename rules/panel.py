@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.expectation import Floats
+from rules.limits import Rows
 from rules.plan import Block
 
 
@@ -14,13 +15,13 @@ class Panel:
     (R,) the newest known period, -1 for none; ``known_at`` (R,) when that figure
     became known. Good days are counted here: ``values`` then holds the count so far.
     ``expected`` (P, R) is what is expected at each period's end: the block's plan curves
-    as they stand, for what other figures say of them is known no sooner than here.
+    as they stand, and, for rows that lean on a series, what that is known to say.
     """
 
     def __init__(self, block: Block) -> None:
         self.block = block
         self.values: Floats = np.full((len(block.ends), block.rows), np.nan)
-        self.expected = block.expected
+        self.expected = block.expected if block.leans is None else block.expected.copy()
         self.latest = np.full(block.rows, -1, dtype=np.int16)
         self.known_at = np.full(block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
         self._averages: dict[int, Floats] = {}
@@ -41,6 +42,20 @@ class Panel:
         self._averages.clear()
         if len(self._counting):
             self._count(rows, slots, values)
+
+    def lean(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
+        """Enter what the series say that rows lean on, all arguments (N,), values in the targets' units."""
+        assert self.block.plus is not None
+        self.expected[slots, rows] = values + self.block.plus[rows]
+
+    def goals(self, rows: Rows, slots: NDArray[np.int16]) -> Floats:
+        """The goal of each of ``rows`` at the end of its period (-1: the last one in force); NaN where none is known."""
+        goals = self.block.goals(rows, slots)
+        if self.block.leans is None:
+            return goals
+        every = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        leaning = self.block.leans[every] & (slots >= 0)
+        return np.where(leaning, self.expected[slots, every], goals)
 
     def _count(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
         """Turn daily figures into good days so far; a day without a figure is neither good nor bad."""

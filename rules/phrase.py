@@ -51,12 +51,8 @@ def goal(text: str) -> Goal:
         return Goal(Op.AT_LEAST, 100.0, "%", by=day(found[1]))
     if re.fullmatch(r"(?:[^\s,]+ by [^\s,]+, ?)*[^\s,]+ by [^\s,]+", text):
         return _stages(text)
-    if text == "none yet":
-        return Goal(Op.AT_LEAST, math.nan, "")
-    if found := re.fullmatch(r"(at least|more than|at most|less than) \? (\S+)", text):
-        return Goal(OPS[found[1]], math.nan, check(found[2]))
-    if found := _LEANING.fullmatch(text):
-        return _leaning(text, found)
+    if (without := _without_number(text)) is not None:
+        return without
     if found := re.fullmatch(rf"between {_NUMBER} and (.+)", text):
         low = float(found[1])
         high, unit = _amount(found[2])
@@ -79,7 +75,15 @@ def goal(text: str) -> Goal:
     )
 
 
-def _leaning(text: str, found: re.Match[str]) -> Goal:
+def _without_number(text: str) -> Goal | None:
+    """A goal that is not set yet, or that another series sets; None for any other."""
+    if text == "none yet":
+        return Goal(Op.AT_LEAST, math.nan, "")
+    if found := re.fullmatch(r"(at least|more than|at most|less than) \? (\S+)", text):
+        return Goal(OPS[found[1]], math.nan, check(found[2]))
+    found = _LEANING.fullmatch(text)
+    if not found:
+        return None
     unit = check(found[6]) if found[6] else ""
     if found[4] and float(found[4]) < 0:
         raise ValueError(f"'{text}': + 或 - 后应为不小于 0 的数")

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from rules.calendar import PUBLISHED, Every, Publication, Workdays
-from rules.derived import DERIVED, Derived, Series
+from rules.derived import DERIVED, Derived, Series, years_back
 
 
 class Op(StrEnum):
@@ -340,12 +340,20 @@ class Book:
         """The series of sources that a series is made of: itself, where it is not derived."""
         return self._roots.get(read.series, frozenset()) if read.source == DERIVED else frozenset({read})
 
+    def needed(self, target: Target) -> frozenset[Series]:
+        """The series of sources that a target is judged by: its own and what it leans on."""
+        leans_on = self.roots(target.leans_on) if target.leans_on is not None else frozenset()
+        return self.roots(target.reads) | leans_on
+
     def read_from(self, source: str) -> frozenset[str]:
-        """The series that the book reads from a source: for targets, for what they lean on, for what is derived."""
-        wanted = [target.reads for target in self.targets]
-        wanted += [target.leans_on for target in self.targets if target.leans_on is not None]
-        wanted += [Series(DERIVED, one.series) for one in self.derived]
-        return frozenset(root.series for read in wanted for root in self.roots(read) if root.source == source)
+        """The series that the book reads from a source: for its targets, and for what is derived."""
+        wanted = [*map(self.needed, self.targets), *self._roots.values()]
+        return frozenset(read.series for reads in wanted for read in reads if read.source == source)
+
+    def years_read(self, source: str) -> int:
+        """How many years before its own the book reads from a source: as many as its formulas look back."""
+        derived = any(root.source == source for roots in self._roots.values() for root in roots)
+        return years_back(self.derived) if derived else 0
 
     @cached_property
     def _roots(self) -> dict[str, frozenset[Series]]:
