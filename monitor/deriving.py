@@ -24,7 +24,7 @@ _DOCUMENT = "由公式推算"
 def derive(connection: Connection, book: Book, pull_id: int, changed: bool, at: datetime) -> None:
     """After a pull: compute what its figures, if any ``changed``, or an edited formula, make new; store what differs.
 
-    A figure that an input was revised for is also computed as it stood before the revision.
+    An input that was revised since the first of the pull's figures was known is also read as it stood before.
     """
     if not book.derived:
         return
@@ -35,8 +35,9 @@ def derive(connection: Connection, book: Book, pull_id: int, changed: bool, at: 
     first = date(book.year - max(years_back(book.derived), 1), 1, 1)
     roots = {root for one in book.derived for root in book.roots(Series(DERIVED, one.series))}
     inputs, pull_of = stated(connection, book.id, roots, book.subjects, first, date(book.year, 12, 31), at)
-    revised = inputs.revised() & (edited | (pull_of == pull_id))
-    before = np.unique(inputs.since[revised]) - 1
+    fresh = inputs.since if edited else inputs.since[pull_of == pull_id]
+    revised = inputs.since[inputs.revised()]
+    before = np.unique(revised[revised >= fresh.min(initial=moments.micros(at))]) - 1
     columns = compute(book.derived, book.year, len(book.subjects), inputs, [*before.tolist(), moments.micros(at)])
     number = pulls.begin(connection, f"{book.id}/{DERIVED}", at)
     table = _frame(book, columns)

@@ -71,7 +71,7 @@ def objections(measure: Measure, every: Every, goal: Goal, expect: Expect, level
         found.append("expect: 对照其他序列的目标各期与同期数相比，不另写 expect (leaning)")
     if goal.reference and not goal.unit:
         found.append(
-            f"goal: 请写明计量单位，如 {_PHRASES[goal.op]} the figure of {goal.reference} in 亿元 (missing unit)"
+            f"goal: 请在末尾写明计量单位，如 {_PHRASES[goal.op]} the figure of {goal.reference} in 亿元 (missing unit)"
         )
     if goal.by is not None and every is not Every.YEAR:
         found.append("every: 节点任务应写 every: year (milestone)")

@@ -46,7 +46,9 @@ def named(text: str, derived: Collection[str], sources: Collection[str], default
         return Series(DERIVED, text)
     for place in (at for at, character in enumerate(text) if character == "."):
         source, series = text[:place].strip(), text[place + 1 :].strip()
-        if series and (source in sources or (source == DERIVED and series in derived)):
+        if source == DERIVED:
+            return Series(DERIVED, series) if series in derived else None
+        if series and source in sources:
             return Series(source, series)
     return Series(default, text) if default is not None and default in sources else None
 

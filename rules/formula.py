@@ -112,7 +112,9 @@ def parse(text: str) -> Formula:
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError) as error:
-        raise ValueError(f"{_at(text, getattr(error, 'offset', None))}看不懂的公式 '{text}' (bad formula)；{_CURE}") from None
+        raise ValueError(
+            f"{_at(text, getattr(error, 'offset', None))}看不懂的公式 '{text}' (bad formula)；{_CURE}"
+        ) from None
     except (RecursionError, MemoryError):
         raise ValueError(f"公式层次太深 (formula too deep)；{_CURE}") from None
     reader = _Reader(text)

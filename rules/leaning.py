@@ -57,12 +57,20 @@ def derived_series(
 
 
 def with_goals(
-    target: Target, spec: TargetSpec, year: int, sources: Collection[str], derived: Mapping[str, Derived]
+    target: Target,
+    spec: TargetSpec,
+    year: int,
+    sources: Collection[str],
+    default: str | None,
+    derived: Mapping[str, Derived],
 ) -> tuple[Target, list[str]]:
-    """The target with what its goal leans on and with its later goals, and what is wrong with those."""
+    """The target with what its goal leans on and with its later goals, and what is wrong with those.
+
+    A series without a source is the target's own source's, or of the ``default`` one.
+    """
     goal, problems = target.goal, list[str]()
     if goal.reference:
-        found = named(goal.reference, derived, sources, target.source)
+        found = named(goal.reference, derived, sources, target.source if target.source in sources else default)
         if found is None:
             problems.append(f"goal: 不知序列 '{goal.reference}' 出自哪个来源 (unknown series)；请写 来源.序列")
         elif found == target.reads:

@@ -55,7 +55,7 @@ def load_book(folder: Path) -> Book:
     sources = _sources(written)
     default = written["source"].connector if written["source"] else None
     derived = leaning.derived_series(written.derived, sources, default, written["every"], written.errors)
-    targets = _targets(written, items, sources, derived)
+    targets = _targets(written, items, sources, default, derived)
     targets += _tasks(written, items, targets)
     targets.sort(key=lambda target: target.item or 0)  # in the plan's own order
     if not targets:
@@ -169,12 +169,16 @@ def _workdays(written: _Written) -> Workdays:
 
 
 def _targets(
-    written: _Written, items: dict[int, Item], sources: dict[str, Source], derived: dict[str, Derived]
+    written: _Written,
+    items: dict[int, Item],
+    sources: dict[str, Source],
+    default: str | None,
+    derived: dict[str, Derived],
 ) -> list[Target]:
     targets: dict[str, Target] = {}
     for spec, place in written.targets:
         target = _target(spec, place, written, items.get(spec.item or 0))
-        target, wrong_goals = leaning.with_goals(target, spec, written["year"], sources, derived)
+        target, wrong_goals = leaning.with_goals(target, spec, written["year"], sources, default, derived)
         problems = defaults.objections(target.measure, target.every, target.goal, target.expect, target.levels)
         if spec.id in targets:
             problems.append(f"目标编号 '{spec.id}' 与 {targets[spec.id].place} 重复 (duplicate id)")

@@ -121,7 +121,7 @@ class Goal:
         if self.reference:
             return self._leaning
         if math.isnan(self.value):
-            return "尚未下达"
+            return "未定"
         amount = quantity(self.value, self.unit)
         if self.nodes:
             return "、".join(f"{when.year}年{when.month}月{when.day}日前{name}" for name, when in self.nodes)

@@ -44,10 +44,7 @@ MEASURES = {
 
 def goal(verdict: Verdict) -> str:
     """The goal of the verdict's own subject, as in force for the period judged."""
-    found = verdict.target.goal
-    if verdict.goal is not None:
-        return replace(found, value=verdict.goal).text
-    return found.text if found.reference else replace(found, value=math.nan).text
+    return replace(verdict.target.goal, value=math.nan if verdict.goal is None else verdict.goal).text
 
 
 def goals(target: Target) -> str:
