@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -144,7 +145,7 @@ def targets(
             "lead": list(target.lead),
             "responsible": list(target.responsible),
             "op": target.goal.op.value,
-            "value": target.goal.value,
+            "value": None if math.isnan(target.goal.value) else target.goal.value,
             "upper": target.goal.upper,
             "unit": target.goal.unit,
             "measure": target.measure.value,

@@ -85,6 +85,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("目标册", f"{book.title} ({target.place})"),
         ("原文", f"第{item.item}项：{target.words or item.text}" if item else ""),
         ("目标", wording.goal(found)),
+        ("目标调整", wording.goals(target)),
         ("牵头单位", "、".join(target.lead)),
         ("责任单位", "、".join(target.responsible)),
         ("报送单位", "、".join(target.reporter) if target.reporter != target.lead else ""),
@@ -102,7 +103,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("红色", wording.thresholds(target.levels.red, target)),
         ("起判时点", wording.not_before(target)),
         ("报送时限", wording.publication(target.published, target)),
-        ("数据来源", f"{target.source}: {target.series}" if target.source else "未设来源"),
+        ("数据来源", wording.source(book, target) or "未设来源"),
     ]
 
 
@@ -125,13 +126,17 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
                 label(target.every, found.period),
                 f"{found.value:g}{found.unit}",
                 quantity(float(panel.values[slot, row]), target.goal.unit),
-                quantity(float(panel.expected[slot, row]), target.goal.unit),
+                _known(float(panel.expected[slot, row]), target.goal.unit),
                 f"{found.known_at.astimezone(zone):%Y-%m-%d}",
                 where(found.document, found.cell),
             )
         )
     left = len(known) - _SHOWN
     return _table(rows) + (f"\n（更早的{left}条从略）" if left > 0 else "")
+
+
+def _known(value: float, unit: str) -> str:
+    return "未知" if np.isnan(value) else quantity(value, unit)
 
 
 def _pairs(facts: Sequence[tuple[str, str]]) -> str:

@@ -97,6 +97,10 @@ def _pace_ratio(_: Snapshot, judged: Judged) -> Floats:
         return np.where(progress, found.actual / found.expected, np.nan)
 
 
+def _goal(_: Snapshot, judged: Judged) -> Floats:
+    return judged.panel.goals(slice(0, judged.panel.block.rows), judged.verdicts.slot)
+
+
 def _data_age(snapshot: Snapshot, judged: Judged) -> Floats:
     known = judged.panel.known_at
     now = np.datetime64(snapshot.at.astimezone(UTC).replace(tzinfo=None), "s")
@@ -110,7 +114,7 @@ _FAMILIES = (
         "What was expected at the end of the figure's own period, in the target's unit.",
         lambda _, j: j.verdicts.expected,
     ),
-    _Family("duban_target_goal", "Goal at the end of the year, in the target's unit.", lambda _, j: j.panel.block.goal),
+    _Family("duban_target_goal", "Goal in force for the figure's own period, in the target's unit.", _goal),
     _Family(
         "duban_target_probability_ratio",
         "Chance of meeting the goal, from this year's figures and earlier years'; only where there are enough of them.",

@@ -56,7 +56,7 @@ def tick(force: InForce, at: str | None) -> str:
 
 
 def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
-    """Why a target of the one book in force stands as it does. Asks its source if it was never asked before."""
+    """Why a target of the one book in force stands as it does. Asks its sources if they were never asked before."""
     (book,) = force.watch.books
     found = next((t for t in book.targets if t.id == target), None)
     if found is None:
@@ -66,11 +66,11 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
         raise Invalid([f"{found.key} 没有对象 '{subject}' (unknown subject){near(subject, book.subjects)}"])
     engine, clock = open_store(force.settings)
     moment = _moment(at, clock, force.watch)
-    feed = force.feeds.get(f"{book.id}/{found.source}")
+    wanted = {f"{book.id}/{read.source}" for read in book.needed(found)}
     with reading(engine) as connection:
         asked = pulls.latest(connection)
-    if feed is not None and feed.source.key not in asked:
-        pipeline.pull(engine, feed, moment, force.settings.archive)
+    for key in sorted(wanted & force.feeds.keys() - asked.keys()):
+        pipeline.pull(engine, force.feeds[key], moment, force.settings.archive)
     force.watch.load(engine, moment)
     with reading(engine) as connection:
         vintages = observations.vintages(

@@ -22,7 +22,7 @@ from alerts.notice import Notice, notice
 from alerts.routing import Contact, Route, routes
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
-from monitor import archive, sieve
+from monitor import archive, deriving, sieve
 from monitor.clock import Clock
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
@@ -46,8 +46,8 @@ _AT_ONCE = 10
 def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
     """What a source is asked at ``at``: the figures of its book's year, and ``earlier`` ones, that targets read."""
     book, source, _ = feed
-    series = {target.series for target in book.targets if target.source == source.name}
-    return Query(at, date(book.year - earlier, 1, 1), date(book.year, 12, 31), tuple(sorted(series)))
+    first, last = date(book.year - earlier, 1, 1), date(book.year, 12, 31)
+    return Query(at, first, last, tuple(sorted(book.read_from(source.name))))
 
 
 def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:
@@ -57,10 +57,11 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     2. What cannot be judged (a period that has not begun, a unit no target can read) or cannot be right (a sum that
        falls, 万 for 亿) is kept apart with its reason, until a person lets it through.
     3. Figures already known are left alone; a changed figure is stored beside the old one.
+    4. What the book derives from the figures is computed and stored with them.
 
     The files behind the answer are kept in the folder ``archived`` before any of it is stored.
     """
-    _, source, connector = feed
+    book, source, connector = feed
     with engine.begin() as connection:
         query = asked(feed, at, _earlier(connection, feed, at))
         pull_id = pulls.begin(connection, source.key, at)
@@ -81,6 +82,7 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
         refused = [*answer.refusals, *unreadable, *appended.refusals]
         quarantine.keep(connection, source.key, pull_id, refused, at)
         pulled = pulls.finish(connection, pull_id, at, answer, appended, len(refused))
+        deriving.derive(connection, book, pull_id, bool(appended.new + appended.revised), at)
     for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
     return pulled

@@ -9,7 +9,7 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from alerts import lifecycle
 from alerts.alert import Alert, Identity, Kind
@@ -50,7 +50,8 @@ class Watch:
     """The books in force with every figure known so far. Not thread-safe: one cycle at a time.
 
     Per block: its ``panels`` entry, how its alerts stand (``standing``, see lifecycle), which rows read which series
-    (``links``) and the id of the series that each row reads (``series_of``, -1 for none yet).
+    (``links``) and the id of the series that each row reads (``series_of``, -1 for none yet), and which rows lean on
+    which series (``leans``).
     """
 
     def __init__(self, books: Sequence[Book]) -> None:
@@ -58,6 +59,7 @@ class Watch:
         self.by_id = {book.id: book for book in books}
         self.panels = [Panel(block) for block in compile_plan(books)]
         self.links = [Links() for _ in self.panels]
+        self.leans = [Links() for _ in self.panels]
         self.series_of = [np.full(panel.block.rows, -1, np.int64) for panel in self.panels]
         self.standing = [{kind: np.zeros(panel.block.rows, np.int8) for kind in Kind} for panel in self.panels]
         self.alerts: dict[Identity, Alert] = {}
@@ -71,12 +73,10 @@ class Watch:
 
     def load(self, engine: Engine, at: datetime) -> None:
         """Read everything known at ``at`` from the store, and how the alerts stand."""
-        years = {panel.block.year for panel in self.panels}
         with reading(engine) as connection:
             self.position = observations.last_position(connection)
             self._link(observations.series(connection))
-            for first, last in _months(min(years) - YEARS, max(years)):
-                self._enter(observations.known(connection, at, first, last))
+            self._enter_known(connection, at)
             standing = alert_store.standing(connection)
         for alert in standing:
             self.stand(alert)
@@ -87,11 +87,17 @@ class Watch:
             figures = observations.since(connection, self.position, at)
             if not len(figures.id):
                 return False
-            if int(figures.series.max()) > self._linked:
-                self._link(observations.series(connection))
+            position = int(figures.id[-1])
+            if int(figures.series.max()) > self._linked and self._link(observations.series(connection)):
+                self._enter_known(connection, at)
         self._enter(figures)
-        self.position = int(figures.id[-1])
+        self.position = position
         return True
+
+    def _enter_known(self, connection: Connection, at: datetime) -> None:
+        years = {panel.block.year for panel in self.panels}
+        for first, last in _months(min(years) - YEARS, max(years)):
+            self._enter(observations.known(connection, at, first, last))
 
     def stand(self, alert: Alert) -> None:
         """Remember where an alert stands. One whose target is no longer in a book stands in the store only."""
@@ -121,18 +127,29 @@ class Watch:
         masks: list[NDArray[np.bool_] | None] = []
         for panel in self.panels:
             block = panel.block
-            hit = [f"{target.book}/{target.source}" in keys for target in block.targets]
+            hit = [
+                any(f"{target.book}/{read.source}" in keys for read in self.by_id[target.book].roots(target.reads))
+                for target in block.targets
+            ]
             masks.append(np.repeat(hit, np.diff(block.first_row)) if any(hit) else None)
         return masks
 
-    def _link(self, table: SeriesTable) -> None:
-        """Find the rows that read each stored series. Bulk: loops over distinct names, never over series."""
+    def _link(self, table: SeriesTable) -> bool:
+        """Find the rows that read each stored series. Bulk: loops over distinct names, never over series.
+
+        Returns whether a row now leans on another series than before, so that all must be entered anew.
+        """
         self._linked = int(table.id.max()) if len(table.id) else 0
         readers: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        leaning: dict[tuple[str, str], list[tuple[int, int]]] = {}
         for block, panel in enumerate(self.panels):
             for index, target in enumerate(panel.block.targets):
                 readers.setdefault((f"{target.book}/{target.source}", target.series), []).append((block, index))
+                if target.leans_on is not None:
+                    key = (f"{target.book}/{target.leans_on.source}", target.leans_on.series)
+                    leaning.setdefault(key, []).append((block, index))
         parts: list[list[pd.DataFrame]] = [[] for _ in self.panels]
+        leans: list[list[pd.DataFrame]] = [[] for _ in self.panels]
         stored = pd.DataFrame(
             {
                 "series": table.id,
@@ -143,28 +160,75 @@ class Watch:
             }
         )
         for (source, name, unit), group in stored.groupby(["source", "name", "unit"], sort=False):
-            for block, index in readers.get((str(source), str(name)), ()):
+            its = (str(source), str(name))
+            for block, index in readers.get(its, ()):
                 parts[block].append(_rows(self.panels[block].block, index, group, str(unit)))
+            for block, index in leaning.get(its, ()):
+                leans[block].append(_leaning_rows(self.panels[block].block, index, group, str(unit)))
         self.links = [Links(part) for part in parts]
         for read, links in zip(self.series_of, self.links, strict=True):
             read[links.row] = links.series
+        before, self.leans = self.leans, [Links(_nearest(part)) for part in leans]
+        again = False
+        for panel, was, now in zip(self.panels, before, self.leans, strict=True):
+            rows = _moved(was, now, panel.block.rows)
+            panel.expected[:, rows] = np.nan
+            again |= len(rows) > 0
+        return again
 
     def _enter(self, figures: Figures) -> None:
-        for panel, links in zip(self.panels, self.links, strict=True):
+        for panel, links, leans in zip(self.panels, self.links, self.leans, strict=True):
             figure, link = links.of(figures.series)
-            ends, row, period = panel.block.ends, links.row[link], figures.period[figure]
+            row, period, slot = links.row[link], figures.period[figure], _slots(panel.block, figures.period[figure])
             values = figures.value[figure] * links.factor[link] + links.offset[link]
-            slot = np.minimum(np.searchsorted(ends, period), len(ends) - 1)
-            # A figure of another year, or of a period this target is not judged at, is not of this year's course.
-            mine = ends[slot] == period
+            mine = slot >= 0
             panel.put(row[mine], slot[mine], values[mine], figures.known_at[figure][mine])
             panel.put_past(row[~mine], period[~mine], values[~mine])
+            if len(leans.row):
+                figure, link = leans.of(figures.series)
+                slot = _slots(panel.block, figures.period[figure])
+                values = figures.value[figure] * leans.factor[link] + leans.offset[link]
+                mine = slot >= 0
+                panel.lean(leans.row[link][mine], slot[mine], values[mine])
+
+
+def _slots(block: Block, period: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """The place of each period in the block's year; -1 for one of another year, or at which its targets are not judged."""
+    slot = np.minimum(np.searchsorted(block.ends, period), len(block.ends) - 1)
+    return np.where(block.ends[slot] == period, slot, -1)
 
 
 def _months(first: int, last: int) -> Iterator[tuple[date, date]]:
     """First and last day of every month of the years: what is read at a time, for all at once takes a lot of memory."""
     days = np.arange(f"{first}-01", f"{last + 1}-02", dtype="datetime64[M]").astype("datetime64[D]")
     return zip(days[:-1].tolist(), (days[1:] - np.timedelta64(1, "D")).tolist(), strict=True)
+
+
+def _leaning_rows(block: Block, index: int, series: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """The rows of one target that may lean on ``series``: its subject's row, and for one of no subject every row."""
+    own = _rows(block, index, series, unit).assign(of_all=False)
+    common = series[series["subject"] == ""]
+    if (
+        "" in block.subject_index[index]
+        or common.empty
+        or (found := conversion(unit, block.targets[index].goal.unit)) is None
+    ):
+        return own
+    rows = np.arange(*block.first_row[index : index + 2])
+    every = pd.DataFrame({"series": common["series"].iloc[0], "row": rows, "factor": found[0], "offset": found[1]})
+    return pd.concat([own, every.assign(of_all=True)])
+
+
+def _nearest(parts: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Of the series that a row may lean on the one of its own subject, if there is one."""
+    return [pd.concat(parts).sort_values("of_all", kind="stable").drop_duplicates("row")] if parts else []
+
+
+def _moved(before: Links, now: Links, rows: int) -> NDArray[np.intp]:
+    """Rows that lean on another series than ``before``."""
+    was, found = np.full(rows, -1), np.full(rows, -1)
+    was[before.row], found[now.row] = before.series, now.series
+    return np.flatnonzero((was >= 0) & (was != found))
 
 
 def _rows(block: Block, index: int, series: pd.DataFrame, unit: str) -> pd.DataFrame:

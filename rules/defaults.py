@@ -1,7 +1,9 @@
 """What a target inherits when its author is silent, and what its measure allows."""
 
+from dataclasses import replace
+
 from rules.calendar import Every
-from rules.phrase import ANY_BREACH, thresholds
+from rules.phrase import ANY_BREACH, OPS, thresholds
 from rules.spec import LevelsSpec
 from rules.target import FORECAST, HARD, LEARNT, PROGRESS, Against, Expect, Goal, Levels, Measure, Op, Shape, Threshold
 from rules.unit import conversion
@@ -24,6 +26,7 @@ _UNITS = {
     Measure.GOOD_DAYS: "天",
 }
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
+_PHRASES = {op: words for words, op in OPS.items()}
 
 
 def levels(measure: Measure, target: LevelsSpec, by_measure: LevelsSpec | None, book: LevelsSpec | None) -> Levels:
@@ -45,8 +48,13 @@ def expect(measure: Measure, goal: Goal) -> Expect:
     if goal.stages:
         points = tuple((when, number / goal.value) for number, (_, when) in enumerate(goal.stages, start=1))
         return Expect(Shape.STAGES, Shape.STAGES.value, points=points)
-    shape = Shape.LINEAR if measure in _LINEAR else Shape.HOLD
+    shape = Shape.LINEAR if measure in _LINEAR and not goal.reference else Shape.HOLD
     return Expect(shape, shape.value)
+
+
+def stated(measure: Measure, goal: Goal) -> Goal:
+    """The goal in the unit of its measure, where its author names none: a rate is in percent."""
+    return goal if goal.unit else replace(goal, unit=_UNITS.get(measure, ""))
 
 
 def objections(measure: Measure, every: Every, goal: Goal, expect: Expect, levels: Levels) -> list[str]:
@@ -57,20 +65,32 @@ def objections(measure: Measure, every: Every, goal: Goal, expect: Expect, level
         found.append(f"goal: {measure} 的计量单位应为 {unit}，而不是 {goal.unit} (unit mismatch)")
     if (measure is Measure.MILESTONE) != (goal.by is not None or bool(goal.stages)):
         found.append("goal: 节点任务应写 measure: milestone 和 goal: done by 日期，二者缺一不可 (milestone)")
-    if goal.stages and expect.shape is not Shape.STAGES:
-        found.append("expect: 分阶段的节点任务以各阶段的日期为曲线，不另写 expect (stages)")
+    if goal.reference and not goal.unit:
+        found.append(
+            f"goal: 请在末尾写明计量单位，如 {_PHRASES[goal.op]} the figure of {goal.reference} in 亿元 (missing unit)"
+        )
     if goal.by is not None and every is not Every.YEAR:
         found.append("every: 节点任务应写 every: year (milestone)")
     wanted = {Measure.FLOOR: "at least", Measure.CEILING: "at most", Measure.ZERO: "at most", Measure.RANK: "at most"}
     if measure in wanted and (goal.op in _AT_MOST) != (wanted[measure] == "at most"):
         found.append(f"goal: {measure} 的目标应写 {wanted[measure]} (direction)")
+    found += _curve_objections(measure, goal, expect)
+    for name, thresholds_of in (("yellow", levels.yellow), ("red", levels.red)):
+        why = (_threshold_objection(measure, every, goal, expect, threshold) for threshold in thresholds_of)
+        found += [f"{name}: {words}" for words in why if words]
+    return found
+
+
+def _curve_objections(measure: Measure, goal: Goal, expect: Expect) -> list[str]:
+    found = []
+    if goal.stages and expect.shape is not Shape.STAGES:
+        found.append("expect: 分阶段的节点任务以各阶段的日期为曲线，不另写 expect (stages)")
+    if goal.reference and expect.shape is not Shape.HOLD:
+        found.append("expect: 对照其他序列的目标各期与同期数相比，不另写 expect (leaning)")
     if expect.shape is Shape.CHECKPOINTS and goal.op in _AT_MOST:
         found.append("expect: checkpoints 只用于越多越好的目标；逐步下降请写 path from 起点 (direction)")
     if expect.shape in LEARNT and measure not in PROGRESS:
         found.append(f"expect: {expect.text} 只用于逐期推进的指标，{measure} 请写 hold (seasonal)")
-    for name, thresholds_of in (("yellow", levels.yellow), ("red", levels.red)):
-        why = (_threshold_objection(measure, every, goal, expect, threshold) for threshold in thresholds_of)
-        found += [f"{name}: {words}" for words in why if words]
     return found
 
 
@@ -87,6 +107,8 @@ def _threshold_objection(measure: Measure, every: Every, goal: Goal, expect: Exp
         return f"late 只用于分阶段的节点任务，goal 应如 开工 by 2025-06-30 ('{level.text}')"
     if level.against is Against.LATE:
         return None
+    if level.against is Against.POINTS and goal.reference and measure in PROGRESS:
+        return f"对照其他序列的目标没有全年目标值，请写 behind 5% 或 behind 5 {goal.unit} ('{level.text}')"
     if level.against is Against.SHARE and measure not in PROGRESS:
         return f"{measure} 不按比例比较，请写 behind {level.value:g} points 或 behind {level.value:g} {goal.unit} ('{level.text}')"
     if level.against is Against.POINTS and measure not in PROGRESS and conversion(goal.unit, "%") is None:

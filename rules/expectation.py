@@ -48,7 +48,10 @@ def steps(points: tuple[tuple[date, float], ...], days: Days) -> Floats:
 
 
 def expected(target: Target, goal: Floats, ends: Days, year: int, workdays: Workdays = PUBLISHED) -> Floats:
-    """Expected value at each period end for each subject: (P, S) from the goals (S,), in the target's unit."""
+    """Expected value at each period end for each subject: (P, S), in the target's unit.
+
+    ``goal`` are the goals (S,), or those in force at each period's end (P, S).
+    """
     curve = shares(target.expect, target.measure, ends, year, workdays)[:, np.newaxis]
     base = target.expect.base
     return base + (goal - base) * curve

@@ -69,7 +69,12 @@ def _judge(
     reason[late] = np.where(slot[late] < 0, CODE[Reason.NO_DATA], CODE[Reason.LATE])
     if failed is not None:
         reason[late & failed[rows]] = CODE[Reason.FAILED]
-    reason[np.isnan(block.goal[rows])] = CODE[Reason.NO_GOAL]
+    aimless = np.isnan(block.goals(rows, slot))
+    if block.leans is not None:
+        aimless &= ~block.leans[rows]
+        unknown = block.leans[rows] & np.isnan(seen.expected)
+        reason[unknown & (reason <= _LAST_JUDGED)] = CODE[Reason.NO_REFERENCE]
+    reason[aimless] = CODE[Reason.NO_GOAL]
 
     judged = reason <= _LAST_JUDGED
     level = np.where(red, _RED, np.where(behind, _YELLOW, _GREEN))
@@ -124,19 +129,30 @@ def _against(
     if limits.against is Against.PERIOD:
         before = panel.before(rows, slot)
         actual -= np.where(before < 0, block.base[rows], panel.values[before, rows])
-        expected -= np.where(before < 0, block.base[rows], panel.expected[before, rows])
+        expected -= np.where(before < 0, block.base[rows], _planned(panel, rows, slot, before))
     elif limits.against is Against.PROBABILITY:
         return _Seen(panel.landings.probability[rows].astype(np.float64), expected, np.full(len(rows), -np.inf))
     elif limits.against is Against.SPREAD:
         # Of as much again as the season differs from year to year, the threshold allows a multiple.
         shortfall = block.sign[rows] * (expected - actual)
-        usual = panel.spread[slot, np.searchsorted(block.learnt, rows)] * block.goal[rows]
+        usual = panel.spread[slot, np.searchsorted(block.learnt, rows)] * panel.goals(rows, slot)
         return _Seen(actual, np.where(slot < 0, np.nan, usual), shortfall)
     elif limits.against is Against.AVERAGE:
         expected = panel.average(rows, slot)
     elif limits.lagged is not None:
         expected = _at(limits.lagged, slot, here)
     return _Seen(actual, expected, block.sign[rows] * (expected - actual))
+
+
+def _planned(panel: Panel, rows: NDArray[np.int64], slot: NDArray[np.int16], before: NDArray[np.int16]) -> Floats:
+    """What was expected at ``before`` on the way to the goal in force at ``slot``: a changed goal adds no task by itself."""
+    block, planned = panel.block, panel.expected[before, rows]
+    if block.changed is None:
+        return planned
+    base = block.base[rows]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        larger = (block.goals(rows, slot) - base) / (block.goals(rows, before) - base)
+    return np.where(np.isfinite(larger), base + (planned - base) * larger, planned)
 
 
 def _reached(
@@ -170,6 +186,8 @@ def _exceeded(
     block: Block, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: _Seen
 ) -> NDArray[np.bool_]:
     allowed = limits.share[here] * np.abs(seen.expected) + limits.absolute[here]
+    if limits.of_goal is not None:
+        allowed += limits.of_goal[here] * np.nan_to_num(np.abs(block.goals(rows, slot)))
     if limits.narrowing is not None:
         allowed *= 1 - limits.narrowing[here] * (slot + 1) / len(block.ends)
     # Only the plan's own goal must be surpassed where it says so: peers and the period's task may be equalled.
@@ -194,8 +212,10 @@ def _running(
     unbroken = np.ones(len(rows), dtype=np.bool_)
     for number in range(int(latest.max()), -1, -1):
         slot = np.full(len(rows), number, dtype=np.int16)
-        counts = (slot <= latest) & (slot >= since) & ~np.isnan(panel.values[number, rows]) & (seen < wanted)
         at_slot = _against(panel, limits, here, rows, slot)
+        # What cannot be compared is no judged period: the goal was not set yet, or its reference is not known.
+        known = ~np.isnan(panel.values[number, rows] + panel.expected[number, rows])
+        counts = (slot <= latest) & (slot >= since) & known & (seen < wanted)
         unbroken &= ~counts | _exceeded(block, limits, here, rows, slot, at_slot)
         seen += counts
         if not (unbroken & (seen < wanted)).any():
@@ -220,7 +240,7 @@ def verdict(panel: Panel, verdicts: Verdicts, index: int, row: int) -> Verdict:
         pending=Level(int(verdicts.pending[index])),
         period=block.ends[slot].item() if slot >= 0 else None,
         owed=block.ends[owed].item() if owed >= 0 else None,
-        goal=figure(block.goal[row]),
+        goal=figure(panel.goals(np.array([row]), verdicts.slot[index : index + 1])[0]),
         actual=figure(verdicts.actual[index]),
         expected=figure(verdicts.expected[index]),
         shortfall=figure(verdicts.shortfall[index]),

@@ -38,8 +38,8 @@ class Limits:
     of the target's subjects, LATE at ``lagged`` (P, N), SPREAD and PROBABILITY at
     how much the season differs from year to year and at the chance to meet the goal.
 
-    Reached are a shortfall above ``share * |expected| + absolute`` (target's
-    unit), which shrinks by the share ``narrowing`` until the year's end, and a figure
+    Reached are a shortfall above ``share * |expected| + of_goal * |goal| + absolute``
+    (target's unit; the goal in force then), which shrinks by the share ``narrowing`` until the year's end, and a figure
     below ``below`` or above ``above`` (NaN for none); both not before the period
     ``first``, for ``periods`` published periods running. A column is None where no row needs it.
     """
@@ -47,6 +47,7 @@ class Limits:
     rows: NDArray[np.int64] | None
     against: Against | None
     share: Floats
+    of_goal: Floats | None
     absolute: Floats
     below: Floats | None
     above: Floats | None
@@ -58,12 +59,17 @@ class Limits:
     def among(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Places in ``rows`` of the rows that lie here, and their places here."""
         assert self.rows is not None
-        if isinstance(rows, slice):
-            start, stop = np.searchsorted(self.rows, [rows.start, rows.stop])
-            return self.rows[start:stop] - rows.start, np.arange(start, stop)
-        here = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
-        inside = np.flatnonzero(self.rows[here] == rows)
-        return inside, here[inside]
+        return among(self.rows, rows)
+
+
+def among(lie: NDArray[np.int64], rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places in ``rows`` of those that ``lie`` (ascending) somewhere, and their places there."""
+    if isinstance(rows, slice):
+        start, stop = np.searchsorted(lie, [rows.start, rows.stop])
+        return lie[start:stop] - rows.start, np.arange(start, stop)
+    here = np.minimum(np.searchsorted(lie, rows), len(lie) - 1)
+    inside = np.flatnonzero(lie[here] == rows)
+    return inside, here[inside]
 
 
 def compile_limits(
@@ -72,8 +78,9 @@ def compile_limits(
     first_row: NDArray[np.int64],
     goal: Floats,
     ends: Days,
+    changes: NDArray[np.bool_],
 ) -> tuple[Limits, ...]:
-    """The dense Limits of a block and the further ones; ``thresholds`` are each target's."""
+    """The dense Limits of a block and the further ones; ``thresholds`` are each target's, ``changes`` (R,) marks changed goals."""
     plain = [next((level for level in levels if _is_plain(level)), None) for levels in thresholds]
     further = sorted(
         (order, level.against if level.against in _OWN else "", index)
@@ -83,11 +90,11 @@ def compile_limits(
     )
     sizes = np.diff(first_row)
     dense = [(index, target, level) for index, (target, level) in enumerate(zip(targets, plain, strict=True))]
-    found = [_limits(None, None, dense, sizes, goal, ends)]
+    found = [_limits(None, None, dense, sizes, goal, ends, changes)]
     for (order, own), group in groupby(further, key=lambda entry: entry[:2]):
         members = [(index, targets[index], thresholds[index][order]) for *_, index in group]
         rows = np.concatenate([np.arange(*first_row[index : index + 2]) for index, *_ in members])
-        found.append(_limits(rows, Against(own) if own else None, members, sizes, goal, ends))
+        found.append(_limits(rows, Against(own) if own else None, members, sizes, goal, ends, changes))
     return tuple(found)
 
 
@@ -102,16 +109,19 @@ def _limits(
     sizes: NDArray[np.int64],
     goal: Floats,
     ends: Days,
+    changes: NDArray[np.bool_],
 ) -> Limits:
     counts = sizes[[index for index, *_ in members]]
     terms = np.array([_terms(target, level, ends) for _, target, level in members], dtype=np.float64)
     one = _Terms(*(np.repeat(term, counts) for term in terms.T))
-    of = goal if rows is None else goal[rows]
+    of, moves = (goal, changes) if rows is None else (goal[rows], changes[rows])
+    of_goal = np.where(moves, one.of_goal, 0.0)
     return Limits(
         rows=rows,
         against=against,
         share=one.share,
-        absolute=one.absolute + one.of_goal * np.abs(of),
+        of_goal=of_goal if of_goal.any() else None,
+        absolute=one.absolute + (one.of_goal - of_goal) * np.abs(np.nan_to_num(of)),
         below=or_none(one.below),
         above=or_none(one.above),
         periods=one.periods.astype(np.int16),

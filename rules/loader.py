@@ -1,7 +1,7 @@
 """From a book's folder to a Book, all or nothing: one error anywhere in it and nothing of it is in force."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from rules import defaults
+from rules import defaults, leaning
 from rules.calendar import Every, Publication, Workdays
+from rules.derived import DERIVED, Derived
 from rules.document import Document, Invalid, near
-from rules.spec import BookFile, ItemSpec, LevelsSpec, TargetSpec
+from rules.spec import BookFile, DerivedSpec, ItemSpec, LevelsSpec, TargetSpec
 from rules.target import Against, Book, Goal, Item, Measure, Op, Source, Target
 
-_LISTS = ("items", "targets")
+_LISTS = ("items", "targets", "derived")
 _REQUIRED = ("book", "title", "year")
 _AT_DEADLINE = Publication("0 days after period", days=0)
 
@@ -52,7 +53,9 @@ def load_book(folder: Path) -> Book:
     written = _read(folder)
     items = _items(written)
     sources = _sources(written)
-    targets = _targets(written, items, sources)
+    default = written["source"].connector if written["source"] else None
+    derived = leaning.derived_series(written.derived, sources, default, written["every"], written.errors)
+    targets = _targets(written, items, sources, default, derived)
     targets += _tasks(written, items, targets)
     targets.sort(key=lambda target: target.item or 0)  # in the plan's own order
     if not targets:
@@ -74,6 +77,7 @@ def load_book(folder: Path) -> Book:
         subjects=subjects,
         goals=goals,
         workdays=workdays,
+        derived=tuple(derived.values()),
     )
 
 
@@ -86,6 +90,7 @@ class _Written:
     places: dict[str, Document] = field(default_factory=dict)
     items: list[tuple[ItemSpec, str]] = field(default_factory=list)
     targets: list[tuple[TargetSpec, str]] = field(default_factory=list)
+    derived: list[tuple[DerivedSpec, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def __getitem__(self, key: str) -> Any:
@@ -106,6 +111,7 @@ def _read(folder: Path) -> _Written:
             continue
         written.items += [(item, document.place("items", i)) for i, item in enumerate(part.items)]
         written.targets += [(target, document.place("targets", i)) for i, target in enumerate(part.targets)]
+        written.derived += [(one, document.place("derived", i)) for i, one in enumerate(part.derived)]
         for key in part.model_fields_set.difference(_LISTS):
             if key in written.single:
                 first = written.place(key)
@@ -135,6 +141,9 @@ def _items(written: _Written) -> dict[int, Item]:
 
 
 def _sources(written: _Written) -> dict[str, Source]:
+    if DERIVED in (written["sources"] or {}):
+        place = written.place("sources", DERIVED)
+        written.errors.append(f"{place}: '{DERIVED}' 是推算序列的专名，来源请另取名称 (reserved name)")
     return {
         name: Source(
             book=written["book"],
@@ -159,10 +168,17 @@ def _workdays(written: _Written) -> Workdays:
     return workdays
 
 
-def _targets(written: _Written, items: dict[int, Item], sources: dict[str, Source]) -> list[Target]:
+def _targets(
+    written: _Written,
+    items: dict[int, Item],
+    sources: dict[str, Source],
+    default: str | None,
+    derived: dict[str, Derived],
+) -> list[Target]:
     targets: dict[str, Target] = {}
     for spec, place in written.targets:
         target = _target(spec, place, written, items.get(spec.item or 0))
+        target, wrong_goals = leaning.with_goals(target, spec, written["year"], sources, default, derived)
         problems = defaults.objections(target.measure, target.every, target.goal, target.expect, target.levels)
         if spec.id in targets:
             problems.append(f"目标编号 '{spec.id}' 与 {targets[spec.id].place} 重复 (duplicate id)")
@@ -172,7 +188,10 @@ def _targets(written: _Written, items: dict[int, Item], sources: dict[str, Sourc
             problems.append(f"words: 第 {spec.item} 项原文中没有“{spec.words}” (words not found)")
         if not target.lead:
             problems.append("缺少牵头单位 lead (missing key); 写在目标或其所属事项上")
-        if target.source is not None and target.source not in sources:
+        problems += wrong_goals
+        if target.source == DERIVED:
+            problems += leaning.wrongly_derived(target, target.reads, derived)
+        elif target.source is not None and target.source not in sources:
             problems.append(f"source: 没有名为 '{target.source}' 的来源 (unknown source){near(target.source, sources)}")
         if _against_peers(target) and written["subjects"] is None:
             problems.append("levels: behind average 只用于有对象表 subjects 的册 (peers)")
@@ -197,7 +216,8 @@ def _wrong_in_time(target: Target, year: int) -> list[str]:
 
 def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) -> Target:
     ref = spec.source or written["source"]
-    milestone = spec.goal.by is not None
+    goal = defaults.stated(spec.measure, spec.goal)
+    milestone = goal.by is not None
     every = spec.every or (Every.YEAR if milestone else written["every"]) or Every.MONTH
     by_measure = (written["measures"] or {}).get(spec.measure)
     lead = spec.lead or (item.lead if item else ())
@@ -210,13 +230,13 @@ def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) 
         lead=lead,
         responsible=spec.responsible or (item.responsible if item else ()),
         reporter=spec.reporter or lead,
-        goal=spec.goal,
+        goal=goal,
         measure=spec.measure,
         every=every,
         published=spec.published
         or (_AT_DEADLINE if milestone else written["published"])
         or Publication("15 workdays after period", workdays=15),
-        expect=spec.expect or defaults.expect(spec.measure, spec.goal),
+        expect=spec.expect or defaults.expect(spec.measure, goal),
         levels=defaults.levels(spec.measure, spec.levels, by_measure, written["levels"]),
         source=ref.connector if ref else None,
         series=(ref.series if ref else None) or spec.name,
@@ -271,9 +291,11 @@ def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[t
         return ("",), None
     columns = ["subject", "target", "goal"]
     problems = [f"{path}:1: 缺少列 {name} (missing column)" for name in columns if name not in table.columns]
+    if "from" in table.columns:
+        problems.append(f"{path}:1: 对象表不能写 from 列 (changed goal)；年中调整目标请写在目标的 changes 中")
     if not problems:
         table = table[(table != "").any(axis=1)]
-        problems = _wrong_cells(table, path, {target.id: target.goal for target in targets})
+        problems = _wrong_cells(table, path, {target.id: target for target in targets})
     if table.empty and not problems:
         problems = [f"{path}:1: 对象表没有数据行 (empty table)"]
     if problems:
@@ -287,7 +309,7 @@ def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[t
     return tuple(goals.index), goals[[target.id for target in targets]]
 
 
-def _wrong_cells(table: pd.DataFrame, path: Path, known: dict[str, Goal]) -> list[str]:
+def _wrong_cells(table: pd.DataFrame, path: Path, known: dict[str, Target]) -> list[str]:
     """What is wrong in the table of subjects, by line. An empty goal is a goal that is not set yet."""
     problems = []
     double = table.duplicated(["subject", "target"])
@@ -298,8 +320,18 @@ def _wrong_cells(table: pd.DataFrame, path: Path, known: dict[str, Goal]) -> lis
             problems.append((row, f"没有目标 '{target}' (unknown target){near(target, known)}"))
         if goal and not re.fullmatch(r"-?\d+(\.\d+)?", goal):
             problems.append((row, f"goal: '{goal}' 不是数值 (not a number); 单位随目标，只写数"))
-        elif goal and target in known and known[target].stages and float(goal) != known[target].value:
-            problems.append((row, f"goal: '{target}' 共{known[target].value:g}个阶段，只能写此数或留空 (stages)"))
+        elif target in known:
+            problems += [(row, words) for words in _wrong_cell(known[target], goal)]
         if double[row]:
             problems.append((row, f"'{subject}' 的 '{target}' 重复 (duplicate row)"))
     return [f"{path}:{row + 2}: {problem}" for row, problem in problems]
+
+
+def _wrong_cell(target: Target, goal: str) -> Iterator[str]:
+    """What a subject's own goal cannot be."""
+    if goal and target.goal.stages and float(goal) != target.goal.value:
+        yield f"goal: '{target.id}' 共{target.goal.value:g}个阶段，只能写此数或留空 (stages)"
+    if target.goal.reference:
+        yield f"goal: '{target.id}' 与其他序列对照，不能写在对象表中 (leaning)"
+    if target.changes:
+        yield f"goal: '{target.id}' 有年中调整 changes，不能写在对象表中 (changed goal)"

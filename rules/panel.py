@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from rules.expectation import Floats
 from rules.landing import Landings
+from rules.limits import Rows
 from rules.past import Past, increments, shares
 from rules.plan import Block
 from rules.target import LEARNT, Shape
@@ -20,16 +21,18 @@ class Panel:
     (R,) the newest known period, -1 for none; ``known_at`` (R,) when that figure
     became known. Good days are counted here: ``values`` then holds the count so far.
     ``expected`` (P, R) is what is expected at each period's end: the block's plan curves
-    and, for the rows ``block.learnt``, what ``past`` says of the season; ``spread`` (P, L)
-    is how much that share of the year differs from year to year (NaN where not known).
-    ``landings`` tells where the rows will land. What is drawn from other figures is as of the last ``renew``.
+    and, for the rows ``block.learnt``, what ``past`` says of the season, for rows that lean on a
+    series what that is known to say; ``spread`` (P, L) is how much the season's share of the year
+    differs from year to year (NaN where not known). ``landings`` tells where the rows will land.
+    What is drawn from earlier years is as of the last ``renew``.
     """
 
     def __init__(self, block: Block) -> None:
         self.block = block
         self.values: Floats = np.full((len(block.ends), block.rows), np.nan)
         self.past = Past(block)
-        self.expected = block.expected
+        own = block.leans is not None or len(block.learnt) > 0
+        self.expected = block.expected.copy() if own else block.expected
         self.spread: Floats = np.full((len(block.ends), len(block.learnt)), np.nan)
         self._unlearnt = np.zeros(block.rows, np.bool_)
         self.landings = Landings(block, self.past)
@@ -64,7 +67,7 @@ class Panel:
         self._unlearnt[rows[taken]] = True
 
     def renew(self) -> None:
-        """Bring what follows from the figures up to date: curves that are read from earlier years, and the landings."""
+        """Bring what follows from earlier years up to date: curves that are read from them, and the landings."""
         unlearnt = np.flatnonzero(self._unlearnt[self.block.learnt])
         self._unlearnt[:] = False
         for start in range(0, len(unlearnt), _CHUNK):
@@ -74,17 +77,30 @@ class Panel:
     def _learn(self, which: NDArray[np.int64]) -> None:
         """Draw the curves of some of ``block.learnt`` from earlier years, where there are enough of them."""
         block, rows = self.block, self.block.learnt[which]
-        if self.expected is block.expected:
-            self.expected = block.expected.copy()
         reached = self.past.of(rows)
+        goals = np.stack([block.goals(rows, np.full(len(rows), p, np.int16)) for p in range(len(block.ends))])
         target = np.searchsorted(block.first_row, rows, side="right") - 1
         for shape, enough in LEARNT.items():
             mine = np.flatnonzero(np.array([t.expect.shape is shape for t in block.targets])[target])
             season, spread, years = shares(reached[-1:, :, mine] if shape is Shape.LAST_YEAR else reached[:, :, mine])
             spoken = years >= enough
-            curve = block.goal[rows[mine]] * np.cumsum(increments(season), axis=0)
+            curve = goals[:, mine] * np.cumsum(increments(season), axis=0)
             self.expected[:, rows[mine]] = np.where(spoken, curve, block.expected[:, rows[mine]])
             self.spread[:, which[mine]] = np.where(spoken, spread, np.nan)
+
+    def lean(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
+        """Enter what the series say that rows lean on, all arguments (N,), values in the targets' units."""
+        assert self.block.plus is not None
+        self.expected[slots, rows] = values + self.block.plus[rows]
+
+    def goals(self, rows: Rows, slots: NDArray[np.int16]) -> Floats:
+        """The goal of each of ``rows`` at the end of its period (-1: the last one in force); NaN where none is known."""
+        goals = self.block.goals(rows, slots)
+        if self.block.leans is None:
+            return goals
+        every = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        leaning = self.block.leans[every] & (slots >= 0)
+        return np.where(leaning, self.expected[slots, every], goals)
 
     def _count(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
         """Turn daily figures into good days so far; a day without a figure is neither good nor bad."""

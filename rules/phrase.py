@@ -3,6 +3,7 @@
 Every function raises ValueError with what is wrong and how it should read.
 """
 
+import math
 import re
 from datetime import date, time, timedelta
 from itertools import pairwise
@@ -16,7 +17,7 @@ _NUMBER = r"(-?\d{1,15}(?:\.\d{1,15})?)"
 _TOGETHER = ", January with February"
 _LONGEST = 366  # periods or days that a rule may span
 _ROMAN = {"Ⅰ": 1.0, "Ⅱ": 2.0, "Ⅲ": 3.0, "Ⅳ": 4.0, "Ⅴ": 5.0}
-_OPS = {
+OPS = {
     "at least": Op.AT_LEAST,
     "more than": Op.MORE_THAN,
     "at most": Op.AT_MOST,
@@ -39,12 +40,19 @@ def _amount(text: str) -> tuple[float, str]:
     return float(found[1]), check(found[2])
 
 
+_LEANING = re.compile(
+    rf"(at least|more than|at most|less than) the figure of (\S.*?)(?: ([+-]) {_NUMBER}( points?)?)?(?: in (\S+))?"
+)
+
+
 def goal(text: str) -> Goal:
-    """``at least 4500 人``, ``about 5 % within 0.2``, ``done by 2025-09-30``, ``签约 by 2025-03-31, 开工 by 2025-06-30``."""
+    """``at least 4500 人``, ``about 5 % within 0.2``, ``done by 2025-09-30``; see the refusal for the others."""
     if found := re.fullmatch(r"done by (\S+)", text):
         return Goal(Op.AT_LEAST, 100.0, "%", by=day(found[1]))
     if re.fullmatch(r"(?:[^\s,]+ by [^\s,]+, ?)*[^\s,]+ by [^\s,]+", text):
         return _stages(text)
+    if (without := _without_number(text)) is not None:
+        return without
     if found := re.fullmatch(rf"between {_NUMBER} and (.+)", text):
         low = float(found[1])
         high, unit = _amount(found[2])
@@ -56,14 +64,33 @@ def goal(text: str) -> Goal:
         if float(found[2]) < 0:
             raise ValueError(f"'{text}': within 后应为不小于 0 的数")
         return Goal(Op.ABOUT, value, unit, tolerance=float(found[2]))
-    for words, op in _OPS.items():
+    for words, op in OPS.items():
         if text.startswith(words + " "):
             value, unit = _amount(text[len(words) :])
             return Goal(op, value, unit, upper=value if op is Op.EXACTLY else None)
     raise ValueError(
         f"看不懂的目标 '{text}' (bad goal); 应如 at least 4500 人、more than 75 家、at most 5.5 %、"
-        "between 7.5 and 8 %、about 5 % within 0.2、done by 2025-12-31、签约 by 2025-03-31, 开工 by 2025-06-30"
+        "between 7.5 and 8 %、about 5 % within 0.2、done by 2025-12-31、签约 by 2025-03-31, 开工 by 2025-06-30、"
+        "at least the figure of 全市平均增速 + 1 points；数值未下达的写 none yet 或 at least ? 亿元"
     )
+
+
+def _without_number(text: str) -> Goal | None:
+    """A goal that is not set yet, or that another series sets; None for any other."""
+    if text == "none yet":
+        return Goal(Op.AT_LEAST, math.nan, "")
+    if found := re.fullmatch(r"(at least|more than|at most|less than) \? (\S+)", text):
+        return Goal(OPS[found[1]], math.nan, check(found[2]))
+    found = _LEANING.fullmatch(text)
+    if not found:
+        return None
+    unit = check(found[6]) if found[6] else ""
+    if found[4] and float(found[4]) < 0:
+        raise ValueError(f"'{text}': + 或 - 后应为不小于 0 的数")
+    if found[5] and unit not in ("", "%", "个百分点"):
+        raise ValueError(f"'{text}': 以{unit}计的目标没有百分点，请只写数")
+    plus = float(f"{found[3]}{found[4]}") if found[4] else 0.0
+    return Goal(OPS[found[1]], math.nan, unit, reference=found[2], plus=plus)
 
 
 def _stages(text: str) -> Goal:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, expected
-from rules.limits import Limits, compile_limits, or_none
+from rules.limits import Limits, Rows, among, compile_limits, or_none
 from rules.target import FORECAST, HARD, LEARNT, SUMS, Book, Op, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
@@ -36,6 +36,9 @@ class Block:
     good day (NaN where figures are taken as they are). ``base`` (R,) is where the year began.
     ``learnt`` (L,) are the rows whose curve is read from earlier years, ``sums`` and ``carried`` (R,) those
     whose landing can be foreseen: the year's figure is the sum of its periods', or ends near where it stands.
+    ``goal`` (R,) is in force at the year's end, NaN where none is set; rows whose goal ``changed``
+    within the year have it by period in ``in_force``; rows that ``lean`` on another series have what
+    that series says for the period, ``plus`` (R,). Each is None where no row is so.
     """
 
     year: int
@@ -62,10 +65,23 @@ class Block:
     learnt: NDArray[np.int64]
     sums: NDArray[np.bool_]
     carried: NDArray[np.bool_]
+    changed: NDArray[np.int64] | None
+    in_force: Floats | None
+    leans: NDArray[np.bool_] | None
+    plus: Floats | None
 
     @property
     def rows(self) -> int:
         return len(self.goal)
+
+    def goals(self, rows: Rows, slot: NDArray[np.int16]) -> Floats:
+        """The goal of each of ``rows`` in force at the end of its period; the last one where that is -1. NaN for leaning rows."""
+        goal = self.goal[rows]
+        if self.changed is not None and self.in_force is not None:
+            inside, here = among(self.changed, rows)
+            goal = goal.copy()
+            goal[inside] = self.in_force[slot[inside], here]
+        return goal
 
     def target_at(self, row: int) -> tuple[Target, str]:
         """Target and subject of a row."""
@@ -93,7 +109,8 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
     targets = tuple(target for _, target in members)
     goals = [_goals(book, target) for book, target in members]
     sizes = [len(goal) for goal in goals]
-    goal = np.concatenate(goals)
+    in_force = [_in_force(target, goal, ends) for target, goal in zip(targets, goals, strict=True)]
+    goal = np.concatenate([by_period[-1] if by_period.ndim == 2 else by_period for by_period in in_force])
     first_row = np.concatenate([[0], np.cumsum(sizes)])
 
     def column(values: Iterable[float | None]) -> Floats:
@@ -103,6 +120,8 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
     due, due_of = np.unique(
         np.stack([_due(book, target, ends) for book, target in members]), axis=0, return_inverse=True
     )
+    changes = np.repeat([bool(target.changes) for target in targets], sizes)
+    leans = np.repeat([target.leans_on is not None for target in targets], sizes)
     exact = np.repeat([target.goal.op is Op.EXACTLY for target in targets], sizes)
     strict = column(-1.0 if target.goal.op in _STRICT else 1.0 for target in targets)
     return Block(
@@ -116,17 +135,17 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         goal=goal,
         sign=column(-1.0 if target.goal.op in _AT_MOST else 1.0 for target in targets),
         upper=or_none(np.where(exact, goal, column(target.goal.upper for target in targets))),
-        slack=column(target.goal.tolerance for target in targets) + strict * _ROUNDING * np.maximum(np.abs(goal), 1.0),
+        slack=column(target.goal.tolerance for target in targets) + strict * _ROUNDING * np.fmax(np.abs(goal), 1.0),
         hard=np.repeat([target.measure in HARD for target in targets], sizes),
         expected=np.concatenate(
             [
                 expected(target, goal, ends, year, book.workdays)
-                for (book, target), goal in zip(members, goals, strict=True)
+                for (book, target), goal in zip(members, in_force, strict=True)
             ],
             axis=1,
         ),
-        yellow=compile_limits(targets, [target.levels.yellow for target in targets], first_row, goal, ends),
-        red=compile_limits(targets, [target.levels.red for target in targets], first_row, goal, ends),
+        yellow=compile_limits(targets, [target.levels.yellow for target in targets], first_row, goal, ends, changes),
+        red=compile_limits(targets, [target.levels.red for target in targets], first_row, goal, ends, changes),
         due=due,
         due_of=np.repeat(due_of.astype(np.int16), sizes),
         judged_from=np.repeat(np.array([_judged_from(t, year) for t in targets], dtype="datetime64[D]"), sizes),
@@ -136,6 +155,12 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         learnt=np.flatnonzero(np.repeat([target.expect.shape in LEARNT for target in targets], sizes)),
         sums=np.repeat([every is not Every.YEAR and target.measure in SUMS for target in targets], sizes),
         carried=np.repeat([every is not Every.YEAR and target.measure in FORECAST - SUMS for target in targets], sizes),
+        changed=np.flatnonzero(changes) if changes.any() else None,
+        in_force=np.concatenate([by_period for by_period in in_force if by_period.ndim == 2], axis=1)
+        if changes.any()
+        else None,
+        leans=leans if leans.any() else None,
+        plus=column(target.goal.plus for target in targets) if leans.any() else None,
     )
 
 
@@ -143,6 +168,15 @@ def _goals(book: Book, target: Target) -> Floats:
     if book.goals is None:
         return np.array([target.goal.value])
     return book.goals[target.id].to_numpy(np.float64)
+
+
+def _in_force(target: Target, goal: Floats, ends: Days) -> Floats:
+    """The goals (S,), or, where they were changed, those in force at each period's end (P, S)."""
+    if not target.changes:
+        return goal
+    days = np.array([change.since for change in target.changes], dtype="datetime64[D]")
+    values = np.array([target.goal.value, *(change.goal.value for change in target.changes)])
+    return np.repeat(values[np.searchsorted(days, ends, side="right")][:, np.newaxis], len(goal), axis=1)
 
 
 def _due(book: Book, target: Target, ends: Days) -> Days:

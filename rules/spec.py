@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from rules import phrase
+from rules import formula, phrase
 from rules.calendar import Every, Publication
+from rules.formula import Formula
 from rules.target import Expect, Goal, Measure, Schedule, Threshold
+from rules.unit import check
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -51,6 +53,8 @@ ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
 PublishedPhrase = Annotated[Publication, _phrase(phrase.published)]
 Day = Annotated[date, _phrase(phrase.day)]
 SchedulePhrase = Annotated[Schedule, _phrase(phrase.schedule)]
+FormulaText = Annotated[Formula, _phrase(formula.parse)]
+Unit = Annotated[str, AfterValidator(check)]
 Units = Annotated[tuple[str, ...], BeforeValidator(_units, json_schema_input_type=str | list[str])]
 """Units as the plan writes them (``A局、B局及镇街``) or as a list."""
 
@@ -91,6 +95,14 @@ def _source_ref(value: Any) -> Any:
 SourceField = Annotated[SourceRef, BeforeValidator(_source_ref, json_schema_input_type=str | SourceRef)]
 
 
+class ChangeSpec(Strict):
+    """Another goal for the periods that end on a day or later, and why."""
+
+    since: Day = Field(alias="from")
+    goal: GoalPhrase
+    why: str
+
+
 class TargetSpec(Strict):
     """One measurable commitment."""
 
@@ -109,6 +121,17 @@ class TargetSpec(Strict):
     source: SourceField | None = None
     counts: Annotated[str, StringConstraints(pattern=r"^at most -?\d+(\.\d+)?$")] | None = None
     levels: LevelsSpec = LevelsSpec()
+    changes: tuple[ChangeSpec, ...] = ()
+
+
+class DerivedSpec(Strict):
+    """A series that is computed from others. ``from`` is the source of the names in its formula that say none."""
+
+    series: str
+    unit: Unit
+    every: Every | None = None
+    formula: FormulaText
+    source: str | None = Field(None, alias="from")
 
 
 class SourceSpec(BaseModel):
@@ -137,6 +160,7 @@ class BookFile(Strict):
     items: tuple[ItemSpec, ...] = ()
     targets: tuple[TargetSpec, ...] = ()
     sources: dict[str, SourceSpec] | None = None
+    derived: tuple[DerivedSpec, ...] = ()
     subjects: str | None = None
     holidays: tuple[Day, ...] = ()
     workdays: tuple[Day, ...] = ()

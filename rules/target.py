@@ -1,14 +1,17 @@
 """The nouns of stage 2: what a plan promised, by whom, how it is measured, and when it counts as behind."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from enum import IntEnum, StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from rules.calendar import PUBLISHED, Every, Publication, Workdays
+from rules.derived import DERIVED, Derived, Series
 
 
 class Op(StrEnum):
@@ -96,6 +99,9 @@ class Goal:
     ``value`` is in ``unit``. ``upper`` belongs to BETWEEN, ``tolerance`` (same
     unit) to ABOUT, ``by`` to a milestone, whose value is 100 %, ``stages``
     (name, day) to a milestone in stages, whose value is the number of them.
+    ``value`` is NaN where it is not set yet, and where the goal leans on a series:
+    then it is, at each period's end, that series' figure ``plus`` something;
+    ``reference`` is the series as the book calls it.
     """
 
     op: Op
@@ -105,6 +111,8 @@ class Goal:
     tolerance: float = 0.0
     by: date | None = None
     stages: tuple[tuple[str, date], ...] = ()
+    reference: str = ""
+    plus: float = 0.0
 
     @property
     def nodes(self) -> tuple[tuple[str, date], ...]:
@@ -114,6 +122,10 @@ class Goal:
     @property
     def text(self) -> str:
         """The goal as an office writes it: 不低于4500人, 5%左右、2025年12月31日前完成."""
+        if self.reference:
+            return self._leaning
+        if math.isnan(self.value):
+            return "未定"
         amount = quantity(self.value, self.unit)
         if self.nodes:
             return "、".join(f"{when.year}年{when.month}月{when.day}日前{name}" for name, when in self.nodes)
@@ -125,6 +137,23 @@ class Goal:
         if self.op is Op.AT_MOST and self.unit in ("位", "类"):
             return f"保持前{number(self.value)}位" if self.unit == "位" else f"达到或优于{amount}"
         return f"{_DIRECTIONS[self.op]}{amount}"
+
+    @property
+    def _leaning(self) -> str:
+        """不低于全市平均增速加1个百分点（本期6.8%）: with the value of one period, where it is known."""
+        margin = quantity(abs(self.plus), "个百分点" if self.unit == "%" else self.unit)
+        words = f"{_DIRECTIONS[self.op]}{self.reference}"
+        words += f"{'加' if self.plus > 0 else '减'}{margin}" if self.plus else ""
+        return words if math.isnan(self.value) else f"{words}（本期{quantity(self.value, self.unit)}）"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedGoal:
+    """The goal in force for periods that end on ``since`` or later, and why it was changed."""
+
+    since: date
+    goal: Goal
+    why: str
 
 
 class Against(StrEnum):
@@ -251,6 +280,7 @@ class Target:
 
     ``reporter`` files the figure: the lead, unless the book names another unit.
     ``counts`` (good-days only) is the highest daily value that still counts as good.
+    ``leans_on`` is the series of ``goal.reference``; ``changes`` are later goals, oldest first.
     """
 
     book: str
@@ -271,11 +301,18 @@ class Target:
     series: str
     counts: float | None
     place: str
+    leans_on: Series | None = None
+    changes: tuple[ChangedGoal, ...] = ()
 
     @property
     def key(self) -> str:
         """``book/id``, as people and commands name it."""
         return f"{self.book}/{self.id}"
+
+    @property
+    def reads(self) -> Series:
+        """Where its own figures come from."""
+        return Series(self.source or "", self.series)
 
 
 @dataclass(frozen=True)
@@ -299,6 +336,7 @@ class Book:
     subjects: tuple[str, ...] = ("",)
     goals: pd.DataFrame | None = field(default=None, repr=False)
     workdays: Workdays = PUBLISHED
+    derived: tuple[Derived, ...] = ()
 
     def item(self, number: int | None) -> Item | None:
         """The item a target belongs to, if the book carries the plan's text."""
@@ -306,4 +344,28 @@ class Book:
 
     def mark(self, target: Target) -> str:
         """The words that must stand wherever this target's figures appear, or ""."""
-        return self.sources[target.source].mark if target.source in self.sources else ""
+        asked = {read.source for read in self.roots(target.reads)}
+        marks = (source.mark for name, source in self.sources.items() if name in asked and source.mark)
+        return "、".join(dict.fromkeys(marks))
+
+    def roots(self, read: Series) -> frozenset[Series]:
+        """The series of sources that a series is made of: itself, where it is not derived."""
+        return self._roots.get(read.series, frozenset()) if read.source == DERIVED else frozenset({read})
+
+    def needed(self, target: Target) -> frozenset[Series]:
+        """The series of sources that a target is judged by: its own and what it leans on."""
+        leans_on = self.roots(target.leans_on) if target.leans_on is not None else frozenset()
+        return self.roots(target.reads) | leans_on
+
+    def read_from(self, source: str) -> frozenset[str]:
+        """The series that the book reads from a source: for its targets, and for what is derived."""
+        wanted = [*map(self.needed, self.targets), *self._roots.values()]
+        return frozenset(read.series for reads in wanted for read in reads if read.source == source)
+
+    @cached_property
+    def _roots(self) -> dict[str, frozenset[Series]]:
+        found: dict[str, frozenset[Series]] = {}
+        for one in self.derived:
+            parts = (found[read.series] if read.source == DERIVED else {read} for read in one.inputs)
+            found[one.series] = frozenset().union(*parts)
+        return found

@@ -47,9 +47,9 @@ def check(unit: str) -> str:
 def conversion(have: str, want: str) -> tuple[float, float] | None:
     """Factor and offset with ``want = have * factor + offset``; None where the two do not measure the same thing.
 
-    A source that states no unit is taken to speak the target's own.
+    A source that states no unit is taken to speak the target's own; a target without one takes figures as they are.
     """
-    if have in ("", want):
+    if "" in (have, want) or have == want:
         return 1.0, 0.0
     a, b = _UNITS.get(have), _UNITS.get(want)
     if a is None or b is None or a.dimension != b.dimension or b.offset:

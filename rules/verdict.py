@@ -33,6 +33,7 @@ class Reason(StrEnum):
     FAILED = "failed"
     NO_GOAL = "no_goal"
     TOO_EARLY = "too_early"
+    NO_REFERENCE = "no_reference"
 
     @property
     def text(self) -> str:
@@ -51,6 +52,7 @@ _TEXTS = {
     Reason.FAILED: "数据来源故障",
     Reason.NO_GOAL: "尚无目标值",
     Reason.TOO_EARLY: "未到起判时点",
+    Reason.NO_REFERENCE: "对照数据未到",
 }
 
 REASONS = tuple(Reason)
@@ -116,8 +118,9 @@ class Verdict:
     """One target's verdict for one subject. Figures are None where nothing is known.
 
     ``period`` is the last day of the period judged; ``owed`` that of the latest
-    period whose figure is overdue, if one is. ``low`` to ``high`` is where the year
-    will probably end, ``years`` how many complete earlier years are known.
+    period whose figure is overdue, if one is; ``goal`` was in force for the period
+    judged, ``low`` to ``high`` is where the year will probably end, ``years`` how
+    many complete earlier years are known.
     """
 
     target: Target

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from rules.calendar import PERIOD_NAMES, Every, Publication, label
+from rules.derived import DERIVED
 from rules.pace import Pace
 from rules.pace import pace as pace_of
 from rules.target import (
@@ -14,6 +15,7 @@ from rules.target import (
     PROGRESS,
     SUMS,
     Against,
+    Book,
     Expect,
     Level,
     Measure,
@@ -44,10 +46,20 @@ MEASURES = {
 
 
 def goal(verdict: Verdict) -> str:
-    """The goal of the verdict's own subject."""
-    if verdict.goal is None:
-        return "未定"
-    return replace(verdict.target.goal, value=verdict.goal).text
+    """The goal of the verdict's own subject, as in force for the period judged."""
+    return replace(verdict.target.goal, value=math.nan if verdict.goal is None else verdict.goal).text
+
+
+def goals(target: Target) -> str:
+    """All goals of the year, with the day from which each holds and why. Empty where the goal was never changed."""
+    if not target.changes:
+        return ""
+    later = (f"自{_day(one.since)}起{one.goal.text}（{one.why}）" for one in target.changes)
+    return "；".join((target.goal.text, *later))
+
+
+def _day(day: date) -> str:
+    return f"{day.year}年{day.month}月{day.day}日"
 
 
 def deadline(target: Target, year: int) -> str:
@@ -55,7 +67,7 @@ def deadline(target: Target, year: int) -> str:
     stages = target.goal.stages
     by = stages[-1][1] if stages else target.goal.by
     if by is not None:
-        return f"{by.year}年{by.month}月{by.day}日"
+        return _day(by)
     return f"{year}年{'全年' if target.expect.shape is Shape.HOLD else '底'}"
 
 
@@ -79,14 +91,15 @@ def gap(verdict: Verdict) -> str:
         if short < 0:
             return "在目标范围内"
         low = verdict.actual < expected
+    other = target.goal.reference and (f"{target.goal.reference}{'的要求' if target.goal.plus else ''}")
     if target.measure in PROGRESS:
-        words = f"比时序进度{'少' if low else '多'}{amount}"
+        words = f"比{other or '时序进度'}{'少' if low else '多'}{amount}"
         if expected and not percent:
-            words += f"（{'低' if low else '高'}于应完成数{number(abs(short / expected) * 100)}%）"
+            words += f"（{'低' if low else '高'}{'' if other else '于应完成数'}{number(abs(short / expected) * 100)}%）"
         return words
     if target.measure is Measure.RANK:
         return f"比目标位次{'落后' if short > 0 else '靠前'}{amount}"
-    bound = "红线" if target.measure in HARD else "目标" if target.expect.shape is Shape.HOLD else "时序进度"
+    bound = other or ("红线" if target.measure in HARD else "目标" if target.expect.shape is Shape.HOLD else "时序进度")
     return f"{'低' if low else '高'}于{bound}{amount}"
 
 
@@ -123,14 +136,14 @@ def reason(verdict: Verdict) -> str:
 
 def pace(verdict: Verdict) -> str:
     """What is needed from here: 此后每月需完成641.33人（前期月均318.22人，余3个月）. Empty where pace has no meaning."""
-    if verdict.goal is None or verdict.actual is None or verdict.period is None:
+    if verdict.goal is None or verdict.actual is None or verdict.period is None or verdict.target.goal.reference:
         return ""
     target = verdict.target
     found = pace_of(target, verdict.goal, verdict.actual, verdict.period)
     if found is None:
         return ""
     if target.measure is Measure.GOOD_DAYS:
-        return _good_days(found, verdict.period)
+        return _good_days(found, verdict.goal, verdict.actual, verdict.period)
     each = PERIOD_NAMES[target.every].removeprefix("个")
     unit = target.goal.unit
     needed = math.ceil(found.needed) if unit in COUNTED else found.needed
@@ -139,11 +152,18 @@ def pace(verdict: Verdict) -> str:
     return f"{words}（{before}余{found.left}{PERIOD_NAMES[target.every]}）"
 
 
-def _good_days(found: Pace, period: date) -> str:
-    """The pace of good days as people count them: 余102天中需有81天优良, 至多可差21天."""
-    left = (date(period.year, 12, 31) - period).days
+def _good_days(found: Pace, goal: float, actual: float, period: date) -> str:
+    """The pace of good days as people count them: 余102天中需有81天优良，至多可差21天；全年可差40天，已差19天，为时序的0.66倍."""
+    year = (date(period.year, 12, 31) - date(period.year - 1, 12, 31)).days
+    gone = (period - date(period.year - 1, 12, 31)).days
+    left = year - gone
     needed = math.ceil(round(found.needed * found.left, 6))  # 7 / 25 * 25 is a little more than 7
-    return f"余{left}天中需有{needed}天优良，至多可差{left - needed}天" if needed <= left else f"余{left}天，已无法完成"
+    words = (
+        f"余{left}天中需有{needed}天优良，至多可差{left - needed}天" if needed <= left else f"余{left}天，已无法完成"
+    )
+    allowed, used = year - goal, gone - actual
+    rate = f"，为时序的{number(used / (allowed * gone / year))}倍" if allowed > 0 else ""
+    return f"{words}；全年可差{number(allowed)}天，已差{number(used)}天{rate}"
 
 
 def outlook(verdict: Verdict) -> str:
@@ -239,6 +259,8 @@ def shape(expect: Expect, target: Target) -> str:
             return "按往年同期进度推进"
         case Shape.LAST_YEAR:
             return "按上年同期进度推进"
+        case Shape.HOLD if target.goal.reference:
+            return f"各期均与{target.goal.reference}的同期数相比"
         case Shape.HOLD:
             return "全年任何时点均应达到目标"
         case Shape.PATH:
@@ -248,6 +270,15 @@ def shape(expect: Expect, target: Target) -> str:
             return f"按节点推进：{nodes}"
         case Shape.STAGES:
             return f"按阶段推进：{target.goal.text}"
+
+
+def source(book: Book, target: Target) -> str:
+    """Where the figures come from: filings: 城镇新增就业; of a derived series the formula; of a leaning goal its series."""
+    if target.source is None:
+        return ""
+    made = next((one for one in book.derived if target.reads == (DERIVED, one.series)), None)
+    read = f"{target.series} = {made.formula.text}（推算）" if made else f"{target.source}: {target.series}"
+    return f"{read}；对照 {target.leans_on.source}: {target.leans_on.series}" if target.leans_on else read
 
 
 def publication(rule: Publication, target: Target) -> str:

@@ -105,6 +105,12 @@ def last_success(connection: Connection, source: str) -> datetime | None:
     return connection.scalar(query)
 
 
+def last_digest(connection: Connection, source: str) -> str | None:
+    """The digest of a source's last successful pull; None where there was none."""
+    query = select(pull.c.digest).where(pull.c.source == source, pull.c.outcome == Outcome.OK.value)
+    return connection.scalar(query.order_by(pull.c.id.desc()).limit(1))
+
+
 def failing(connection: Connection) -> list[str]:
     """Sources (``book/source``) whose last finished pull gave nothing."""
     return [source for source, record in latest(connection).items() if record.reason]

@@ -79,7 +79,7 @@ class _Known:
         name_codes, unit_codes, counts = [-1], [-1], [0]
         name_place = {name: code for code, name in enumerate(names)}
         unit_place = {unit: code for code, unit in enumerate(units)}
-        for name, unit, its_ids, its_subjects in _stored(connection, source, names):
+        for name, unit, its_ids, its_subjects in stored(connection, source, names):
             ids += its_ids
             subject += its_subjects
             name_codes.append(name_place.get(name, -1))
@@ -102,7 +102,7 @@ class _Known:
         return np.where(hit, self._id[place], -1), np.where(hit, self._unit[place], -1)
 
 
-def _stored(connection: Connection, source: str, names: list[str]) -> Iterator[tuple[str, str, list[int], list[str]]]:
+def stored(connection: Connection, source: str, names: list[str]) -> Iterator[tuple[str, str, list[int], list[str]]]:
     """By name and unit: ids and subjects. The database puts them into lists: 430,000 rows arrive as a few hundred."""
     gather = func.json_group_array if connection.dialect.name == "sqlite" else func.json_agg
     query = (

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 from markupsafe import Markup
 
 from monitor.web.chart import pace_chart
@@ -71,10 +72,10 @@ def _chart(span: Span, row: int, verdict: Verdict, today: date) -> Markup:
     panel = span.judged.panel
     if verdict.target.measure is Measure.MILESTONE or len(panel.block.ends) < 2:
         return Markup()
-    block = panel.block
+    goal = np.nan if verdict.goal is None else verdict.goal
     landing = None if verdict.low is None or verdict.high is None else (verdict.low, verdict.high)
     drawn = pace_chart(
-        block.ends, panel.expected[:, row], panel.values[:, row], float(block.goal[row]), today, verdict.level, landing
+        panel.block.ends, panel.expected[:, row], panel.values[:, row], goal, today, verdict.level, landing
     )
     return Markup(drawn)  # noqa: S704  numbers and escaped words only
 
@@ -89,11 +90,12 @@ def _details(book: Book, verdict: Verdict) -> tuple[tuple[str, str], ...]:
     if target.goal.by is None:
         said += [
             ("口径", wording.MEASURES[target.measure]),
+            ("目标调整", wording.goals(target)),
             ("计划曲线", wording.curve(verdict)),
             ("黄色", wording.thresholds(target.levels.yellow, target)),
             ("红色", wording.thresholds(target.levels.red, target)),
             ("起判时点", wording.not_before(target)),
             ("报送时限", wording.publication(target.published, target)),
-            ("数据来源", target.source or ""),
+            ("数据来源", wording.source(book, target)),
         ]
     return tuple((title, text) for title, text in said if text)

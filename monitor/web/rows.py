@@ -60,7 +60,8 @@ def worst(found: Iterable[Span], count: int) -> list[tuple[Span, int]]:
     candidates: list[tuple[int, float, Span, int]] = []
     for span in found:
         rows = span.start + np.flatnonzero(span.levels > Level.GREEN)
-        short = span.judged.verdicts.shortfall[rows] / np.maximum(np.abs(span.judged.panel.block.goal[rows]), 1e-9)
+        goal = span.judged.panel.goals(rows, span.judged.verdicts.slot[rows])
+        short = span.judged.verdicts.shortfall[rows] / np.maximum(np.abs(goal), 1e-9)
         level = span.judged.verdicts.level[rows]
         order = np.lexsort((-np.nan_to_num(short), -level))[:count]
         candidates += [(-int(level[i]), -float(np.nan_to_num(short[i])), span, int(rows[i])) for i in order]

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from monitor.cli import app
@@ -38,3 +39,12 @@ def test_a_book_beyond_the_known_calendar_is_warned_of_until_it_names_its_holida
     assert len(json.loads(check(tmp_path, BOOK.format(year=year), "--json"))["warnings"]) == 1
     named = f"{BOOK.format(year=year)}holidays: [{year + 1}-01-01]\n"
     assert json.loads(check(tmp_path, named, "--json"))["warnings"] == []
+
+
+def test_a_goal_that_is_not_set_yet_is_listed_without_a_number(tmp_path):
+    check(tmp_path, BOOK.format(year=2025).replace("at least 4500 人", "at least ? 人"))
+    words = ["targets", "--book", "b", "--config", str(tmp_path / "duban.yaml"), "--json"]
+    (row,) = json.loads(
+        CliRunner().invoke(app, words).output, parse_constant=lambda name: pytest.fail(f"{name} is no JSON")
+    )
+    assert (row["value"], row["unit"], row["goal"]) == (None, "人", "未定")

@@ -10,8 +10,8 @@ from tests.builders import AT
 from tests.rules.builders import a_book, put
 
 
-def explained(figures, **target):
-    watch = Watch([a_book(target)])
+def explained(figures, sources=None, **target):
+    watch = Watch([a_book(target, sources=sources)])
     (panel,) = watch.panels
     put(panel, {(0, period): value for period, value in figures.items()})
     return explanation(watch, Judged(panel, judge(panel, AT.date())), 0, (), AT)
@@ -36,3 +36,25 @@ def test_the_conclusion_tells_a_level_that_is_pending_and_no_other(figures, targ
 def test_the_reporter_is_named_where_it_is_not_the_lead():
     assert "报送单位  统计局\n" in explained({9: 80}, reporter="统计局")
     assert "报送单位" not in explained({9: 80}, reporter="人力社保局")
+
+
+CHANGED = {
+    "goal": "at least 100 个",
+    "changes": [{"from": "2025-07-01", "goal": "at least 120 个", "why": "区委会议调整"}],
+}
+
+
+def test_a_changed_goal_is_told_as_it_was_in_force_and_all_of_them_with_their_reason():
+    told = explained({9: 80}, **CHANGED)
+    assert "目标      不低于120个\n" in told
+    assert "目标调整  不低于100个；自2025年7月1日起不低于120个（区委会议调整）\n" in told
+    assert "目标调整" not in explained({9: 80})
+
+
+def test_what_a_goal_leans_on_is_named_with_its_source():
+    target = {"measure": "growth", "goal": "at least the figure of 全市平均增速", "source": "filings"}
+    told = explained({9: 5}, sources={"filings": {"connector": "table_file"}}, **target)
+    assert "目标      不低于全市平均增速\n" in told
+    assert "结论      对照数据未到\n" in told
+    assert "数据来源  filings: 指标；对照 filings: 全市平均增速\n" in told
+    assert "进度曲线  各期均与全市平均增速的同期数相比 (expect: hold)\n" in told

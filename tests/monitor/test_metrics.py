@@ -59,6 +59,24 @@ def test_the_end_of_the_calendar_is_that_of_the_book_that_knows_most(book: Book)
     assert ends == [datetime(last, 12, 31, tzinfo=zone).timestamp() for last in (year - 1, year)]
 
 
+def test_a_goal_is_written_as_in_force_for_the_figure_and_not_at_all_before_it_is_known() -> None:
+    change = {"from": "2025-07-01", "goal": "at least 1500 人", "why": "调整"}
+    book = a_book(
+        {"id": "changed", "goal": "at least 1200 人", "changes": [change]},
+        {"id": "unset", "goal": "none yet"},
+        {"id": "leaning", "goal": "at least the figure of 全市", "measure": "growth", "source": "filings"},
+        sources={"filings": {"connector": "table_file"}},
+    )
+    figures = {("b", name, ""): {date(2025, 6, 30): 5.0} for name in ("changed", "unset", "leaning")}
+    families = parsed(
+        exposition(a_snapshot(book, figures=figures, at=datetime(2025, 7, 5, tzinfo=AT.tzinfo)), Meters())
+    )
+    goals = {one.labels["target"]: one.value for one in families["duban_target_goal"].samples}
+    assert goals == {"changed": 1200}
+    assert value(families, "duban_target_actual", target="unset") == 5
+    assert value(families, "duban_target_level", target="leaning") == -1
+
+
 def test_figures_are_written_as_judged(book: Book) -> None:
     figures = {("b", "jobs", ""): {SEPTEMBER: 450.0}, ("b", "growth", ""): {SEPTEMBER: 6.2}}
     families = parsed(exposition(a_snapshot(book, figures=figures), Meters()))

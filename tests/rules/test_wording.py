@@ -104,14 +104,19 @@ def test_no_gap_is_told_where_nothing_is_known() -> None:
         (
             {"measure": "good-days", "goal": "at least 325 天", "every": "day", "counts": "at most 100"},
             dict.fromkeys(range(1, 264), 60),
-            "余102天中需有62天优良，至多可差40天",
+            "余102天中需有62天优良，至多可差40天；全年可差40天，已差0天，为时序的0倍",
         ),
         (
             {"measure": "good-days", "goal": "at least 325 天", "every": "day"},
             {340: 318},
-            "余25天中需有7天优良，至多可差18天",
+            "余25天中需有7天优良，至多可差18天；全年可差40天，已差22天，为时序的0.59倍",
         ),
-        ({"measure": "good-days", "goal": "at least 325 天"}, {9: 200}, "余92天，已无法完成"),
+        (
+            {"measure": "good-days", "goal": "at least 325 天"},
+            {9: 200},
+            "余92天，已无法完成；全年可差40天，已差73天，为时序的2.44倍",
+        ),
+        ({"measure": "good-days", "goal": "at least 365 天"}, {1: 30}, "余334天，已无法完成；全年可差0天，已差1天"),
         ({"goal": "at least 10 亿元"}, {9: 6.5}, "此后每月需完成1.17亿元（前期月均0.72亿元，余3个月）"),
         ({"measure": "level", "goal": "at least 75 家"}, {9: 69}, "此后每月需完成2家（余3个月）"),
         (JOBS, {9: 4500}, ""),  # reached

@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rules.calendar import Every, period_ends
+from rules.formula import Figures, axis, evaluate, parse
 from rules.judging import judge
 from rules.target import Level
+from rules.unit import conversion
 from rules.verdict import Reason
-from tests.rules.builders import a_block, a_panel, judged, put
+from tests.rules.builders import a_block, a_panel, judged, put, verdicts
 
 N, G, Y, R = sorted(Level)
 PROJECT: dict[str, Any] = {
@@ -167,3 +170,45 @@ def test_a_goal_to_be_surpassed_asks_no_more_than_the_period_s_own_task_and_the_
 def test_a_yearly_target_without_a_figure_is_left_alone_by_every_yardstick(yardstick: str) -> None:
     target = {"every": "year", "levels": {"yellow": yardstick}}
     assert judged({}, at="2025-06-01", **target).reason is Reason.ANNUAL_ONLY
+
+
+# Words of plans that are easily misread
+
+
+@pytest.mark.parametrize(("growth", "level"), [(7.5, G), (8, G), (7.4, Y), (8.1, Y), (6.4, R)])
+def test_a_range_is_missed_on_either_side(growth: float, level: Level) -> None:
+    assert judged({1: growth}, goal="between 7.5 and 8 %", measure="growth").level is level
+
+
+@pytest.mark.parametrize(("growth", "level"), [(5, G), (4.8, G), (4.7, Y), (9, G), (3.7, R)])
+def test_about_forgives_its_tolerance_below(growth: float, level: Level) -> None:
+    assert judged({1: growth}, goal="about 5 % within 0.2", measure="growth").level is level
+
+
+@pytest.mark.parametrize(("index", "level"), [(103.5, G), (102.1, G), (103.6, Y), (104.6, R)])
+def test_an_index_within_103_5_is_growth_of_at_most_3_5_percent(index: float, level: Level) -> None:
+    found = conversion("上年=100", "%")
+    assert found is not None
+    growth = index * found[0] + found[1]
+    assert judged({1: growth}, goal="at most 3.5 %", measure="growth").level is level
+
+
+@pytest.mark.parametrize(("rank", "level"), [(3, G), (1, G), (4, Y)])
+def test_who_shares_a_rank_has_the_better_one(rank: float, level: Level) -> None:
+    """Two thirds of a list are both stated as 3: the figure is the source's, nothing is counted here."""
+    table = "subject,target,goal\n甲县,t0,3\n乙县,t0,3\n"
+    block = a_block({"goal": "at most 3 位", "measure": "rank", "every": "quarter"}, subjects=table)
+    panel = a_panel(block, {1: rank}, {1: rank})
+    assert [verdict.level for verdict in verdicts(panel, date(2025, 4, 1))] == [level, level]
+
+
+@pytest.mark.parametrize(("sections", "level"), [((3, 3), G), ((2, 3), G), ((2, 4), R), ((2, np.nan), N)])
+def test_of_several_sections_all_must_reach_their_class(sections: tuple[float, float], level: Level) -> None:
+    inputs = {
+        name: Figures(np.full((1, 1), value), np.zeros((1, 1), np.int64))
+        for name, value in zip(("断面A", "断面B"), sections, strict=True)
+    }
+    along = axis(period_ends(2025, Every.YEAR), Every.YEAR)
+    worst = float(evaluate(parse("max(断面A, 断面B)"), along, inputs).value[0, 0])
+    verdict = judged({1: worst}, at="2025-04-02", goal="at most Ⅲ类", measure="class", every="quarter")
+    assert verdict.level is level

@@ -232,3 +232,25 @@ def test_a_level_chart_of_equal_values_stays_inside_its_frame() -> None:
 def test_times_are_those_of_the_book() -> None:
     html = render(a_snapshot(a_book(), at=datetime(2025, 10, 27, 18, 30, tzinfo=UTC)))
     assert "2025年10月28日 02:30" in html
+
+
+def test_goals_that_lean_are_unset_or_were_changed_read_well() -> None:
+    change = {"from": "2025-07-01", "goal": "at least 120 个", "why": "区委会议调整"}
+    book = a_book(
+        {"goal": "none yet"},
+        {"goal": "at least the figure of 全市平均增速 + 1 points", "measure": "growth", "source": "filings"},
+        {"goal": "at least 100 个", "changes": [change]},
+        sources={"filings": {"connector": "table_file"}},
+    )
+    figures = {("b", f"t{number}", ""): {SEPTEMBER: 5.0} for number in range(3)}
+    text = Page(render(a_snapshot(book, figures=figures))).text
+    for words in (
+        "尚无目标值",
+        "不低于全市平均增速加1个百分点",
+        "对照数据未到",
+        "不低于120个",
+        "不低于100个；自2025年7月1日起不低于120个（区委会议调整）",
+        "filings: 指标；对照 filings: 全市平均增速",
+    ):
+        assert words in text, words
+    assert "nan" not in render(a_snapshot(book, figures=figures)).lower()
