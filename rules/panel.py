@@ -29,11 +29,16 @@ class Panel:
 
     def put(
         self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats, known_at: NDArray[np.datetime64]
-    ) -> None:
-        """Enter figures, all arguments (N,), the later of two for the same place winning. NaN is no figure."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Enter figures, all arguments (N,), the later of two for the same place winning. NaN is no figure.
+
+        Returns the slots and rows where a known figure became another one.
+        """
         if not (known := ~np.isnan(values)).all():
-            self.put(rows[known], slots[known], values[known], known_at[known])
-            return
+            return self.put(rows[known], slots[known], values[known], known_at[known])
+        # Few rows get a figure that is not of a later period than all before.
+        again = np.unique(rows[slots <= self.latest[rows]])
+        before = self.values[:, again]
         self.values[slots, rows] = values
         np.maximum.at(self.latest, rows, slots.astype(np.int16))
         newest = slots == self.latest[rows]
@@ -41,6 +46,8 @@ class Panel:
         self._averages.clear()
         if len(self._counting):
             self._count(rows, slots, values)
+        revised, which = np.nonzero(~np.isnan(before) & (self.values[:, again] != before))
+        return revised, again[which]
 
     def _count(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
         """Turn daily figures into good days so far; a day without a figure is neither good nor bad."""
