@@ -68,10 +68,7 @@ def found_moves(
 
 
 def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Move]) -> list[Alert]:
-    """Alerts that an edit of their rule left where they are: from now on they go by the edited rule.
-
-    Those about a pace that is not judged now keep the rule they were told by, for the edit may move them yet.
-    """
+    """Alerts that an edit of their rule left where they are: from now on they go by the edited rule."""
     moved = {move.change.identity for move in moves if move.alert is not None}
     kept = []
     for identity, alert in watch.alerts.items():
@@ -81,7 +78,7 @@ def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Move]) -> li
         block, row = place
         found = verdict(judged[block].panel, judged[block].verdicts, row, row)
         words = lifecycle.rule(identity.kind, found)
-        if words != alert.basis.rule and (found.judged or identity.kind is Kind.DATA):
+        if words != alert.basis.rule:
             kept.append(replace(alert, basis=alert.basis._replace(rule=words)))
     return kept
 

@@ -84,13 +84,18 @@ class Watch:
             self.position = observations.last_position(connection)
             figures = observations.known(connection, at, first, last)
             table = observations.series(connection)
-            standing = alert_store.standing(connection)
-            told = alert_store.told(connection, self._periods())
         self._link(table)
         self._enter(figures)
+        with reading(engine) as connection:
+            standing = alert_store.standing(connection, self._newest())
+            told = alert_store.told(connection, [day for panel in self.panels for day in panel.block.ends.tolist()])
         for alert in standing:
             self.stand(alert)
-        self.gone = [alert.identity for alert in standing if self._complete and self.place(*alert.identity[:3]) is None]
+        self.gone = [
+            alert.identity
+            for alert in standing
+            if self._complete and alert.state is not State.RESOLVED and self.place(*alert.identity[:3]) is None
+        ]
         for alert in told:
             self._recall(alert)
         self.loaded = True
@@ -200,15 +205,16 @@ class Watch:
         if spot is None:
             return
         block, slot, row = spot
-        panel = self.panels[block]
-        value = panel.values[slot, row]  # noqa: PD011  no frame
+        value = self.panels[block].values[slot, row]  # noqa: PD011  no frame
         self.revised[block][slot, row] = not np.isnan(value) and value != told.basis.actual
-        if slot == panel.latest[row] and told.state is State.RESOLVED and told.identity not in self.alerts:
-            # Resolved by the newest figure: that may be revised yet.
-            self.stand(told)
 
-    def _periods(self) -> set[date]:
-        return {day for panel in self.panels for day in panel.block.ends.tolist()}
+    def _newest(self) -> set[date]:
+        """The periods that newest figures are of."""
+        return {
+            day
+            for panel in self.panels
+            for day in panel.block.ends[np.unique(panel.latest[panel.latest >= 0])].tolist()
+        }
 
 
 def _rows(block: Block, index: int, series: pd.DataFrame, unit: str) -> pd.DataFrame:

@@ -50,10 +50,11 @@ _TARGETS_ASKED = 500
 _DAY = Day()
 
 
-def standing(connection: Connection) -> list[Alert]:
-    """Every alert that is pending or firing."""
+def standing(connection: Connection, periods: Collection[date] = ()) -> list[Alert]:
+    """Every alert that is pending or firing, or was resolved by a figure of one of ``periods``."""
     query = select(*_IDENTITY, *_STAND)
-    return [_alert(row) for row in connection.execute(query.where(alert.c.state.in_(_STANDING)))]
+    wanted = alert.c.state.in_(_STANDING) | alert.c.period.in_(periods)
+    return [_alert(row) for row in connection.execute(query.where(wanted))]
 
 
 def told(connection: Connection, periods: Collection[date], targets: Collection[tuple[str, str]] = ()) -> list[Alert]:
