@@ -66,18 +66,21 @@ def advance(kind: Kind, alert: Alert | None, verdict: Verdict, at: datetime) -> 
     return moved, change
 
 
-def correction(told: Alert, alert: Alert | None, verdict: Verdict, at: datetime) -> Change | None:
+def correction(told: Alert, alert: Alert | None, verdict: Verdict, by_rule: Level, at: datetime) -> Change | None:
     """The correction that the revised figure of a past period owes for what was told of that period, if it flips it.
 
     ``told`` is the alert as the last change told of that period left it, its level the one judged then; ``verdict``
-    judges the period again. Where ``alert`` stands now (None: resolved) is another period's matter. What was told
-    under a rule that has been edited since is not judged again: its figures stood for something else.
+    judges the period again, and ``by_rule`` is the level that today's rule gives the figure as it was told. Where
+    ``alert`` stands now (None: resolved) is another period's matter.
     """
     level, pending = verdict.level, verdict.pending
     basis = Basis(verdict.period, verdict.actual, rule(told.identity.kind, verdict))
     if not verdict.judged or level == told.level or (level == Level.GREEN and pending > Level.GREEN):
         return None
-    if basis.actual == told.basis.actual or basis.rule != told.basis.rule:
+    if basis.actual == told.basis.actual or not edit.comparable(told.basis.rule, basis.rule):
+        return None
+    if basis.rule != told.basis.rule and by_rule != told.level:
+        # An edit of the rule since then has flipped the verdict already, which takes nothing back of what was told.
         return None
     firing = alert is not None and alert.state is State.FIRING
     stands = alert.level if alert is not None and firing else Level.GREEN

@@ -25,6 +25,7 @@ from monitor.watch import Watch
 from rules import edit
 from rules.judging import judge, verdict
 from rules.panel import Panel
+from rules.target import Level
 from rules.verdict import Verdict
 
 _ENDED = {Event.RESOLVED: "cleared", Event.FIRED: "raised"}
@@ -114,11 +115,14 @@ def _corrections(engine: Engine, watch: Watch, moved: Mapping[Identity, Alert], 
         if not told:
             continue
         slots, rows = np.array([spot for _, spot in told]).T
-        verdicts = judge(panel, local_day(panel, at), rows=rows, slots=slots.astype(np.int16))
+        today, slots = local_day(panel, at), slots.astype(np.int16)
+        as_told = panel.having(rows, slots, np.array([before.basis.actual for before, _ in told], np.float64))
+        verdicts = judge(panel, today, rows=rows, slots=slots)
+        by_rule = judge(as_told, today, rows=rows, slots=slots).level
         for index, (before, (_, row)) in enumerate(told):
             found = verdict(panel, verdicts, index, row)
             stands = moved.get(before.identity) or watch.alerts.get(before.identity)
-            change = lifecycle.correction(before, stands, found, at)
+            change = lifecycle.correction(before, stands, found, Level(int(by_rule[index])), at)
             if change is not None:
                 yield _Step(None, change, found, int(watch.series_of[block][row]), before)
 

@@ -17,6 +17,9 @@ _ENGLISH = {
     "报送时限": "due day",
 }
 
+_MEANING = ("计量方式", "数据来源")
+"""What a figure is; the other conditions say what is asked of it."""
+
 
 class Edit(NamedTuple):
     """One condition of a rule before and after."""
@@ -63,9 +66,14 @@ def edits(before: str, now: str) -> list[Edit]:
     return [Edit(label, old.get(label, "未设"), words) for label, words in new.items() if old.get(label) != words]
 
 
+def comparable(before: str, now: str) -> bool:
+    """Whether figures mean the same under both rules, which may judge them otherwise."""
+    return not any(found.label in _MEANING for found in edits(before, now))
+
+
 def _measure(target: Target) -> str:
-    good = "" if target.counts is None else f"（不高于{number(target.counts)}为优良）"
-    return f"{wording.MEASURES[target.measure]}{good}"
+    good = "" if target.counts is None else f"，不高于{number(target.counts)}为优良"
+    return f"{wording.MEASURES[target.measure]}（{target.goal.unit}{good}）"
 
 
 def _lines(conditions: dict[str, str]) -> str:

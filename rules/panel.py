@@ -1,5 +1,7 @@
 """The figures known at one moment, month-major, ready to be judged."""
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,6 +50,14 @@ class Panel:
             self._count(rows, slots, values)
         revised, which = np.nonzero(~np.isnan(before) & (self.values[:, again] != before))
         return revised, again[which]
+
+    def having(self, rows: NDArray[np.int64], slots: NDArray[np.int16], values: Floats) -> "Panel":
+        """A panel like this one in which other values stand at these places, all arguments (N,)."""
+        other = copy(self)
+        other.values = self.values.copy()
+        other._averages = {}  # noqa: SLF001  a panel's own
+        other.values[slots, rows] = values
+        return other
 
     def _count(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
         """Turn daily figures into good days so far; a day without a figure is neither good nor bad."""

@@ -227,7 +227,7 @@ TOLD = stood(State.FIRING, Y, 60)
 @pytest.mark.parametrize("alert", [None, RESOLVED, PENDING_YELLOW, RED])
 @pytest.mark.parametrize("level", [G, R])
 def test_a_past_period_is_corrected_and_the_alert_stands_as_it_does(alert: Alert | None, level: Level) -> None:
-    change = correction(TOLD, alert, asks(level), NOW)
+    change = correction(TOLD, alert, asks(level), Y, NOW)
     assert change is not None
     held = alert.level if alert is not None and alert.state is State.FIRING else G
     assert (change.event, change.cause, change.corrects) == (Event.CORRECTED, Cause.REVISED, 7)
@@ -235,18 +235,29 @@ def test_a_past_period_is_corrected_and_the_alert_stands_as_it_does(alert: Alert
     assert change.state is (alert.state if alert is not None else State.RESOLVED)
 
 
+EDITED = replace(TOLD, basis=TOLD.basis._replace(rule=OTHER_RULE))
+OTHER_SOURCE = replace(TOLD, basis=TOLD.basis._replace(rule=BY_RULE.replace("数据来源：", "数据来源：从前")))
+
+
 @pytest.mark.parametrize(
-    ("told", "verdict"),
+    ("told", "verdict", "by_rule"),
     [
-        (TOLD, asks(Y)),
-        (TOLD, asks(G, Y)),
-        (stood(State.FIRING, Y), asks(G)),
-        (replace(TOLD, basis=TOLD.basis._replace(rule=OTHER_RULE)), asks(G)),
-        *((TOLD, a_verdict(reason)) for reason in NOT_JUDGED),
+        (TOLD, asks(Y), Y),
+        (TOLD, asks(G, Y), Y),
+        (stood(State.FIRING, Y), asks(G), Y),
+        (EDITED, asks(G), G),
+        (OTHER_SOURCE, asks(G), Y),
+        *((TOLD, a_verdict(reason), Y) for reason in NOT_JUDGED),
     ],
 )
-def test_a_revision_that_flips_nothing_told_is_not_told(told: Alert, verdict: Verdict) -> None:
-    assert correction(told, None, verdict, NOW) is None
+def test_a_revision_that_flips_nothing_told_is_not_told(told: Alert, verdict: Verdict, by_rule: Level) -> None:
+    assert correction(told, None, verdict, by_rule, NOW) is None
+
+
+def test_an_edit_that_judges_the_figure_told_as_before_does_not_hide_its_revision() -> None:
+    change = correction(EDITED, None, asks(G), Y, NOW)
+    assert change is not None
+    assert change.corrects == 7
 
 
 @pytest.mark.parametrize(("alert", "event"), [(RED, Event.WITHDRAWN), (PENDING_YELLOW, Event.LAPSED)])

@@ -18,7 +18,7 @@ from connectors.observation import Observation, frame
 from monitor import pipeline
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls
-from monitor.store.database import open_engine, reading
+from monitor.store.database import migrate, open_engine, reading
 from monitor.store.tables import change
 from monitor.watch import Watch
 from rules.calendar import Every, period_ends
@@ -154,7 +154,11 @@ def test_an_edited_threshold_says_so_and_never_merely_resolves(engine):
         ({"levels": {"yellow": "behind 5%", "red": "behind 10%"}}, Event.WORSENED, "红色阈值由"),
         ({"goal": "at least 1000 个"}, Event.RESOLVED, "年度目标由“不低于1200个”改为“不低于1000个”"),
         ({"expect": "path from 0"}, None, ""),
-        ({"expect": "checkpoints {9-30: 60%, 12-31: 100%}"}, Event.RESOLVED, "进度安排由“按时间均匀推进”改为“"),
+        (
+            {"expect": "checkpoints {2025-09-30: 60%, 2025-12-31: 100%}"},
+            Event.RESOLVED,
+            "进度安排由“按时间均匀推进”改为“",
+        ),
     ],
 )
 def test_whatever_the_book_judges_by_may_be_edited(engine, edited, event, words):
@@ -185,7 +189,7 @@ def test_a_new_due_day_ends_a_debt_and_says_so(engine):
 
 
 def test_what_a_figure_is_compared_with_may_change_while_figure_and_rule_stand(engine):
-    levels = {"yellow": "below average", "red": "behind 99%"}
+    levels = {"yellow": "behind average", "red": "behind 99%"}
     town = Town(engine, book({"levels": levels}, subjects="subject,target,goal\n甲县,t0,1200\n乙县,t0,1200\n"))
     town.publish({9: 900}, subject="甲县")
     assert [move.notice.subject for move in town.tell({9: 1000}, subject="乙县")] == ["甲县"]
@@ -261,7 +265,7 @@ def test_a_figure_revised_while_the_next_is_owed_is_corrected_once_that_has_come
     town.at = datetime(2025, 11, 26, tzinfo=UTC)
     assert [move.notice.kind for move in town.judge()] == ["data"]
     assert town.tell({9: 900}) == []
-    moves = town.tell({10: 800})
+    moves = town.tell({10: 700})
     assert [(move.notice.kind, move.change.event, move.change.judged) for move in moves] == [
         ("pace", Event.CORRECTED, G),
         ("pace", Event.WORSENED, R),
@@ -269,13 +273,17 @@ def test_a_figure_revised_while_the_next_is_owed_is_corrected_once_that_has_come
     ]
 
 
-def test_what_was_told_under_a_rule_since_edited_is_not_judged_again(engine):
+@pytest.mark.parametrize(
+    ("edited", "corrected"),
+    [({"yellow": "behind 11%", "red": "behind 30%"}, True), ({"yellow": "behind 15%", "red": "behind 30%"}, False)],
+)
+def test_an_edit_that_has_flipped_a_past_verdict_leaves_nothing_to_correct(engine, edited, corrected):
     town = Town(engine)
     town.tell({8: 700})
     town.tell({9: 900})
-    town.restart(book(STRICT))
+    town.restart(book({"levels": edited}))
     town.judge()
-    assert town.tell({8: 800}) == []
+    assert [move.change.event for move in town.tell({8: 800})] == [Event.CORRECTED] * corrected
 
 
 def test_a_day_revised_changes_the_counts_after_it(engine):
@@ -296,8 +304,8 @@ def test_a_day_revised_changes_the_counts_after_it(engine):
         "counts": "at most 100",
         "source": {"connector": "filings", "series": "AQI"},
     }
-    town = Town(engine, book(air))
-    assert [move.change.level for move in publish(days(10, d3=150, d4=150, d5=150, d6=150))] == [R]
+    town = Town(engine, book(air), at=datetime(2025, 1, 12, tzinfo=UTC))
+    assert said(publish(days(10, d3=150, d4=150, d5=150, d6=150))) == [(Event.FIRED, Cause.ORDINARY, R)]
     publish(days(11))
     assert [(found.event, found.basis.actual) for _, found, _ in town.history()] == [
         (Event.FIRED, 6),
@@ -338,11 +346,12 @@ def test_an_alert_of_a_whole_book_that_was_removed_is_closed(engine):
 
 def test_where_books_are_missing_by_an_error_nothing_is_withdrawn(engine):
     town = Town(engine, book(), book(book="c"))
-    town.tell({9: 700}, source="c/filings")
+    town.publish({9: 700})
+    assert len(town.tell({9: 700}, source="c/filings")) == 2
     town.restart(book(), complete=False)
     assert town.judge() == []
     with reading(engine) as connection:
-        assert len(alert_store.open_alerts(connection)) == 1
+        assert len(alert_store.open_alerts(connection)) == 2
 
 
 def test_a_subject_that_left_the_table_takes_its_alert_along(engine):
@@ -354,8 +363,9 @@ def test_a_subject_that_left_the_table_takes_its_alert_along(engine):
 
 
 def test_a_pending_alert_whose_target_is_gone_lapses_untold(engine):
-    town = Town(engine, book({}, {"name": "另一指标", "levels": {"yellow": "behind 5% for 2"}}))
-    town.tell({9: 700}, name="另一指标")
+    town = Town(engine, book({}, {"name": "另一指标", "levels": {"yellow": "behind 5% for 2", "red": "behind 99%"}}))
+    town.publish({9: 900})
+    assert said(town.tell({9: 700}, name="另一指标")) == [(Event.NOTICED, Cause.ORDINARY, Y)]
     town.restart(book())
     (move,) = town.judge()
     assert (said([move]), move.routes) == ([(Event.LAPSED, Cause.TARGET_REMOVED, G)], [])
@@ -382,22 +392,23 @@ def test_what_cannot_be_saved_is_told_in_the_next_cycle(engine, monkeypatch):
     assert [move.change.event for move in town.judge()] == [Event.CORRECTED]
 
 
-_FIGURES = st.dictionaries(st.integers(6, 12), st.sampled_from([300.0, 500.0, 700.0, 800.0, 900.0, 1200.0]), max_size=3)
-_STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("publish"), _FIGURES),
-        st.tuples(st.just("edit"), st.sampled_from([LENIENT, STRICT, {**LENIENT, "goal": "at least 1000 个"}])),
-        st.tuples(st.just("wait"), st.integers(1, 40)),
-        st.tuples(st.just("fail"), st.just(None)),
-    ),
-    max_size=12,
+_VALUES = st.sampled_from([500.0, 700.0, 800.0, 900.0, 1000.0])
+_PUBLISH = st.tuples(st.just("publish"), st.dictionaries(st.integers(8, 10), _VALUES, min_size=1, max_size=2))
+_FIRST = st.tuples(st.just("publish"), st.fixed_dictionaries({8: _VALUES, 9: _VALUES}))
+_EDITS = st.sampled_from([LENIENT, STRICT, {**LENIENT, "goal": "at least 1000 个"}])
+_STEP = st.one_of(
+    _PUBLISH,
+    _PUBLISH,
+    _PUBLISH,
+    st.tuples(st.just("edit"), _EDITS),
+    st.tuples(st.just("wait"), st.integers(1, 15)),
+    st.tuples(st.just("fail"), st.just(None)),
 )
+_STEPS = st.builds(lambda first, others: [first, *others], _FIRST, st.lists(_STEP, min_size=3, max_size=9))
 
 
 @pytest.fixture(scope="module")
 def blank(tmp_path_factory):
-    from monitor.store.database import migrate
-
     path = tmp_path_factory.mktemp("blank") / "duban.db"
     engine = open_engine(f"sqlite:///{path}")
     migrate(engine)
@@ -410,11 +421,11 @@ def lived(blank, steps, *, restarting):
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(blank, Path(folder) / "duban.db")
         engine = open_engine(f"sqlite:///{folder}/duban.db")
-        town = Town(engine, at=datetime(2025, 9, 20, tzinfo=UTC))
+        town = Town(engine, at=datetime(2025, 11, 5, tzinfo=UTC))
         histories = []
         for what, how in steps:
             silent = ["b/filings"] if what == "fail" else []
-            if what == "publish" and how:
+            if what == "publish":
                 town.publish(how)
             elif what == "wait":
                 town.at += timedelta(days=how)
@@ -432,12 +443,13 @@ def lived(blank, steps, *, restarting):
 
 
 @given(_STEPS)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_laws_of_history(blank, steps):
+    """Figures come and are revised, the book is edited, days pass, the source fails: in any order."""
     histories = lived(blank, steps, restarting=False)
     for before, after in pairwise(histories):
         assert after[: len(before)] == before, "history never changes"
-    rows = histories[-1] if histories else []
+    rows = histories[-1]
     by_id = {row.id: row for row in rows}
     corrected = Counter(row.corrects for row in rows if row.corrects is not None)
     assert all(count == 1 for count in corrected.values()), "one correction for each change told"
@@ -445,7 +457,7 @@ def test_laws_of_history(blank, steps):
         if row.corrects is not None:
             told = by_id[row.corrects]
             assert Event(told.event).told
-            assert (told.alert_id, told.period, told.rule) == (row.alert_id, row.period, row.rule)
+            assert (told.alert_id, told.period) == (row.alert_id, row.period)
             assert told.actual != row.actual
             assert told.judged != row.judged
         if row.notice["kind"] == "pace":
