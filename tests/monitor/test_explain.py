@@ -4,6 +4,7 @@ import pytest
 
 from monitor.explain import explanation
 from monitor.snapshot import Judged
+from monitor.store.observations import Vintage
 from monitor.watch import Watch
 from rules.judging import judge
 from tests.builders import AT
@@ -36,3 +37,22 @@ def test_the_conclusion_tells_a_level_that_is_pending_and_no_other(figures, targ
 def test_the_reporter_is_named_where_it_is_not_the_lead():
     assert "报送单位  统计局\n" in explained({9: 80}, reporter="统计局")
     assert "报送单位" not in explained({9: 80}, reporter="人力社保局")
+
+
+def test_every_period_shown_has_a_conclusion_of_its_own():
+    watch = Watch([a_book({"levels": {"yellow": "behind 5%", "red": "behind 15% for 2"}})])
+    (panel,) = watch.panels
+    figures = {6: 50, 7: 40, 8: 50, 9: 80}
+    put(panel, {(0, period): value for period, value in figures.items()})
+    vintages = [
+        Vintage(panel.block.ends[period - 1].item(), value, "个", AT, "第2行", "figures.csv", AT)
+        for period, value in figures.items()
+    ]
+    page = explanation(watch, Judged(panel, judge(panel, AT.date())), 0, vintages, AT)
+    shown = [line.split() for line in page.splitlines() if line.endswith("第2行")]
+    assert [(line[0], line[4]) for line in shown] == [
+        ("2025年6月", "正常"),
+        ("2025年7月", "黄色"),
+        ("2025年8月", "红色"),
+        ("2025年9月", "正常"),
+    ]
