@@ -1,7 +1,7 @@
 """The nouns of stage 3: an alert about a target, and the changes that make its history."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -30,11 +30,23 @@ class Event(StrEnum):
     WORSENED = "worsened"
     EASED = "eased"
     RESOLVED = "resolved"
+    CORRECTED = "corrected"
+    WITHDRAWN = "withdrawn"
 
     @property
     def told(self) -> bool:
         """Whether people hear of it. What never became an alert is kept in the history only."""
         return self not in (Event.NOTICED, Event.LAPSED)
+
+
+class Cause(StrEnum):
+    """Why an alert changed. The same word is stored, logged and counted."""
+
+    ORDINARY = "ordinary"  # a later period's figure, or a day that has passed
+    REVISED = "revised"  # another figure for the period told
+    RULE_EDITED = "rule_edited"  # the book judges the same figure otherwise
+    COMPARED = "compared"  # figure and rule stand; what the figure is compared with does not
+    TARGET_REMOVED = "target_removed"
 
 
 class Identity(NamedTuple):
@@ -46,25 +58,50 @@ class Identity(NamedTuple):
     kind: Kind
 
 
+class Basis(NamedTuple):
+    """On what a change stood: the last day of the period judged, its figure in the target's unit, the rule in words."""
+
+    period: date | None = None
+    actual: float | None = None
+    rule: str = ""
+
+
+NOTHING = Basis()
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Where an alert stands. ``since`` is when it was noticed or, once it fires, when it fired; ``changed`` its last change."""
+    """Where an alert stands. ``since`` is when it was noticed or, once it fires, when it fired; ``changed`` its last change.
+
+    ``basis`` is what its last change stood on; ``change_id`` that change in the store, 0 while it is not saved.
+    """
 
     identity: Identity
     state: State
     level: Level
     since: datetime
     changed: datetime
+    basis: Basis = NOTHING
+    change_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step in an alert's history; never altered afterwards."""
+    """One step in an alert's history; never altered afterwards.
+
+    ``state`` and ``level`` are where the alert stands after it, ``judged`` is the level of the period in ``basis``:
+    another one only in the correction of a past period, which leaves the alert where it stands.
+    ``corrects`` is the id of the change that a correction takes back.
+    """
 
     identity: Identity
     at: datetime
     event: Event
+    cause: Cause
     state: State
     level: Level
     previous_level: Level
     since: datetime
+    judged: Level
+    basis: Basis
+    corrects: int | None = None

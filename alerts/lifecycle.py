@@ -1,11 +1,13 @@
 """How an alert moves: pending, firing, resolved. Pure; finding what moved is done in columns."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.alert import Alert, Change, Event, Identity, Kind, State
+from alerts.alert import NOTHING, Alert, Basis, Cause, Change, Event, Identity, Kind, State
+from rules import edit
 from rules.target import Level
 from rules.verdict import CODE, OUTCOME, OWED, Reason, Verdict, Verdicts
 
@@ -44,25 +46,105 @@ def advance(kind: Kind, alert: Alert | None, verdict: Verdict, at: datetime) -> 
     event = _event(state, before, level, pending)
     if event is None:
         return alert, None
+    basis = Basis(verdict.period, verdict.actual, rule(kind, verdict))
+    cause = _cause(kind, alert, event, basis)
+    corrects = None
+    if alert is not None and cause is Cause.REVISED and event.told and state is not State.PENDING:
+        # What was told of this very period is taken back; nobody was told of what is pending.
+        event, corrects = Event.CORRECTED, alert.change_id
     since = alert.since if alert is not None and state is State.FIRING else at
     moved = Alert(
         identity=Identity(verdict.target.book, verdict.target.id, verdict.subject, kind),
-        state=_STATE_AFTER[event],
+        state=_state_after(event, level),
         level=pending if event is Event.NOTICED else level,
         since=since,
         changed=at,
+        # What lapsed was never told: nothing is left of it that a later figure could correct.
+        basis=NOTHING if event is Event.LAPSED else basis,
     )
-    return moved, Change(moved.identity, at, event, moved.state, moved.level, before, since)
+    change = Change(moved.identity, at, event, cause, moved.state, moved.level, before, since, level, basis, corrects)
+    return moved, change
 
 
-_STATE_AFTER = {
-    Event.NOTICED: State.PENDING,
-    Event.LAPSED: State.RESOLVED,
-    Event.FIRED: State.FIRING,
-    Event.WORSENED: State.FIRING,
-    Event.EASED: State.FIRING,
-    Event.RESOLVED: State.RESOLVED,
-}
+def correction(told: Alert, alert: Alert | None, verdict: Verdict, by_rule: Level, at: datetime) -> Change | None:
+    """The correction that the revised figure of a past period owes for what was told of that period, if it flips it.
+
+    ``told`` is the alert as the last change told of that period left it, its level the one judged then; ``verdict``
+    judges the period again, and ``by_rule`` is the level that today's rule gives the figure as it was told. Where
+    ``alert`` stands now (None: resolved) is another period's matter.
+    """
+    level, pending = verdict.level, verdict.pending
+    basis = Basis(verdict.period, verdict.actual, rule(told.identity.kind, verdict))
+    if not verdict.judged or level == told.level or (level == Level.GREEN and pending > Level.GREEN):
+        return None
+    if basis.actual == told.basis.actual or not edit.comparable(told.basis.rule, basis.rule):
+        return None
+    if basis.rule != told.basis.rule and by_rule != told.level:
+        # An edit of the rule since then has flipped the verdict already, which takes nothing back of what was told.
+        return None
+    firing = alert is not None and alert.state is State.FIRING
+    stands = alert.level if alert is not None and firing else Level.GREEN
+    return Change(
+        identity=told.identity,
+        at=at,
+        event=Event.CORRECTED,
+        cause=Cause.REVISED,
+        state=State.RESOLVED if alert is None else alert.state,
+        level=stands,
+        previous_level=stands,
+        since=told.since if alert is None else alert.since,
+        judged=level,
+        basis=basis,
+        corrects=told.change_id,
+    )
+
+
+def withdrawn(alert: Alert, at: datetime) -> tuple[Alert, Change]:
+    """``alert``, which is pending or firing, after its target has left the books in force."""
+    firing = alert.state is State.FIRING
+    event = Event.WITHDRAWN if firing else Event.LAPSED
+    held = alert.level if firing else Level.GREEN
+    closed = replace(alert, state=State.RESOLVED, level=Level.GREEN, changed=at, basis=NOTHING, change_id=0)
+    change = Change(
+        identity=alert.identity,
+        at=at,
+        event=event,
+        cause=Cause.TARGET_REMOVED,
+        state=State.RESOLVED,
+        level=Level.GREEN,
+        previous_level=held,
+        since=alert.since,
+        judged=Level.GREEN,
+        basis=alert.basis,
+    )
+    return closed, change
+
+
+def rule(kind: Kind, verdict: Verdict) -> str:
+    """The rule that an alert of ``kind`` goes by, in words."""
+    return edit.of_pace(verdict) if kind is Kind.PACE else edit.of_filing(verdict)
+
+
+def _cause(kind: Kind, alert: Alert | None, event: Event, basis: Basis) -> Cause:
+    if alert is None:
+        return Cause.ORDINARY
+    stood = alert.basis
+    same, edited = basis.period == stood.period, stood.rule not in ("", basis.rule)
+    if kind is Kind.DATA:
+        # A figure becomes overdue as days pass; a debt ends by a figure, or by another due day.
+        return Cause.RULE_EDITED if event is Event.RESOLVED and same and edited else Cause.ORDINARY
+    if edited and (same or alert.state is not State.RESOLVED):
+        # Figures read under another rule cannot be held against each other: the edit comes first.
+        return Cause.RULE_EDITED
+    if not same:
+        return Cause.ORDINARY
+    return Cause.REVISED if basis.actual != stood.actual else Cause.COMPARED
+
+
+def _state_after(event: Event, level: Level) -> State:
+    if event is Event.NOTICED:
+        return State.PENDING
+    return State.FIRING if level > Level.GREEN else State.RESOLVED
 
 
 def _asked(kind: Kind, alert: Alert | None, verdict: Verdict) -> tuple[Level, Level]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from alerts.alert import Cause
 from alerts.channels.base import Letter
 from rules import wording
 from rules.target import Level
@@ -68,6 +69,12 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "about": f"{notice.subject}{notice.name}",
         "level": _LEVELS[notice.level],
         "previous_level": _LEVELS[notice.previous_level],
+        "judged": _LEVELS[notice.judged],
+        "changed": "因对照依据变动，" if notice.cause == Cause.COMPARED else "",
+        "edit": notice.edit,
+        "told_level": "" if notice.told_level is None else _LEVELS[notice.told_level],
+        "told_day": _moment(notice.told_at).split()[0] if notice.told_at else "",
+        "told_text": notice.told_text,
         "reason": notice.reason,
         "reason_text": wording.cause(Reason(notice.reason), notice.shortfall) if notice.reason in _REASONS else "",
         "period": notice.period,

@@ -1,11 +1,12 @@
 """A change as the facts that a message is written from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from alerts.alert import Change, Kind
-from rules import wording
+from alerts.alert import Alert, Cause, Change, Event, Kind
+from rules import edit, wording
 from rules.calendar import label
 from rules.target import Book, Level, quantity
 from rules.verdict import Reason, Verdict
@@ -20,6 +21,10 @@ class Notice:
     reporter where a figure is owed, else the lead. ``probability`` (0-1) is that of meeting the goal, ``by`` tells by when the goal must be met,
     ``period`` is the period judged, ``owed`` the one whose figure is overdue,
     ``mark`` must stand in every message (演示数据).
+
+    ``state``, ``level`` and ``previous_level`` are the alert's, ``judged`` is the level of ``period``: another one only
+    in the correction of a past period. What is corrected: ``told_at``, ``told_level`` and ``told_actual``. ``edit``
+    tells what was changed in the rule.
     """
 
     book: str
@@ -35,8 +40,11 @@ class Notice:
     supervisor: str
     kind: str
     event: str
+    cause: str
+    state: str
     level: int
     previous_level: int
+    judged: int
     reason: str
     period: str
     owed: str
@@ -58,6 +66,11 @@ class Notice:
     at: str
     origin: str
     mark: str
+    told_at: str = ""
+    told_level: int | None = None
+    told_actual: float | None = None
+    told_text: str = ""
+    edit: str = ""
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
@@ -71,10 +84,14 @@ class Notice:
         return Notice(**{**facts, **units})
 
 
-def notice(change: Change, verdict: Verdict, book: Book, origin: str = "") -> Notice:
-    """The facts of ``change``, which ``verdict`` brought about. ``origin`` tells where the figure was read."""
+def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", before: Alert | None = None) -> Notice:
+    """The facts of ``change``, which ``verdict`` brought about.
+
+    ``origin`` tells where the figure was read; ``before`` is the alert as it was told, and what a correction takes back.
+    """
     target, item = verdict.target, book.item(verdict.target.item)
     unit, local = target.goal.unit, ZoneInfo(book.timezone)
+    taken_back = before if change.event is Event.CORRECTED else None
     return Notice(
         book=book.id,
         book_title=book.title,
@@ -89,8 +106,11 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "") -> No
         supervisor=book.supervisor,
         kind=change.identity.kind,
         event=change.event,
+        cause=change.cause,
+        state=change.state,
         level=change.level,
         previous_level=change.previous_level,
+        judged=change.judged,
         reason=verdict.reason,
         period=label(target.every, verdict.period) if verdict.period else "",
         owed=label(target.every, verdict.owed) if verdict.owed else "",
@@ -112,16 +132,48 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "") -> No
         at=change.at.astimezone(local).isoformat(),
         origin=origin,
         mark=book.mark(target),
+        told_at=taken_back.changed.astimezone(local).isoformat() if taken_back else "",
+        told_level=taken_back.level if taken_back else None,
+        told_actual=taken_back.basis.actual if taken_back else None,
+        told_text=quantity(taken_back.basis.actual, unit) if taken_back and taken_back.basis.actual is not None else "",
+        edit=_edit(change, before),
     )
+
+
+def withdrawal(change: Change, last: Notice) -> Notice:
+    """The facts of ``change``, which withdraws an alert whose target is in no book any more: ``last`` knew them."""
+    at = change.at.astimezone(datetime.fromisoformat(last.at).tzinfo).isoformat()
+    return replace(
+        last,
+        event=change.event,
+        cause=change.cause,
+        state=change.state,
+        level=change.level,
+        previous_level=change.previous_level,
+        judged=change.judged,
+        at=at,
+        told_at="",
+        told_level=None,
+        told_actual=None,
+        told_text="",
+        edit="",
+    )
+
+
+def _edit(change: Change, before: Alert | None) -> str:
+    """What was changed in the rule since the alert was told, where that is the cause."""
+    if before is None or change.cause is not Cause.RULE_EDITED:
+        return ""
+    return "，".join(found.text for found in edit.edits(before.basis.rule, change.basis.rule))
 
 
 def _rule(change: Change, verdict: Verdict) -> str:
     """The rule that brought the change about, in words."""
     if change.identity.kind is Kind.DATA:
         return f"数据应于{wording.publication(verdict.target.published, verdict.target)}报送"
-    if verdict.reason is Reason.GOAL_MISSED and change.level is Level.YELLOW:
+    if verdict.reason is Reason.GOAL_MISSED and change.judged is Level.YELLOW:
         # At the end of the year any shortfall counts, however small; no threshold is needed for it.
         return "期满未达目标"
     levels = verdict.target.levels
-    reached = levels.red if change.level is Level.RED else levels.yellow
+    reached = levels.red if change.judged is Level.RED else levels.yellow
     return wording.thresholds(reached or levels.red, verdict.target)

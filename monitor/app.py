@@ -52,7 +52,7 @@ def read(path: Path | None, only: str | None = None) -> InForce:
         raise Invalid(errors)
     return InForce(
         settings=settings,
-        watch=Watch(books),
+        watch=Watch(books, complete=not found and only is None),
         feeds=wiring.feeds(books, errors),
         channels=wiring.channels(settings.channels, errors),
         errors=tuple(errors),
@@ -109,12 +109,8 @@ class Daemon:
             self.meters.cycles.labels(outcome="ok").inc()
             self.meters.cycle_seconds.observe(taken)
             for move in moves:
-                log.info(
-                    "action=alert_%s alert=%s level=%s",
-                    move.change.event,
-                    "/".join(move.alert.identity),
-                    move.alert.level,
-                )
+                self.meters.changes.labels(event=move.change.event, cause=move.change.cause).inc()
+                log.info("%s", move.line)
             self.snapshot = self._snapshot(force, judged, at, taken)
             return any(move.routes for move in moves)
 
@@ -136,6 +132,8 @@ class Daemon:
         if refused:
             log.error("action=reload_refused error=%s", refused)
         else:
+            # What has come in so far is judged by the rules it came in under, so that an edit's effect stands alone.
+            self.judge()
             with self._cycle:
                 fresh.watch.load(self.engine, self.clock.now())
                 old, self.force = self.force, fresh

@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from connectors.observation import where
+from monitor.moves import local_day
 from monitor.snapshot import Judged
 from monitor.store.observations import Vintage
 from monitor.watch import Watch
 from rules import wording
 from rules.calendar import label
-from rules.judging import verdict
+from rules.judging import judge, verdict
 from rules.panel import Panel
 from rules.target import Book, Level, Target, quantity
 from rules.verdict import CODE, Outcome, Reason, Verdict
@@ -118,15 +119,18 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
     if not known:
         return "尚无数据。"
     zone = ZoneInfo(block.timezone)
-    rows = [("期间", "来源数值", "判定值", "预期", "发布时间", "出处")]
-    for found in known[-_SHOWN:]:
-        slot = slots[found.period]
+    shown = known[-_SHOWN:]
+    periods = np.array([slots[found.period] for found in shown], np.int16)
+    levels = judge(panel, local_day(panel, at), rows=np.full(len(shown), row), slots=periods).level.tolist()
+    rows = [("期间", "来源数值", "判定值", "预期", "本期结论", "发布时间", "出处")]
+    for found, slot, level in zip(shown, periods.tolist(), levels, strict=True):
         rows.append(
             (
                 label(target.every, found.period),
                 f"{found.value:g}{found.unit}",
                 quantity(float(panel.values[slot, row]), target.goal.unit),
                 _known(float(panel.expected[slot, row]), target.goal.unit),
+                Level(level).text,
                 f"{found.known_at.astimezone(zone):%Y-%m-%d}",
                 where(found.document, found.cell),
             )

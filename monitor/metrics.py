@@ -58,6 +58,10 @@ class Meters:
         self.cycle_seconds = Histogram(
             "duban_cycle_duration_seconds", "Time a judging cycle took.", buckets=_CYCLE_BUCKETS, registry=self.registry
         )
+        self.changes = Counter(
+            "duban_alert_changes", "Changes of alerts, by what happened and why.", ["event", "cause"],
+            registry=self.registry,
+        )  # fmt: skip
         self.job_events = Counter(
             "duban_job_events", "Scheduled jobs that failed, were missed, or were still running.", ["job", "event"],
             registry=self.registry,

@@ -5,35 +5,31 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
 
 from alerts import delivery as deliveries
-from alerts import lifecycle
-from alerts.alert import Alert, Change, Kind
 from alerts.channels.base import Channel, Letter
 from alerts.delivery import Attempt, Delivery, Result
-from alerts.notice import Notice, notice
-from alerts.routing import Contact, Route, routes
+from alerts.notice import Notice
+from alerts.routing import Contact
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
 from monitor import archive, deriving, sieve
 from monitor.clock import Clock
+from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine
-from monitor.store.database import reading
 from monitor.watch import Watch
 from monitor.wiring import Feed
 from rules.judging import judge as judge_block
-from rules.judging import verdict
 from rules.past import YEARS
-from rules.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -100,15 +96,6 @@ def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: date
         return pulls.fail(connection, pull_id, at, reason, detail)
 
 
-class Move(NamedTuple):
-    """One alert's step with everything that is saved for it."""
-
-    alert: Alert
-    change: Change
-    notice: Notice
-    routes: list[Route]
-
-
 def judge(
     engine: Engine, watch: Watch, contacts: Mapping[str, Sequence[Contact]], failed: Iterable[str], at: datetime
 ) -> tuple[list[Judged], list[Move]]:
@@ -118,8 +105,9 @@ def judge(
     """
     watch.take(engine, at)
     judged = verdicts_at(watch, failed, at)
-    moves = _moves(engine, watch, judged, contacts, at)
-    if moves:
+    moves = found_moves(engine, watch, judged, contacts, at)
+    kept = kept_up(watch, judged, moves) if watch.loaded else []
+    if moves or kept:
         with engine.begin() as connection:
             changes = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
             outbox.enqueue(
@@ -127,55 +115,23 @@ def judge(
                 [(change, route) for change, move in zip(changes, moves, strict=True) for route in move.routes],
                 at,
             )
-        for move in moves:
-            # Only after the commit: what stands in memory is never ahead of what is saved.
-            watch.stand(move.alert)
+            alert_store.keep_up(connection, kept)
+        # Only after the commit: what stands in memory is never ahead of what is saved.
+        for change, move in zip(changes, moves, strict=True):
+            if move.alert is not None:
+                watch.stand(replace(move.alert, change_id=change))
+        for alert in kept:
+            watch.stand(alert)
+    watch.settled([found.verdicts for found in judged])
     return judged, moves
 
 
 def verdicts_at(watch: Watch, failed: Iterable[str], at: datetime) -> list[Judged]:
     """Verdicts of all blocks; each block's day is that of its own time zone."""
     return [
-        Judged(panel, judge_block(panel, at.astimezone(ZoneInfo(panel.block.timezone)).date(), silent))
+        Judged(panel, judge_block(panel, local_day(panel, at), silent))
         for panel, silent in zip(watch.panels, watch.failed_rows(failed), strict=True)
     ]
-
-
-def _moves(
-    engine: Engine, watch: Watch, judged: Sequence[Judged], contacts: Mapping[str, Sequence[Contact]], at: datetime
-) -> list[Move]:
-    """The alerts that move; objects begin here, and only for rows where something changed."""
-    steps = list(_steps(watch, judged, at))
-    if not steps:
-        return []
-    with reading(engine) as connection:
-        read = {(step.series, step.verdict.period) for step in steps if step.verdict.period is not None}
-        origins = observations.origins(connection, read, at)
-    moves = []
-    for alert, change, found, series in steps:
-        book = watch.by_id[found.target.book]
-        origin = origins.get((series, found.period), "") if found.period else ""
-        said = notice(change, found, book, origin)
-        told = routes(said.asked, said.lead, book.supervisor, contacts) if change.event.told else []
-        moves.append(Move(alert, change, said, told))
-    return moves
-
-
-class _Step(NamedTuple):
-    alert: Alert
-    change: Change
-    verdict: Verdict
-    series: int
-
-
-def _steps(watch: Watch, judged: Sequence[Judged], at: datetime) -> Iterator[_Step]:
-    for block, (panel, verdicts) in enumerate((j.panel, j.verdicts) for j in judged):
-        for kind in Kind:
-            for row in lifecycle.moved(kind, watch.standing[block][kind], verdicts).tolist():
-                found = verdict(panel, verdicts, row, row)
-                alert, change = lifecycle.advance(kind, watch.alert(kind, found), found, at)
-                if alert is not None and change is not None:
-                    yield _Step(alert, change, found, int(watch.series_of[block][row]))
 
 
 def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock) -> Counter[Result]:

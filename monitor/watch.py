@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from alerts import lifecycle
-from alerts.alert import Alert, Identity, Kind
+from alerts.alert import Alert, Identity, Kind, State
 from monitor.store import alerts as alert_store
 from monitor.store import observations
 from monitor.store.database import reading
@@ -22,7 +22,7 @@ from rules.past import YEARS
 from rules.plan import Block, compile_plan
 from rules.target import Book
 from rules.unit import conversion
-from rules.verdict import Verdict
+from rules.verdict import Verdict, Verdicts
 
 
 class Links:
@@ -50,11 +50,14 @@ class Watch:
     """The books in force with every figure known so far. Not thread-safe: one cycle at a time.
 
     Per block: its ``panels`` entry, how its alerts stand (``standing``, see lifecycle), which rows read which series
-    (``links``) and the id of the series that each row reads (``series_of``, -1 for none yet), and which rows lean on
-    which series (``leans``).
+    (``links``), the id of the series that each row reads (``series_of``, -1 for none yet), which rows lean on which
+    series (``leans``), and where a known figure became another one that no cycle has dealt with (``revised``, (P, R)).
+
+    ``gone`` are open alerts whose target is in no book; nothing is known of them unless the books are ``complete``:
+    every one that is written, each without error. ``loaded`` says that no cycle has seen this yet.
     """
 
-    def __init__(self, books: Sequence[Book]) -> None:
+    def __init__(self, books: Sequence[Book], *, complete: bool = False) -> None:
         self.books = tuple(books)
         self.by_id = {book.id: book for book in books}
         self.panels = [Panel(block) for block in compile_plan(books)]
@@ -62,8 +65,12 @@ class Watch:
         self.leans = [Links() for _ in self.panels]
         self.series_of = [np.full(panel.block.rows, -1, np.int64) for panel in self.panels]
         self.standing = [{kind: np.zeros(panel.block.rows, np.int8) for kind in Kind} for panel in self.panels]
+        self.revised = [np.zeros((len(panel.block.ends), panel.block.rows), np.bool_) for panel in self.panels]
         self.alerts: dict[Identity, Alert] = {}
+        self.gone: list[Identity] = []
+        self.loaded = False
         self.position = 0
+        self._complete = complete
         self._linked = 0
         self._index = {
             (target.book, target.id): (block, index)
@@ -77,9 +84,18 @@ class Watch:
             self.position = observations.last_position(connection)
             self._link(observations.series(connection))
             self._enter_known(connection, at)
-            standing = alert_store.standing(connection)
+            standing = alert_store.standing(connection, self._newest())
+            told = alert_store.told(connection, [day for panel in self.panels for day in panel.block.ends.tolist()])
         for alert in standing:
             self.stand(alert)
+        self.gone = [
+            alert.identity
+            for alert in standing
+            if self._complete and alert.state is not State.RESOLVED and self.place(*alert.identity[:3]) is None
+        ]
+        for alert in told:
+            self._recall(alert)
+        self.loaded = True
 
     def take(self, engine: Engine, at: datetime) -> bool:
         """Enter what has been published since the last look. Returns whether anything was."""
@@ -108,6 +124,17 @@ class Watch:
         block, index = row
         self.standing[block][alert.identity.kind][index] = lifecycle.standing(alert)
 
+    def settled(self, judged: Sequence[Verdicts]) -> None:
+        """A cycle has dealt with all there was. A revision of the newest period waits while that is not judged."""
+        for panel, revised, verdicts in zip(self.panels, self.revised, judged, strict=True):
+            if revised.any():
+                waiting = np.flatnonzero((panel.latest >= 0) & (verdicts.level < 0))
+                kept = revised[panel.latest[waiting], waiting]
+                revised[:] = False
+                revised[panel.latest[waiting], waiting] = kept
+        self.gone = []
+        self.loaded = False
+
     def alert(self, kind: Kind, verdict: Verdict) -> Alert | None:
         """Where the alert of a verdict's target stands, if it is pending or firing or was since the start."""
         return self.alerts.get(Identity(verdict.target.book, verdict.target.id, verdict.subject, kind))
@@ -120,6 +147,15 @@ class Watch:
         block, index = found
         offset = self.panels[block].block.subject_index[index].get(subject)
         return None if offset is None else (block, int(self.panels[block].block.first_row[index]) + offset)
+
+    def spot(self, alert: Alert) -> tuple[int, int, int] | None:
+        """Block, slot and row of the period that an alert stands on, if a book in force judges such a period."""
+        found = self.place(*alert.identity[:3])
+        if found is None or alert.basis.period is None:
+            return None
+        ends, day = self.panels[found[0]].block.ends, np.datetime64(alert.basis.period)
+        slot = int(np.searchsorted(ends, day))
+        return (found[0], slot, found[1]) if slot < len(ends) and ends[slot] == day else None
 
     def failed_rows(self, failed: Iterable[str]) -> list[NDArray[np.bool_] | None]:
         """Per block: rows whose source (``book/name``) is among ``failed``; None where none is."""
@@ -177,12 +213,12 @@ class Watch:
         return again
 
     def _enter(self, figures: Figures) -> None:
-        for panel, links, leans in zip(self.panels, self.links, self.leans, strict=True):
+        for panel, links, leans, revised in zip(self.panels, self.links, self.leans, self.revised, strict=True):
             figure, link = links.of(figures.series)
             row, period, slot = links.row[link], figures.period[figure], _slots(panel.block, figures.period[figure])
             values = figures.value[figure] * links.factor[link] + links.offset[link]
             mine = slot >= 0
-            panel.put(row[mine], slot[mine], values[mine], figures.known_at[figure][mine])
+            revised[panel.put(row[mine], slot[mine], values[mine], figures.known_at[figure][mine])] = True
             panel.put_past(row[~mine], period[~mine], values[~mine])
             if len(leans.row):
                 figure, link = leans.of(figures.series)
@@ -190,6 +226,23 @@ class Watch:
                 values = figures.value[figure] * leans.factor[link] + leans.offset[link]
                 mine = slot >= 0
                 panel.lean(leans.row[link][mine], slot[mine], values[mine])
+
+    def _recall(self, told: Alert) -> None:
+        """What was told of a period, held against its figure as it is now: a revision may have come in between."""
+        spot = self.spot(told)
+        if spot is None:
+            return
+        block, slot, row = spot
+        value = self.panels[block].values[slot, row]  # noqa: PD011  no frame
+        self.revised[block][slot, row] = not np.isnan(value) and value != told.basis.actual
+
+    def _newest(self) -> set[date]:
+        """The periods that newest figures are of."""
+        return {
+            day
+            for panel in self.panels
+            for day in panel.block.ends[np.unique(panel.latest[panel.latest >= 0])].tolist()
+        }
 
 
 def _slots(block: Block, period: NDArray[np.datetime64]) -> NDArray[np.int64]:

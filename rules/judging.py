@@ -21,22 +21,34 @@ _NOT_JUDGED, _GREEN, _YELLOW, _RED = (np.int8(level) for level in sorted(Level))
 
 
 def judge(
-    panel: Panel, today: date, failed: NDArray[np.bool_] | None = None, rows: NDArray[np.int64] | None = None
+    panel: Panel,
+    today: date,
+    failed: NDArray[np.bool_] | None = None,
+    rows: NDArray[np.int64] | None = None,
+    slots: NDArray[np.int16] | None = None,
 ) -> Verdicts:
     """Verdicts of ``rows`` (all of the block's unless said) as of ``today`` in the block's time zone.
 
     A figure is compared with what was expected at the end of its own period.
     ``failed`` (R,) marks rows whose source did not answer: their figure may be
-    published without our knowing, so nobody is called late for it.
+    published without our knowing, so nobody is called late for it. ``slots`` (N,)
+    are earlier periods to judge ``rows`` at, as if each were the newest and nothing owed.
     """
     panel.renew()
+    if rows is not None and slots is not None:
+        panel = panel.seen_from(rows, slots)
     block = panel.block
     # A period's figure is owed from the day after its due day.
     overdue = (block.due < np.datetime64(today)).sum(axis=1).astype(np.int16) - np.int16(1)
     verdicts = empty(block.rows if rows is None else len(rows))
     for start in range(0, len(verdicts.reason), _CHUNK):
         part = slice(start, min(start + _CHUNK, len(verdicts.reason)))
-        _judge(panel, today, failed, overdue, part if rows is None else rows[part], verdicts.part(part))
+        mine: Rows = part if rows is None else rows[part]
+        if slots is None:
+            slot, owed = panel.latest[mine], overdue[block.due_of[mine]]
+        else:
+            slot = owed = slots[part]
+        _judge(panel, today, failed, slot, owed, mine, verdicts.part(part))
     return verdicts
 
 
@@ -44,13 +56,13 @@ def _judge(
     panel: Panel,
     today: date,
     failed: NDArray[np.bool_] | None,
-    overdue: NDArray[np.int16],
+    slot: NDArray[np.int16],
+    owed: NDArray[np.int16],
     rows: Rows,
     into: Verdicts,
 ) -> None:
     """Judge one chunk of rows into its part of the verdicts."""
     block = panel.block
-    slot, owed = panel.latest[rows], overdue[block.due_of[rows]]
     seen = _against_plan(panel, rows, slot)
     yellow, yellow_now = _reached(panel, block.yellow, rows, slot, seen)
     red, red_now = _reached(panel, block.red, rows, slot, seen)

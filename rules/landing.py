@@ -1,5 +1,7 @@
 """Where every row of a block will land at the year's end, renewed where figures changed."""
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,16 +44,29 @@ class Landings:
         """Foresee again where anything changed, from ``values`` (P, R) and the newest known period of each row."""
         stale = np.flatnonzero(self._stale & (latest >= 0))
         self._stale[:] = False
-        if not len(stale) or not len(self._past.values):
-            return
-        for slot in np.unique(latest[stale]).tolist():
-            mine = stale[latest[stale] == slot]
-            for start in range(0, len(mine), _CHUNK):
-                rows = mine[start : start + _CHUNK]
-                if len(sums := rows[self._block.sums[rows]]):
-                    self._foresee(sums, self._sums(sums, slot, values))
-                if len(carried := rows[self._block.carried[rows]]):
-                    self._foresee(carried, self._carried(carried, slot, values))
+        self.probability[stale], self.low[stale], self.high[stale] = self._foreseen(values, stale, latest[stale])
+
+    def seen_from(self, values: Floats, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> "Landings":
+        """The same with other landings of ``rows``: as they seemed at their periods ``slots`` (N,)."""
+        other = copy(self)
+        other.probability, other.low, other.high = (column.copy() for column in (self.probability, self.low, self.high))
+        other.probability[rows], other.low[rows], other.high[rows] = self._foreseen(values, rows, slots)
+        return other
+
+    def _foreseen(self, values: Floats, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> Floats:
+        """Probability, low and high (3, N) of ``rows`` as seen from ``slots``."""
+        found = np.full((3, len(rows)), np.nan, np.float32)
+        if not len(self._past.values):
+            return found
+        for slot in np.unique(slots[slots >= 0]).tolist():
+            at_slot = np.flatnonzero(slots == slot)
+            for start in range(0, len(at_slot), _CHUNK):
+                part = at_slot[start : start + _CHUNK]
+                for which, foreseen in ((self._block.sums, self._sums), (self._block.carried, self._carried)):
+                    mine = part[which[rows[part]]]
+                    if len(mine):
+                        found[:, mine] = self._told(rows[mine], foreseen(rows[mine], slot, values))
+        return found
 
     def _sums(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
         elapsed = slot + 1
@@ -70,14 +85,14 @@ class Landings:
         past = self._past.of(rows)
         return forecast.carried(past[:, slot], past[:, -1], values[slot, rows])
 
-    def _foresee(self, rows: NDArray[np.int64], view: forecast.Outlook) -> None:
+    def _told(self, rows: NDArray[np.int64], view: forecast.Outlook) -> Floats:
         block = self._block
         least = np.where(block.sign[rows] > 0, block.goal[rows] - block.slack[rows], -np.inf)
         most = np.where(block.sign[rows] < 0, block.goal[rows] + block.slack[rows], np.inf)
         if block.upper is not None:
             most = np.fmin(most, block.upper[rows] + np.abs(block.slack[rows]))
-        self.probability[rows] = forecast.probability(view, least, most)
-        self.low[rows], _, self.high[rows] = forecast.interval(view)
+        low, _, high = forecast.interval(view)
+        return np.stack([forecast.probability(view, least, most), low, high])
 
 
 def _span(places: NDArray[np.int64]) -> slice | NDArray[np.int64]:

@@ -1,5 +1,7 @@
 """The figures known at one moment, month-major, ready to be judged."""
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,11 +46,16 @@ class Panel:
 
     def put(
         self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats, known_at: NDArray[np.datetime64]
-    ) -> None:
-        """Enter figures, all arguments (N,), the later of two for the same place winning. NaN is no figure."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Enter figures, all arguments (N,), the later of two for the same place winning. NaN is no figure.
+
+        Returns the slots and rows where a known figure became another one.
+        """
         if not (known := ~np.isnan(values)).all():
-            self.put(rows[known], slots[known], values[known], known_at[known])
-            return
+            return self.put(rows[known], slots[known], values[known], known_at[known])
+        # Few rows get a figure that is not of a later period than all before.
+        again = np.unique(rows[slots <= self.latest[rows]])
+        before = self.values[:, again]
         self.values[slots, rows] = values
         np.maximum.at(self.latest, rows, slots.astype(np.int16))
         newest = slots == self.latest[rows]
@@ -57,6 +64,23 @@ class Panel:
         self.landings.moved(rows)
         if len(self._counting):
             self._count(rows, slots, values)
+        revised, which = np.nonzero(~np.isnan(before) & (self.values[:, again] != before))
+        return revised, again[which]
+
+    def having(self, rows: NDArray[np.int64], slots: NDArray[np.int16], values: Floats) -> "Panel":
+        """A panel like this one in which other values stand at these places, all arguments (N,)."""
+        self.renew()  # else the other would do it, by its own values
+        other = copy(self)
+        other.values = self.values.copy()
+        other._averages = {}  # noqa: SLF001  a panel's own
+        other.values[slots, rows] = values
+        return other
+
+    def seen_from(self, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> "Panel":
+        """A panel like this one in which ``rows`` land where it seemed at their periods ``slots``, both (N,)."""
+        other = copy(self)
+        other.landings = self.landings.seen_from(self.values, rows, slots)
+        return other
 
     def put_past(self, rows: NDArray[np.int64], periods: NDArray[np.datetime64], values: Floats) -> None:
         """Enter figures of earlier years by the last day of their period; others are left alone."""

@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 from urllib3.util import Url, parse_url
 
+from alerts.alert import State
 from alerts.channels import base
 from alerts.channels.base import Letter
 from alerts.delivery import Attempt, Result
@@ -148,7 +149,7 @@ def payload(letter: Letter) -> dict[str, Any]:
     identity = {"book": notice.book, "target": notice.target, "subject": notice.subject, "kind": notice.kind}
     identity = {name: value for name, value in identity.items() if value}
     labels, annotations = _labels(notice, identity), _annotations(letter)
-    status = "resolved" if notice.event == "resolved" else "firing"
+    status = "resolved" if notice.state == State.RESOLVED else "firing"
     alert = {
         "status": status,
         "labels": labels,
@@ -189,13 +190,18 @@ def _labels(notice: Notice, identity: dict[str, str]) -> dict[str, str]:
 
 
 def _annotations(letter: Letter) -> dict[str, str]:
-    """The message, and its facts one by one; what is not known is left out."""
+    """The message, and its facts one by one; what is not known is left out.
+
+    ``judged_level`` and ``corrected_*`` are of corrections alone: the level of ``period`` by the revised figure, and the
+    moment, level and figure of the message that is taken back.
+    """
     notice = letter.notice
     title, text = render(letter, Form.TEXT)
     facts = {
         "title": title,
         "text": text,
         "event": notice.event,
+        "cause": notice.cause,
         "reason": notice.reason,
         "name": notice.name,
         "responsible": "、".join(notice.responsible),
@@ -213,6 +219,11 @@ def _annotations(letter: Letter) -> dict[str, str]:
         "probability": _number(notice.probability),
         "outlook": notice.outlook_text,
         "rule": notice.rule,
+        "edit": notice.edit,
+        "judged_level": str(notice.judged) if notice.told_at else "",
+        "corrected_at": notice.told_at,
+        "corrected_level": "" if notice.told_level is None else str(notice.told_level),
+        "corrected_actual": _number(notice.told_actual),
         "origin": notice.origin,
         "plan": notice.book_title,
         "why": letter.why,

@@ -1,50 +1,101 @@
 """Where alerts stand, and the history of how they came to."""
 
 import json
-from collections.abc import Sequence
-from datetime import datetime
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Select, Table, and_, delete, func, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
-from alerts.alert import Alert, Change, Event, Identity, Kind, State
+from alerts.alert import Alert, Basis, Cause, Change, Event, Identity, Kind, State
 from alerts.notice import Notice
 from monitor.snapshot import OpenAlert
 from monitor.store import bulk, moments
+from monitor.store.moments import Day
 from monitor.store.tables import alert, change
 from rules.target import Level
 
 _IDENTITY = (alert.c.book, alert.c.target, alert.c.subject, alert.c.kind)
-_STAND = (alert.c.state, alert.c.level, alert.c.since, alert.c.changed, alert.c.last_change_id)
+_STOOD_ON = (alert.c.period, alert.c.actual, alert.c.rule)
+_STAND = (alert.c.state, alert.c.level, alert.c.since, alert.c.changed, alert.c.last_change_id, *_STOOD_ON)
 # Where ``save`` lays its alerts down, so that one statement moves them all. Each connection has its own.
 _moving = Table(
     "moving_alert",
     MetaData(),
     Column("place", Integer, primary_key=True, autoincrement=False),
-    *(Column(column.name, column.type, nullable=False) for column in (*_IDENTITY, *_STAND)),
+    *(Column(column.name, column.type, nullable=column.nullable) for column in (*_IDENTITY, *_STAND)),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DELETE ROWS",
 )
 _STANDING = (State.PENDING.value, State.FIRING.value)
+_TOLD = tuple(event.value for event in Event if event.told)
+_TARGETS_ASKED = 500
+"""With more targets than this, every target's changes are read."""
+_DAY = Day()
 
 
-def standing(connection: Connection) -> list[Alert]:
-    """Every alert that is pending or firing."""
-    query = select(*_IDENTITY, alert.c.state, alert.c.level, alert.c.since, alert.c.changed)
-    return [_alert(row) for row in connection.execute(query.where(alert.c.state.in_(_STANDING)))]
+def standing(connection: Connection, periods: Collection[date] = ()) -> list[Alert]:
+    """Every alert that is pending or firing, or was resolved by a figure of one of ``periods``."""
+    query = select(*_IDENTITY, *_STAND)
+    wanted = alert.c.state.in_(_STANDING) | alert.c.period.in_(periods)
+    return [_alert(row) for row in connection.execute(query.where(wanted))]
 
 
-def save(connection: Connection, changes: Sequence[tuple[Alert, Change, Notice]]) -> list[int]:
+def told(connection: Connection, periods: Collection[date], targets: Collection[tuple[str, str]] = ()) -> list[Alert]:
+    """What people were told of ``periods``, of any target or of ``targets`` (book, target): one per alert and period.
+
+    Each is an alert about pace as the last change told of the period left it, its level the one judged then.
+    """
+    c = change.c
+    last = (
+        select(func.max(c.id))
+        .join(alert, alert.c.id == c.alert_id)
+        .where(c.event.in_(_TOLD), c.period.in_(periods), alert.c.kind == Kind.PACE.value)
+        .group_by(c.alert_id, c.period)
+    )
+    if 0 < len(targets) <= _TARGETS_ASKED:
+        books, names = ({key[part] for key in targets} for part in (0, 1))
+        last = last.where(alert.c.book.in_(books), alert.c.target.in_(names))
+    query = (
+        select(
+            *_IDENTITY, c.state, c.judged.label("level"), c.since, c.at.label("changed"), c.id.label("last_change_id")
+        )
+        .add_columns(c.period, c.actual, c.rule)
+        .join(alert, alert.c.id == c.alert_id)
+        .where(c.id.in_(last), c.event != Event.WITHDRAWN.value)
+    )
+    return [_alert(row) for row in connection.execute(query)]
+
+
+def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, Notice]]) -> list[int]:
     """Store changes and where they leave their alerts; returns the ids of the changes, in the order given.
 
-    Bulk. Of several changes of one alert the last says where it stands.
+    Bulk. Of several changes of one alert the last says where it stands; one without
+    an alert corrects what was told of a past period, and the alert stays where it is.
     """
     if not changes:
         return []
     ids = list(bulk.reserve(connection, change, len(changes)))
-    alert_ids = _upsert(connection, [(alert, number) for (alert, _, _), number in zip(changes, ids, strict=True)])
+    alert_ids = _upsert(
+        connection, [(alert, number) for (alert, _, _), number in zip(changes, ids, strict=True) if alert]
+    )
+    alert_ids |= _owners(connection, [step for alert, step, _ in changes if alert is None])
     steps = [step for _, step, _ in changes]
     dialect = connection.dialect.name
     columns: bulk.Columns = {
@@ -57,9 +108,25 @@ def save(connection: Connection, changes: Sequence[tuple[Alert, Change, Notice]]
         "previous_level": [step.previous_level.value for step in steps],
         "since": [moments.written(step.since, dialect) for step in steps],
         "notice": [json.dumps(notice.facts(), ensure_ascii=False) for _, _, notice in changes],
+        "cause": [step.cause.value for step in steps],
+        "judged": [step.judged.value for step in steps],
+        "corrects": [step.corrects for step in steps],
+        **_stood_on(connection, [step.basis for step in steps]),
     }
     bulk.insert(connection, change, len(ids), columns)
     return ids
+
+
+def keep_up(connection: Connection, alerts: Iterable[Alert]) -> None:
+    """Store the rule that ``alerts`` go by now. An edit of the book that moved none of them is no change."""
+    # The names of a statement's own columns are taken.
+    mine = and_(*(column == bindparam(f"of_{column.name}") for column in _IDENTITY))
+    rows = [
+        {**{f"of_{name}": value for name, value in found.identity._asdict().items()}, "to_rule": found.basis.rule}
+        for found in alerts
+    ]
+    if rows:
+        connection.execute(update(alert).where(mine).values(rule=bindparam("to_rule")), rows)
 
 
 def latest_change(connection: Connection, books: Sequence[str]) -> datetime | None:
@@ -71,7 +138,7 @@ def latest_change(connection: Connection, books: Sequence[str]) -> datetime | No
 def open_alerts(connection: Connection) -> list[OpenAlert]:
     """Every alert that is pending or firing, with the facts of its last change; the oldest first."""
     query = (
-        select(*_IDENTITY, alert.c.state, alert.c.level, alert.c.since, alert.c.changed, change.c.notice)
+        select(*_IDENTITY, *_STAND, change.c.notice)
         .join(change, change.c.id == alert.c.last_change_id)
         .where(alert.c.state.in_(_STANDING))
         .order_by(alert.c.since, alert.c.id)
@@ -81,12 +148,11 @@ def open_alerts(connection: Connection) -> list[OpenAlert]:
 
 def history(connection: Connection, identity: Identity) -> list[tuple[int, Change, Notice]]:
     """Every change of one alert with its id and facts, from the first to the last."""
-    c = change.c
     query: Select[Any] = (
-        select(c.id, c.at, c.event, c.state, c.level, c.previous_level, c.since, c.notice)
-        .join(alert, alert.c.id == c.alert_id)
+        select(change)
+        .join(alert, alert.c.id == change.c.alert_id)
         .where(*(column == value for column, value in zip(_IDENTITY, identity, strict=True)))
-        .order_by(c.id)
+        .order_by(change.c.id)
     )
     return [
         (
@@ -95,10 +161,14 @@ def history(connection: Connection, identity: Identity) -> list[tuple[int, Chang
                 identity=identity,
                 at=row.at,
                 event=Event(row.event),
+                cause=Cause(row.cause),
                 state=State(row.state),
                 level=Level(row.level),
                 previous_level=Level(row.previous_level),
                 since=row.since,
+                judged=Level(row.judged),
+                basis=Basis(row.period, row.actual, row.rule),
+                corrects=row.corrects,
             ),
             Notice.of(row.notice),
         )
@@ -106,12 +176,22 @@ def history(connection: Connection, identity: Identity) -> list[tuple[int, Chang
     ]
 
 
+def _owners(connection: Connection, corrections: Sequence[Change]) -> dict[Identity, int]:
+    """The alerts' ids of ``corrections``: those of the changes that they correct."""
+    c = change.c
+    found: dict[int, int] = {}
+    for start in range(0, len(corrections), _TARGETS_ASKED):
+        ids = [step.corrects for step in corrections[start : start + _TARGETS_ASKED]]
+        found |= dict(connection.execute(select(c.id, c.alert_id).where(c.id.in_(ids))).all())
+    return {step.identity: found[step.corrects] for step in corrections if step.corrects is not None}
+
+
 def _upsert(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> dict[Identity, int]:
     """Store where alerts stand, each with its last change; returns their ids."""
     latest = {alert.identity: (alert, number) for alert, number in alerts}
     connection.execute(CreateTable(_moving, if_not_exists=True))
     connection.execute(delete(_moving))
-    bulk.insert(connection, _moving, len(latest), _columns(list(latest.values()), connection.dialect.name))
+    bulk.insert(connection, _moving, len(latest), _columns(connection, list(latest.values())))
     names = [column.name for column in (*_IDENTITY, *_STAND)]
     source = select(*(_moving.c[name] for name in names)).where(_moving.c.place >= 0)  # SQLite wants a WHERE here
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
@@ -126,7 +206,8 @@ def _upsert(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> dict
     return dict(zip(latest, ids, strict=True))
 
 
-def _columns(alerts: Sequence[tuple[Alert, int]], dialect: str) -> bulk.Columns:
+def _columns(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> bulk.Columns:
+    dialect = connection.dialect.name
     return {
         "place": range(len(alerts)),
         "book": [alert.identity.book for alert, _ in alerts],
@@ -138,6 +219,15 @@ def _columns(alerts: Sequence[tuple[Alert, int]], dialect: str) -> bulk.Columns:
         "since": [moments.written(alert.since, dialect) for alert, _ in alerts],
         "changed": [moments.written(alert.changed, dialect) for alert, _ in alerts],
         "last_change_id": [number for _, number in alerts],
+        **_stood_on(connection, [alert.basis for alert, _ in alerts]),
+    }
+
+
+def _stood_on(connection: Connection, found: Sequence[Basis]) -> bulk.Columns:
+    return {
+        "period": [_DAY.process_bind_param(basis.period, connection.dialect) for basis in found],
+        "actual": [basis.actual for basis in found],
+        "rule": [basis.rule for basis in found],
     }
 
 
@@ -148,4 +238,7 @@ def _alert(row: Any) -> Alert:
         level=Level(row.level),
         since=row.since,
         changed=row.changed,
+        # Thousands of alerts go by one rule.
+        basis=Basis(row.period, row.actual, sys.intern(row.rule)),
+        change_id=row.last_change_id,
     )

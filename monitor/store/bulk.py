@@ -28,7 +28,7 @@ class Same:
 
 
 Columns = Mapping[str, Sequence[Any] | Same]
-"""Cells by column, in the driver's own types (see ``moments.written``); all columns of one length and without None."""
+"""Cells by column, in the driver's own types (see ``moments.written``); all columns of one length. None is no value."""
 
 
 def insert(connection: Connection, table: Table, rows: int, columns: Columns) -> None:
@@ -130,9 +130,9 @@ def _packed(connection: Connection, statement: Select[Any], columns: Sequence[tu
 
 
 def _words(column: Sequence[Any]) -> list[str]:
-    """A column in COPY's text form."""
+    """A column in COPY's text form; one of strings has no None."""
     if not isinstance(column[0], str):
-        return list(map(str, column))
+        return [r"\N" if cell is None else str(cell) for cell in column] if None in column else list(map(str, column))
     if any(mark in "".join(column) for mark in "\\\t\n\r"):
         return [cell.translate(_ESCAPED) for cell in column]
     return list(column)

@@ -113,6 +113,7 @@ quarantine = Table(
     Index(None, "state", "source"),
 )
 
+# ``period``, ``actual`` and ``rule`` are what the alert's last change stood on; the rule is kept up with the book.
 alert = Table(
     "alert",
     metadata,
@@ -126,9 +127,13 @@ alert = Table(
     Column("since", Moment, nullable=False),
     Column("changed", Moment, nullable=False),
     Column("last_change_id", BigInteger, nullable=False),
+    Column("period", Day),
+    Column("actual", Double),
+    Column("rule", String, nullable=False),
     UniqueConstraint("book", "target", "subject", "kind"),
 )
 
+# ``judged`` is the level of ``period``; ``corrects`` the id of the change that is taken back.
 change = Table(
     "change",
     metadata,
@@ -141,6 +146,12 @@ change = Table(
     Column("previous_level", SmallInteger, nullable=False),
     Column("since", Moment, nullable=False),
     Column("notice", JSON, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("judged", SmallInteger, nullable=False),
+    Column("period", Day),
+    Column("actual", Double),
+    Column("rule", String, nullable=False),
+    Column("corrects", BigInteger),
 )
 
 # due_at is when a row is to be taken next: its next try while queued, the end of its sender's lease while sending.

@@ -23,8 +23,11 @@ _FIRED: dict[str, Any] = {
     "supervisor": "督查办",
     "kind": "pace",
     "event": "fired",
+    "cause": "ordinary",
+    "state": "firing",
     "level": 2,
     "previous_level": 0,
+    "judged": 2,
     "reason": "behind_schedule",
     "period": "2025年9月",
     "owed": "",
@@ -60,6 +63,7 @@ _EVENTS: dict[str, dict[str, Any]] = {
         "event": "eased",
         "level": 1,
         "previous_level": 2,
+        "judged": 1,
         "period": "2025年10月",
         "actual": 3400.0,
         "actual_text": "3400人",
@@ -73,8 +77,10 @@ _EVENTS: dict[str, dict[str, Any]] = {
     },
     "resolved": {
         "event": "resolved",
+        "state": "resolved",
         "level": 0,
         "previous_level": 1,
+        "judged": 0,
         "reason": "on_schedule",
         "period": "2025年11月",
         "actual": 4180.0,
@@ -88,9 +94,57 @@ _EVENTS: dict[str, dict[str, Any]] = {
         "at": "2025-12-12T09:00:00+08:00",
     },
 }
+_REVISED: dict[str, Any] = {
+    "event": "corrected",
+    "cause": "revised",
+    "state": "resolved",
+    "level": 0,
+    "previous_level": 1,
+    "judged": 0,
+    "reason": "on_schedule",
+    "actual": 3900.0,
+    "actual_text": "3900人",
+    "shortfall": -525.0,
+    "gap_text": "比时序进度多525人（高于应完成数15.56%）",
+    "pace_text": "此后每月需完成200人（前期月均433.33人，余3个月）",
+    "rule": "落后应完成数超过5%",
+    "since": "2025-10-15T09:00:00+08:00",
+    "at": "2025-10-27T09:00:00+08:00",
+    "told_at": "2025-10-15T09:00:00+08:00",
+    "told_level": 1,
+    "told_actual": 3200.0,
+    "told_text": "3200人",
+}
+_EVENTS["corrected"] = _REVISED
+_EVENTS["corrected past"] = {**_REVISED, "state": "firing", "level": 2, "previous_level": 2}
+_EVENTS["edited"] = {
+    **_EVENTS["resolved"],
+    "cause": "rule_edited",
+    "edit": "黄色阈值由“落后应完成数超过5%”改为“落后应完成数超过10%”",
+    "rule": "落后应完成数超过10%",
+    "period": "2025年9月",
+    "actual": 3200.0,
+    "actual_text": "3200人",
+    "expected": 3375.0,
+    "expected_text": "3375人",
+    "shortfall": 175.0,
+    "gap_text": "比时序进度少175人（低于应完成数5.19%）",
+    "pace_text": "此后每月需完成433.33人（前期月均355.56人，余3个月）",
+    "at": "2025-10-28T09:00:00+08:00",
+}
+_EVENTS["withdrawn"] = {
+    "event": "withdrawn",
+    "cause": "target_removed",
+    "state": "resolved",
+    "level": 0,
+    "previous_level": 2,
+    "judged": 0,
+    "at": "2025-11-03T09:00:00+08:00",
+}
 _OWED: dict[str, Any] = {
     "kind": "data",
     "level": 1,
+    "judged": 1,
     "reason": "late",
     "period": "2025年8月",
     "owed": "2025年9月",
@@ -105,18 +159,31 @@ _OWED: dict[str, Any] = {
 }
 
 
-def pace_notice(event: str = "fired", **facts: Any) -> Notice:
-    """A target behind its plan: red in September, yellow in October, on schedule in November."""
-    return Notice(**{**_FIRED, **_EVENTS[event], **facts})
+def pace_notice(what: str = "fired", /, **facts: Any) -> Notice:
+    """A target behind its plan: red in September, yellow in October, on schedule in November.
+
+    Otherwise September's figure is revised while it is the newest or later, the threshold is edited, the target removed.
+    """
+    return Notice(**{**_FIRED, **_EVENTS[what], **facts})
 
 
 def data_notice(event: str = "fired", **facts: Any) -> Notice:
     """September's figure, owed since the first day after the holidays' tenth working day; handed in on 5 November."""
     if event == "resolved":
-        filed = {"event": "resolved", "level": 0, "previous_level": 1, "reason": "behind_schedule", "owed": ""}
+        filed = {
+            "event": "resolved",
+            "state": "resolved",
+            "judged": 0,
+            "level": 0,
+            "previous_level": 1,
+            "reason": "behind_schedule",
+            "owed": "",
+        }
         facts = {**filed, "at": "2025-11-05T09:00:00+08:00", **facts}
         september = {name: fact for name, fact in _FIRED.items() if name in _OWED and name not in ("kind", "rule")}
         return Notice(**{**_FIRED, **_OWED, **september, **facts})
+    if event == "withdrawn":
+        facts = {**_EVENTS[event], "previous_level": 1, **facts}
     return Notice(**{**_FIRED, **_OWED, **facts})
 
 
@@ -132,6 +199,7 @@ def milestone_notice(**facts: Any) -> Notice:
         "asked": ("住房城乡建委",),
         "reason": "goal_missed",
         "level": 1,
+        "judged": 1,
         "period": "2025年9月30日",
         "unit": "%",
         "goal": "2025年9月30日前完成",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.alert import Alert, Change, Event, Identity, Kind, State
-from alerts.lifecycle import PENDING, advance, moved, standing
+from alerts.alert import NOTHING, Alert, Basis, Cause, Change, Event, Identity, Kind, State
+from alerts.lifecycle import PENDING, advance, correction, moved, rule, standing, withdrawn
 from rules.target import Level
 from rules.verdict import CODE, OUTCOME, OWED, Reason, Verdict, Verdicts
 from tests.rules.builders import judged
@@ -153,6 +153,119 @@ _PACE_ALERTS = st.one_of(
     st.just(RESOLVED),
 )
 _DATA_ALERTS = st.sampled_from([None, OWING, an_alert(State.RESOLVED, G, Kind.DATA)])
+
+
+SEPTEMBER, OCTOBER = date(2025, 9, 30), date(2025, 10, 31)
+BY_RULE = rule(Kind.PACE, BASE)
+OTHER_RULE = BY_RULE.replace("黄色阈值：", "黄色阈值：从前")
+
+
+def stood(state: State, level: Level, actual: float = 70, period: date = SEPTEMBER, words: str = BY_RULE) -> Alert:
+    """An alert that knows what it stood on; BASE says 70 for September."""
+    return replace(an_alert(state, level), basis=Basis(period, actual, words), change_id=7)
+
+
+@pytest.mark.parametrize(
+    ("alert", "asked", "event", "cause"),
+    [
+        (stood(State.FIRING, R, period=date(2025, 8, 31)), asks(G), Event.RESOLVED, Cause.ORDINARY),
+        (stood(State.FIRING, R, 60, period=date(2025, 8, 31)), asks(Y), Event.EASED, Cause.ORDINARY),
+        (stood(State.FIRING, Y, 60), asks(G), Event.CORRECTED, Cause.REVISED),
+        (stood(State.FIRING, R, 60), asks(Y), Event.CORRECTED, Cause.REVISED),
+        (stood(State.FIRING, Y, 80), asks(R), Event.CORRECTED, Cause.REVISED),
+        (stood(State.RESOLVED, G, 80), asks(Y), Event.CORRECTED, Cause.REVISED),
+        (stood(State.PENDING, Y, 80), asks(Y), Event.FIRED, Cause.REVISED),
+        (stood(State.PENDING, Y, 60), asks(G), Event.LAPSED, Cause.REVISED),
+        (stood(State.RESOLVED, G, 80), asks(G, Y), Event.NOTICED, Cause.REVISED),
+        (stood(State.FIRING, Y, words=OTHER_RULE), asks(G), Event.RESOLVED, Cause.RULE_EDITED),
+        (stood(State.FIRING, R, words=OTHER_RULE), asks(Y), Event.EASED, Cause.RULE_EDITED),
+        (stood(State.FIRING, Y, words=OTHER_RULE), asks(R), Event.WORSENED, Cause.RULE_EDITED),
+        (stood(State.RESOLVED, G, words=OTHER_RULE), asks(Y), Event.FIRED, Cause.RULE_EDITED),
+        (stood(State.FIRING, Y, 60, words=OTHER_RULE), asks(G), Event.RESOLVED, Cause.RULE_EDITED),
+        (stood(State.FIRING, Y, 60, date(2025, 8, 31), OTHER_RULE), asks(G), Event.RESOLVED, Cause.RULE_EDITED),
+        (stood(State.RESOLVED, G, 60, date(2025, 8, 31), OTHER_RULE), asks(Y), Event.FIRED, Cause.ORDINARY),
+        (stood(State.FIRING, Y), asks(G), Event.RESOLVED, Cause.COMPARED),
+        (replace(stood(State.FIRING, Y), basis=NOTHING), asks(G), Event.RESOLVED, Cause.ORDINARY),
+        (None, asks(Y), Event.FIRED, Cause.ORDINARY),
+    ],
+)
+def test_period_figure_and_rule_tell_why_an_alert_changed(
+    alert: Alert | None, asked: Verdict, event: Event, cause: Cause
+) -> None:
+    after, change = advance(Kind.PACE, alert, asked, NOW)
+    assert after is not None
+    assert change is not None
+    assert (change.event, change.cause) == (event, cause)
+    assert change.corrects == (7 if event is Event.CORRECTED else None)
+    assert change.basis == Basis(SEPTEMBER, 70, BY_RULE)
+    assert after.basis == (NOTHING if event is Event.LAPSED else change.basis)
+    assert (after.change_id, change.judged) == (0, asked.level)
+
+
+def test_a_debt_ends_by_its_figure_or_by_another_due_day() -> None:
+    owing = replace(OWING, basis=Basis(SEPTEMBER, 70, rule(Kind.DATA, BASE)))
+    for basis, cause in (
+        (owing.basis, Cause.ORDINARY),
+        (Basis(date(2025, 8, 31), 60, "报送时限：从前"), Cause.ORDINARY),
+        (Basis(SEPTEMBER, 70, "报送时限：从前"), Cause.RULE_EDITED),
+    ):
+        _, change = advance(Kind.DATA, replace(owing, basis=basis), asks(G), NOW)
+        assert change is not None
+        assert (change.event, change.cause) == (Event.RESOLVED, cause)
+
+
+def test_a_figure_becomes_overdue_as_days_pass_whatever_became_of_the_last_one() -> None:
+    settled = replace(OWING, state=State.RESOLVED, level=G, basis=Basis(SEPTEMBER, 60, "报送时限：从前"))
+    _, change = advance(Kind.DATA, settled, a_verdict(Reason.LATE), NOW)
+    assert change is not None
+    assert (change.event, change.cause, change.corrects) == (Event.FIRED, Cause.ORDINARY, None)
+
+
+TOLD = stood(State.FIRING, Y, 60)
+
+
+@pytest.mark.parametrize("alert", [None, RESOLVED, PENDING_YELLOW, RED])
+@pytest.mark.parametrize("level", [G, R])
+def test_a_past_period_is_corrected_and_the_alert_stands_as_it_does(alert: Alert | None, level: Level) -> None:
+    change = correction(TOLD, alert, asks(level), Y, NOW)
+    assert change is not None
+    held = alert.level if alert is not None and alert.state is State.FIRING else G
+    assert (change.event, change.cause, change.corrects) == (Event.CORRECTED, Cause.REVISED, 7)
+    assert (change.judged, change.level, change.previous_level) == (level, held, held)
+    assert change.state is (alert.state if alert is not None else State.RESOLVED)
+
+
+EDITED = replace(TOLD, basis=TOLD.basis._replace(rule=OTHER_RULE))
+OTHER_SOURCE = replace(TOLD, basis=TOLD.basis._replace(rule=BY_RULE.replace("数据来源：", "数据来源：从前")))
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "by_rule"),
+    [
+        (TOLD, asks(Y), Y),
+        (TOLD, asks(G, Y), Y),
+        (stood(State.FIRING, Y), asks(G), Y),
+        (EDITED, asks(G), G),
+        (OTHER_SOURCE, asks(G), Y),
+        *((TOLD, a_verdict(reason), Y) for reason in NOT_JUDGED),
+    ],
+)
+def test_a_revision_that_flips_nothing_told_is_not_told(told: Alert, verdict: Verdict, by_rule: Level) -> None:
+    assert correction(told, None, verdict, by_rule, NOW) is None
+
+
+def test_an_edit_that_judges_the_figure_told_as_before_does_not_hide_its_revision() -> None:
+    change = correction(EDITED, None, asks(G), Y, NOW)
+    assert change is not None
+    assert change.corrects == 7
+
+
+@pytest.mark.parametrize(("alert", "event"), [(RED, Event.WITHDRAWN), (PENDING_YELLOW, Event.LAPSED)])
+def test_an_alert_whose_target_is_gone_is_closed(alert: Alert, event: Event) -> None:
+    after, change = withdrawn(replace(alert, change_id=7), NOW)
+    assert (after.state, after.level, after.changed, after.change_id) == (State.RESOLVED, G, NOW, 0)
+    assert (change.event, change.cause, change.state, change.level) == (event, Cause.TARGET_REMOVED, State.RESOLVED, G)
+    assert change.previous_level == (R if alert is RED else G)
 
 
 def _columns(verdicts: list[Verdict]) -> Verdicts:

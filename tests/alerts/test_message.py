@@ -19,6 +19,77 @@ GOLDEN_NOTICES = {
     "pace-worsened": pace_notice("worsened"),
     "pace-eased": pace_notice("eased"),
     "pace-resolved": pace_notice("resolved"),
+    "pace-corrected": pace_notice("corrected"),
+    "pace-corrected-anew": pace_notice(
+        "corrected",
+        state="firing",
+        level=1,
+        previous_level=0,
+        judged=1,
+        reason="behind_schedule",
+        actual_text="3200人",
+        gap_text="比时序进度少175人（低于应完成数5.19%）",
+        told_level=0,
+        told_text="3900人",
+    ),
+    "pace-corrected-to-red": pace_notice(
+        "corrected",
+        state="firing",
+        level=2,
+        judged=2,
+        reason="behind_schedule",
+        actual_text="2576人",
+        gap_text="比时序进度少799人（低于应完成数23.67%）",
+        rule="落后应完成数超过15%",
+    ),
+    "pace-corrected-to-yellow": pace_notice(
+        "corrected",
+        state="firing",
+        level=1,
+        previous_level=2,
+        judged=1,
+        reason="behind_schedule",
+        actual_text="3200人",
+        gap_text="比时序进度少175人（低于应完成数5.19%）",
+        told_level=2,
+        told_text="2576人",
+    ),
+    "pace-corrected-past": pace_notice("corrected past"),
+    "pace-corrected-past-without-alert": pace_notice(
+        "corrected past",
+        state="resolved",
+        level=0,
+        previous_level=0,
+        judged=2,
+        reason="behind_schedule",
+        actual_text="2576人",
+        gap_text="比时序进度少799人（低于应完成数23.67%）",
+        rule="落后应完成数超过15%",
+        told_level=0,
+        told_text="3900人",
+    ),
+    "pace-cleared-by-edit": pace_notice("edited"),
+    "pace-worsened-by-edit": pace_notice(
+        "edited",
+        event="worsened",
+        state="firing",
+        level=2,
+        judged=2,
+        reason="behind_schedule",
+        edit="红色阈值由“落后应完成数超过15%”改为“落后应完成数超过5%”",
+        rule="落后应完成数超过5%",
+    ),
+    "pace-compared": pace_notice("resolved", cause="compared"),
+    "pace-withdrawn": pace_notice("withdrawn"),
+    "data-withdrawn": data_notice("withdrawn"),
+    "data-cleared-by-edit": data_notice(
+        "resolved",
+        cause="rule_edited",
+        edit="报送时限由“期末后10个工作日内”改为“期末后30个工作日内”",
+        period="2025年8月",
+        actual_text="2350人",
+        rule="数据应于期末后30个工作日内报送",
+    ),
     "data-fired": data_notice(),
     "data-resolved": data_notice("resolved"),
     "milestone-missed": milestone_notice(),
@@ -74,7 +145,8 @@ def test_every_golden_text_is_checked():
 
 
 EVERY_EVENT = [*(pace_notice(event) for event in ("fired", "worsened", "eased", "resolved"))]
-EVERY_EVENT += [data_notice("fired"), data_notice("resolved")]
+EVERY_EVENT += [*(pace_notice(event) for event in ("corrected", "corrected past", "edited", "withdrawn"))]
+EVERY_EVENT += [data_notice("fired"), data_notice("resolved"), data_notice("withdrawn")]
 
 
 @pytest.mark.parametrize("notice", EVERY_EVENT, ids=lambda notice: f"{notice.kind}-{notice.event}")

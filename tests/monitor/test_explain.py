@@ -4,6 +4,7 @@ import pytest
 
 from monitor.explain import explanation
 from monitor.snapshot import Judged
+from monitor.store.observations import Vintage
 from monitor.watch import Watch
 from rules.judging import judge
 from tests.builders import AT
@@ -58,3 +59,22 @@ def test_what_a_goal_leans_on_is_named_with_its_source():
     assert "结论      对照数据未到\n" in told
     assert "数据来源  filings: 指标；对照 filings: 全市平均增速\n" in told
     assert "进度曲线  各期均与全市平均增速的同期数相比 (expect: hold)\n" in told
+
+
+def test_every_period_shown_has_a_conclusion_of_its_own():
+    watch = Watch([a_book({"levels": {"yellow": "behind 5%", "red": "behind 15% for 2"}})])
+    (panel,) = watch.panels
+    figures = {6: 50, 7: 40, 8: 50, 9: 80}
+    put(panel, {(0, period): value for period, value in figures.items()})
+    vintages = [
+        Vintage(panel.block.ends[period - 1].item(), value, "个", AT, "第2行", "figures.csv", AT)
+        for period, value in figures.items()
+    ]
+    page = explanation(watch, Judged(panel, judge(panel, AT.date())), 0, vintages, AT)
+    shown = [line.split() for line in page.splitlines() if line.endswith("第2行")]
+    assert [(line[0], line[4]) for line in shown] == [
+        ("2025年6月", "正常"),
+        ("2025年7月", "黄色"),
+        ("2025年8月", "红色"),
+        ("2025年9月", "正常"),
+    ]

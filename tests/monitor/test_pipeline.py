@@ -83,7 +83,7 @@ def test_a_restart_changes_nothing(engine, book):
         assert outbox.counts(connection)["queued"] == 2
 
 
-def test_a_revision_is_seen_by_a_running_watch_and_resolves(engine, book):
+def test_a_revision_is_seen_by_a_running_watch_and_corrects(engine, book):
     pulled(engine, book, figure(500.0))
     watch = Watch([book])
     watch.load(engine, AT)
@@ -92,7 +92,7 @@ def test_a_revision_is_seen_by_a_running_watch_and_resolves(engine, book):
     result = pulled(engine, book, figure(950.0), at=later)
     assert (result.rows_new, result.rows_revised) == (0, 1)
     _, (move,) = judged(engine, watch, later)
-    assert (move.change.event, move.alert.state) == (Event.RESOLVED, State.RESOLVED)
+    assert (move.change.event, move.alert.state) == (Event.CORRECTED, State.RESOLVED)
     assert move.notice.actual == 950.0
 
 

@@ -3,8 +3,10 @@
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 
+from rules.judging import judge
 from rules.target import Level
 from rules.verdict import Outcome, Reason
 from tests.rules.builders import a_block, a_panel, judged, verdicts
@@ -228,3 +230,25 @@ def test_an_exact_goal_is_exact_for_each_subject() -> None:
     block = a_block({**GROWTH, "goal": "exactly 7 %"}, subjects="subject,target,goal\n甲县,t0,3\n")
     low, right, high = (verdicts(a_panel(block, {1: value}), date(2025, 4, 1))[0].level for value in (2.5, 3, 3.5))
     assert (low, right, high) == (Y, G, Y)
+
+
+def test_an_earlier_period_is_judged_as_if_it_were_the_newest_and_nothing_owed():
+    block = a_block({"levels": {"yellow": "behind 5%", "red": "behind 15% for 2"}}, {})
+    panel = a_panel(block, {7: 40, 8: 40, 9: 90}, {8: 60})
+    day = date(2025, 12, 20)
+    rows, slots = np.array([0, 0, 0, 1]), np.array([6, 7, 8, 7], dtype=np.int16)
+    found = judge(panel, day, rows=rows, slots=slots)
+    assert found.level.tolist() == [1, 2, 0, 1]
+    assert found.slot.tolist() == slots.tolist()
+    assert found.owed.tolist() == [-1] * 4
+    assert judge(panel, day).level.tolist() == [-1, -1]
+
+
+def test_the_newest_period_named_is_judged_as_by_itself():
+    block = a_block({}, {})
+    panel = a_panel(block, {7: 40, 8: 40, 9: 90}, {9: 60})
+    day = date(2025, 10, 1)
+    rows = np.array([0, 1])
+    named, plain = judge(panel, day, rows=rows, slots=panel.latest[rows]), judge(panel, day)
+    for column in ("reason", "level", "pending", "slot", "owed", "actual", "expected", "shortfall"):
+        assert getattr(named, column).tolist() == getattr(plain, column).tolist(), column

@@ -96,3 +96,17 @@ def test_a_panel_filled_in_any_pieces_is_the_panel_filled_at_once(puts: list[Map
     put(whole, {place: value for figures in puts for place, value in figures.items()})
     np.testing.assert_array_equal(pieces.values, whole.values)
     np.testing.assert_array_equal(pieces.latest, whole.latest)
+
+
+def test_a_panel_says_where_a_known_figure_became_another_one():
+    panel = a_panel(a_block({}, {}), {8: 60, 9: 70}, {8: 60})
+    rows, periods, values = np.array([0, 0, 0, 1, 1]), np.array([7, 8, 9, 8, 9]), np.array([50.0, 65, 70, 60, 70])
+    known = np.full(5, np.datetime64("2025-11-01T09:00:00"), dtype="datetime64[s]")
+    slots, changed = panel.put(rows, periods - 1, values, known)
+    assert (slots.tolist(), changed.tolist()) == ([7], [0])
+
+
+def test_a_panel_having_other_figures_leaves_the_first_as_it_was():
+    panel = a_panel(a_block({}), {9: 70})
+    other = panel.having(np.array([0]), np.array([8], dtype=np.int16), np.array([80.0]))
+    assert (panel.values[8, 0], other.values[8, 0]) == (70, 80)

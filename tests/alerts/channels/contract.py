@@ -70,7 +70,8 @@ class ChannelContract:
 
     def test_every_kind_and_event_arrives(self, receiver):
         notices = [pace_notice(event) for event in ("fired", "worsened", "eased", "resolved")]
-        notices += [data_notice("fired"), data_notice("resolved"), milestone_notice()]
+        notices += [pace_notice(event) for event in ("corrected", "corrected past", "edited", "withdrawn")]
+        notices += [data_notice("fired"), data_notice("resolved"), data_notice("withdrawn"), milestone_notice()]
         for number, notice in enumerate(notices):
             attempt = receiver.channel.send(letter(notice, key=key(number), address=receiver.address))
             assert attempt.result is Result.SENT

@@ -125,6 +125,28 @@ def test_every_label_and_annotation_is_a_string_with_something_in_it(server, cha
     assert alert["annotations"]["shortfall"] == "0.3"
 
 
+def test_a_correction_names_what_it_takes_back_and_a_past_one_ends_nothing(server, channel):
+    channel.send(letter(pace_notice("corrected")))
+    channel.send(letter(pace_notice("corrected past"), key="2" * 32))
+    ended, past = (taken["alerts"][0] for taken in server.taken())
+    assert (ended["status"], past["status"]) == ("resolved", "firing")
+    for facts in (ended["annotations"], past["annotations"]):
+        assert (facts["event"], facts["cause"], facts["judged_level"]) == ("corrected", "revised", "0")
+        assert (facts["corrected_at"], facts["corrected_level"]) == ("2025-10-15T09:00:00+08:00", "1")
+        assert (facts["corrected_actual"], facts["actual"]) == ("3200", "3900")
+    assert (ended["labels"]["severity"], past["labels"]["severity"]) == ("warning", "critical")
+
+
+def test_an_edit_and_a_withdrawal_end_an_alert_and_say_why(server, channel):
+    channel.send(letter(pace_notice("edited")))
+    channel.send(letter(pace_notice("withdrawn"), key="2" * 32))
+    edited, withdrawn = (taken["alerts"][0] for taken in server.taken())
+    assert (edited["status"], withdrawn["status"]) == ("resolved", "resolved")
+    assert edited["annotations"]["edit"] == "黄色阈值由“落后应完成数超过5%”改为“落后应完成数超过10%”"
+    assert (withdrawn["annotations"]["event"], withdrawn["annotations"]["cause"]) == ("withdrawn", "target_removed")
+    assert not [name for name in withdrawn["annotations"] if name.startswith(("corrected", "judged"))]
+
+
 def test_a_resolved_alert_ends_and_keeps_its_fingerprint_and_severity(server, channel):
     channel.send(letter(pace_notice("eased"), key="1" * 32))
     channel.send(letter(pace_notice("resolved"), key="2" * 32))

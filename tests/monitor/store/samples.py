@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 from sqlalchemy import Connection
 
-from alerts.alert import Alert, Change, Event, Identity, Kind, State
+from alerts.alert import Alert, Basis, Cause, Change, Event, Identity, Kind, State
 from alerts.notice import Notice
 from connectors.observation import Observation, frame
 from monitor.store import pulls
@@ -50,12 +50,11 @@ def step(
     previous: Level = Level.GREEN,
 ) -> tuple[Alert, Change, Notice]:
     """A change of an alert with everything that is saved for it."""
-    state = {Event.NOTICED: State.PENDING, Event.LAPSED: State.RESOLVED, Event.RESOLVED: State.RESOLVED}.get(
-        event, State.FIRING
-    )
+    state = State.PENDING if event is Event.NOTICED else State.FIRING if level > Level.GREEN else State.RESOLVED
     who = of or identity()
-    change = Change(who, at, event, state, level, previous, START)
-    return Alert(who, state, level, START, at), change, notice(change)
+    basis = Basis(date(2025, 9, 30), 2900.5, "年度目标：不低于4500人\n黄色阈值：落后应完成数超过5%")
+    change = Change(who, at, event, Cause.ORDINARY, state, level, previous, START, level, basis)
+    return Alert(who, state, level, START, at, basis), change, notice(change)
 
 
 def steps(targets: Iterable[str]) -> list[tuple[Alert, Change, Notice]]:
@@ -64,7 +63,9 @@ def steps(targets: Iterable[str]) -> list[tuple[Alert, Change, Notice]]:
 
 def notice(change: Change) -> Notice:
     facts = dict.fromkeys(Notice.__slots__, "")
-    numbers = dict.fromkeys(("item", "goal_value", "actual", "expected", "shortfall"), None)
+    numbers = dict.fromkeys(
+        ("item", "goal_value", "actual", "expected", "shortfall", "told_level", "told_actual"), None
+    )
     return Notice.of(
         facts
         | numbers

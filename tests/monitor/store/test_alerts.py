@@ -1,7 +1,11 @@
+from dataclasses import replace
+from datetime import date
+
 import pytest
 from sqlalchemy import Connection, Engine, func, select
 
-from alerts.alert import Event, Kind, State
+from alerts.alert import Alert, Change, Event, Kind, State
+from alerts.notice import Notice
 from monitor.snapshot import OpenAlert
 from monitor.store import alerts
 from monitor.store.tables import alert, change
@@ -19,8 +23,9 @@ def test_nothing_stands_at_first(connection: Connection) -> None:
 def test_an_alert_comes_back_as_it_was_saved(connection: Connection) -> None:
     saved = step()
     (number,) = alerts.save(connection, [saved])
-    assert alerts.standing(connection) == [saved[0]]
-    assert alerts.open_alerts(connection) == [OpenAlert(saved[0], saved[2])]
+    stands = replace(saved[0], change_id=number)
+    assert alerts.standing(connection) == [stands]
+    assert alerts.open_alerts(connection) == [OpenAlert(stands, saved[2])]
     assert alerts.history(connection, identity()) == [(number, saved[1], saved[2])]
 
 
@@ -31,7 +36,7 @@ def test_an_alert_moves_and_its_history_grows(connection: Connection) -> None:
         step(Event.WORSENED, Level.RED, hours(2), previous=Level.YELLOW),
     ]
     numbers = [number for move in moves for number in alerts.save(connection, [move])]
-    assert alerts.standing(connection) == [moves[-1][0]]
+    assert alerts.standing(connection) == [replace(moves[-1][0], change_id=numbers[-1])]
     assert alerts.open_alerts(connection)[0].notice == moves[-1][2]
     assert alerts.history(connection, identity()) == [
         (number, move[1], move[2]) for number, move in zip(numbers, moves, strict=True)
@@ -58,8 +63,74 @@ def test_of_two_changes_of_one_alert_the_last_says_where_it_stands(connection: C
     moves = [step(), step(Event.WORSENED, Level.RED, hours(1), previous=Level.YELLOW)]
     first, second = alerts.save(connection, moves)
     assert first < second
-    assert alerts.standing(connection) == [moves[1][0]]
+    assert alerts.standing(connection) == [replace(moves[1][0], change_id=second)]
     assert [number for number, _, _ in alerts.history(connection, identity())] == [first, second]
+
+
+SEPTEMBER, OCTOBER = date(2025, 9, 30), date(2025, 10, 31)
+
+
+def of_october(moved: tuple[Alert, Change, Notice]) -> tuple[Alert, Change, Notice]:
+    """The same step, standing on October's figure."""
+    alert, change, notice = moved
+    basis = alert.basis._replace(period=OCTOBER)
+    return replace(alert, basis=basis), replace(change, basis=basis), notice
+
+
+def test_what_was_told_of_a_period_is_the_last_change_that_people_heard_of(connection: Connection) -> None:
+    untold, first, second = alerts.save(
+        connection,
+        [
+            step(Event.NOTICED, of=identity("b")),
+            step(Event.FIRED),
+            step(Event.WORSENED, Level.RED, hours(1), previous=Level.YELLOW),
+        ],
+    )
+    (resolved,) = alerts.save(connection, [of_october(step(Event.RESOLVED, Level.GREEN, hours(2), previous=Level.RED))])
+    found = {alert.basis.period: alert for alert in alerts.told(connection, [SEPTEMBER, OCTOBER])}
+    assert untold < first < second
+    assert (found[SEPTEMBER].change_id, found[SEPTEMBER].level, found[SEPTEMBER].changed) == (
+        second,
+        Level.RED,
+        hours(1),
+    )
+    assert (found[OCTOBER].change_id, found[OCTOBER].level) == (resolved, Level.GREEN)
+    assert alerts.told(connection, [OCTOBER]) == [found[OCTOBER]]
+    assert alerts.told(connection, [SEPTEMBER], [("wansheng-2025", "b")]) == []
+    assert alerts.told(connection, [SEPTEMBER], [("wansheng-2025", "urban-jobs")]) == [found[SEPTEMBER]]
+
+
+def test_nothing_is_left_of_what_was_told_of_a_target_that_was_withdrawn(connection: Connection) -> None:
+    alerts.save(connection, [step(), step(Event.WITHDRAWN, Level.GREEN, hours(1), previous=Level.YELLOW)])
+    assert alerts.told(connection, [SEPTEMBER]) == []
+    assert alerts.standing(connection) == []
+
+
+def test_a_correction_of_a_past_period_leaves_the_alert_where_it_stands(connection: Connection) -> None:
+    (first,) = alerts.save(connection, [step()])
+    (second,) = alerts.save(connection, [of_october(step(Event.WORSENED, Level.RED, hours(1), previous=Level.YELLOW))])
+    before = alerts.open_alerts(connection)
+    _, change, notice = step(Event.CORRECTED, Level.RED, hours(2), previous=Level.RED)
+    corrected = replace(change, judged=Level.GREEN, corrects=first)
+    (third,) = alerts.save(connection, [(None, corrected, notice)])
+    assert alerts.open_alerts(connection) == before
+    assert [number for number, _, _ in alerts.history(connection, identity())] == [first, second, third]
+    assert alerts.history(connection, identity())[-1][1] == corrected
+    (told,) = alerts.told(connection, [SEPTEMBER])
+    assert (told.change_id, told.level) == (third, Level.GREEN)
+
+
+def test_the_rule_of_an_alert_is_kept_up_and_its_history_is_not_touched(connection: Connection) -> None:
+    alerts.save(connection, [step(of=identity("a")), step(of=identity("b"))])
+    was = alerts.history(connection, identity("a"))
+    (mine,) = [alert for alert in alerts.standing(connection) if alert.identity == identity("a")]
+    edited = replace(mine, basis=mine.basis._replace(rule="黄色阈值：落后应完成数超过10%"))
+    alerts.keep_up(connection, [edited])
+    alerts.keep_up(connection, [])
+    found = {alert.identity: alert for alert in alerts.standing(connection)}
+    assert found[identity("a")] == edited
+    assert found[identity("b")].basis == mine.basis
+    assert alerts.history(connection, identity("a")) == was
 
 
 def test_many_are_saved_in_a_few_statements(engine: Engine) -> None:

@@ -7,23 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, insert, inspect, select, text
+from sqlalchemy import Column, Engine, MetaData, Table, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
-from monitor.store import pulls
+from alerts.alert import NOTHING, Cause
+from alerts.notice import Notice
+from monitor.store import alerts, database, pulls, tables
 from monitor.store.database import DatabaseError, Failure, migrate, open_engine, reading, revision, shown
 from monitor.store.leader import leadership
 from monitor.store.tables import attempt, metadata, pull, series
+from rules.target import Level
 from tests.monitor.store.samples import START
 
 
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     assert revision(engine) is None
-    assert migrate(engine) == revision(engine) == "0002"
+    assert migrate(engine) == revision(engine) == "0003"
     assert set(inspect(engine).get_table_names()) == set(metadata.tables) | {"alembic_version"}
     engine.dispose()
 
@@ -35,7 +39,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
 def test_a_daemon_at_work_does_not_hold_up_a_migration(engine: Engine) -> None:
     with leadership(engine) as leading:
         assert leading
-        assert migrate(engine) == "0002"
+        assert migrate(engine) == "0003"
 
 
 def test_migrations_and_tables_agree(engine: Engine) -> None:
@@ -79,7 +83,39 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
         )
         for _ in range(2)
     ]
-    assert [process.communicate() for process in started] == [("0002\n", "")] * 2
+    assert [process.communicate() for process in started] == [("0003\n", "")] * 2
+
+
+def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        command.upgrade(database._config(connection), "0002")
+        facts = {name: "" for name in Notice.__slots__ if name not in ("cause", "state", "judged", *_LATER)}
+        facts |= {"lead": ["人力社保局"], "responsible": [], "asked": []}
+        alert = {"book": "b", "target": "t", "subject": "", "kind": "pace", "state": "firing", "level": 2}
+        stood = {"since": START, "changed": START, "last_change_id": 1}
+        columns = tables.alert.c
+        known = [column for column in columns if column.name not in ("id", "period", "actual", "rule")]
+        old = Table("alert", MetaData(), *(Column(column.name, column.type) for column in known))
+        connection.execute(insert(old).values(alert | stood))
+        names = ("alert_id", "at", "event", "state", "level", "previous_level", "since", "notice")
+        old = Table("change", MetaData(), *(Column(name, tables.change.c[name].type) for name in names))
+        connection.execute(insert(old).values((1, START, "worsened", "firing", 2, 1, START, facts)))
+    migrate(engine)
+    with reading(engine) as connection:
+        (found,) = alerts.open_alerts(connection)
+        ((_, change, _),) = alerts.history(connection, found.alert.identity)
+    assert (found.notice.cause, found.notice.state, found.notice.judged, found.notice.lead) == (
+        "ordinary",
+        "firing",
+        2,
+        ("人力社保局",),
+    )
+    assert (change.cause, change.judged, change.basis, change.corrects) == (Cause.ORDINARY, Level.RED, NOTHING, None)
+    engine.dispose()
+
+
+_LATER = ("told_at", "told_level", "told_actual", "told_text", "edit")
 
 
 def test_a_failed_migration_leaves_nothing_behind(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,184 @@
+"""What a cycle changes: alerts that move, periods told that are corrected, targets that left, rules that were edited.
+
+Found in columns; objects begin here, and only for rows where something changed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from alerts import lifecycle
+from alerts.alert import Alert, Cause, Change, Event, Identity, Kind
+from alerts.notice import Notice, notice, withdrawal
+from alerts.routing import Contact, Route, routes
+from monitor.snapshot import Judged
+from monitor.store import alerts as alert_store
+from monitor.store import observations
+from monitor.store.database import reading
+from monitor.watch import Watch
+from rules import edit
+from rules.judging import judge, verdict
+from rules.panel import Panel
+from rules.target import Level
+from rules.verdict import Verdict
+
+_ENDED = {Event.RESOLVED: "cleared", Event.FIRED: "raised"}
+
+
+class Move(NamedTuple):
+    """One alert's step with everything that is saved for it.
+
+    ``before`` is the alert as it was told until now. A correction of a past period has no ``alert``: it moves none.
+    """
+
+    alert: Alert | None
+    change: Change
+    notice: Notice
+    routes: list[Route]
+    before: Alert | None
+
+    @property
+    def line(self) -> str:
+        """For the log; after an edit: ``… cleared: yellow threshold changed from a to b``."""
+        change = self.change
+        words = (
+            f"action=alert_{change.event} cause={change.cause} alert={'/'.join(change.identity)} level={change.level}"
+        )
+        if change.corrects is not None:
+            words += f" corrects={change.corrects}"
+        if self.before is None or change.cause is not Cause.RULE_EDITED:
+            return words
+        edits = ", ".join(found.english for found in edit.edits(self.before.basis.rule, change.basis.rule))
+        return f"{words} {_ENDED.get(change.event, change.event)}: {edits}"
+
+
+def found_moves(
+    engine: Engine, watch: Watch, judged: Sequence[Judged], contacts: Mapping[str, Sequence[Contact]], at: datetime
+) -> list[Move]:
+    """All that is to be saved and told as of ``at``: corrections of past periods first, then what moves now."""
+    steps = list(_steps(watch, judged, at))
+    moved = {step.alert.identity: step.alert for step in steps if step.alert is not None}
+    steps[:0] = _corrections(engine, watch, moved, at)
+    return [*_told(engine, watch, steps, contacts, at), *_withdrawn(engine, watch, contacts, at)]
+
+
+def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Move]) -> list[Alert]:
+    """Alerts that an edit of their rule left where they are: from now on they go by the edited rule."""
+    moved = {move.change.identity for move in moves if move.alert is not None}
+    kept = []
+    for identity, alert in watch.alerts.items():
+        place = watch.place(*identity[:3])
+        if identity in moved or place is None or not alert.basis.rule:
+            continue
+        block, row = place
+        found = verdict(judged[block].panel, judged[block].verdicts, row, row)
+        words = lifecycle.rule(identity.kind, found)
+        if words != alert.basis.rule:
+            kept.append(replace(alert, basis=alert.basis._replace(rule=words)))
+    return kept
+
+
+def local_day(panel: Panel, at: datetime) -> date:
+    """The day that ``at`` is where the panel's targets are."""
+    return at.astimezone(ZoneInfo(panel.block.timezone)).date()
+
+
+class _Step(NamedTuple):
+    alert: Alert | None
+    change: Change
+    verdict: Verdict
+    series: int
+    before: Alert | None
+
+
+def _steps(watch: Watch, judged: Sequence[Judged], at: datetime) -> Iterator[_Step]:
+    for block, (panel, verdicts) in enumerate((j.panel, j.verdicts) for j in judged):
+        for kind in Kind:
+            for row in lifecycle.moved(kind, watch.standing[block][kind], verdicts).tolist():
+                found = verdict(panel, verdicts, row, row)
+                before = watch.alert(kind, found)
+                alert, change = lifecycle.advance(kind, before, found, at)
+                if alert is not None and change is not None:
+                    yield _Step(alert, change, found, int(watch.series_of[block][row]), before)
+
+
+def _corrections(engine: Engine, watch: Watch, moved: Mapping[Identity, Alert], at: datetime) -> Iterator[_Step]:
+    """What revised figures of past periods take back of what was told of those periods."""
+    for block, panel in enumerate(watch.panels):
+        told = _told_of_revised(engine, watch, block)
+        if not told:
+            continue
+        slots, rows = np.array([spot for _, spot in told]).T
+        today, slots = local_day(panel, at), slots.astype(np.int16)
+        as_told = panel.having(rows, slots, np.array([before.basis.actual for before, _ in told], np.float64))
+        verdicts = judge(panel, today, rows=rows, slots=slots)
+        by_rule = judge(as_told, today, rows=rows, slots=slots).level
+        for index, (before, (_, row)) in enumerate(told):
+            found = verdict(panel, verdicts, index, row)
+            stands = moved.get(before.identity) or watch.alerts.get(before.identity)
+            change = lifecycle.correction(before, stands, found, Level(int(by_rule[index])), at)
+            if change is not None:
+                yield _Step(None, change, found, int(watch.series_of[block][row]), before)
+
+
+def _told_of_revised(engine: Engine, watch: Watch, block: int) -> list[tuple[Alert, tuple[int, int]]]:
+    """What was told of the block's past periods whose figure was revised, each with its slot and row."""
+    panel, revised = watch.panels[block], watch.revised[block]
+    slots, rows = np.nonzero(revised)
+    past = slots < panel.latest[rows]
+    if not past.any():
+        return []
+    with reading(engine) as connection:
+        told = alert_store.told(
+            connection, panel.block.ends[np.unique(slots[past])].tolist(), _targets(panel, rows[past])
+        )
+    spots = [(alert, watch.spot(alert)) for alert in told]
+    return [
+        (alert, spot[1:])
+        for alert, spot in spots
+        if spot is not None and spot[0] == block and revised[spot[1:]] and spot[1] < panel.latest[spot[2]]
+    ]
+
+
+def _targets(panel: Panel, rows: NDArray[np.int64]) -> set[tuple[str, str]]:
+    index = np.unique(np.searchsorted(panel.block.first_row, rows, side="right") - 1)
+    return {(target.book, target.id) for target in (panel.block.targets[found] for found in index.tolist())}
+
+
+def _told(
+    engine: Engine, watch: Watch, steps: Sequence[_Step], contacts: Mapping[str, Sequence[Contact]], at: datetime
+) -> Iterator[Move]:
+    """The steps with their facts and who is to hear of them."""
+    if not steps:
+        return
+    with reading(engine) as connection:
+        read = {(step.series, step.verdict.period) for step in steps if step.verdict.period is not None}
+        origins = observations.origins(connection, read, at)
+    for alert, change, found, series, before in steps:
+        book = watch.by_id[found.target.book]
+        origin = origins.get((series, found.period), "") if found.period else ""
+        said = notice(change, found, book, origin, before)
+        yield Move(alert, change, said, _routes(said, change, contacts), before)
+
+
+def _withdrawn(engine: Engine, watch: Watch, contacts: Mapping[str, Sequence[Contact]], at: datetime) -> Iterator[Move]:
+    """The end of alerts whose target has left the books: their last notices know whom to tell."""
+    if not watch.gone:
+        return
+    with reading(engine) as connection:
+        opened = alert_store.open_alerts(connection)
+    gone = set(watch.gone)
+    for before, last in ((item.alert, item.notice) for item in opened if item.alert.identity in gone):
+        alert, change = lifecycle.withdrawn(before, at)
+        said = withdrawal(change, last)
+        yield Move(alert, change, said, _routes(said, change, contacts), before)
+
+
+def _routes(said: Notice, change: Change, contacts: Mapping[str, Sequence[Contact]]) -> list[Route]:
+    return routes(said.asked, said.lead, said.supervisor, contacts) if change.event.told else []

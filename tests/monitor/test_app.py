@@ -1,0 +1,95 @@
+"""What is in force, and what becomes of alerts when it changes: a whole daemon on real files, judged by hand."""
+
+import json
+import logging
+import shutil
+
+import pytest
+
+from monitor.app import Daemon, read
+from monitor.store import alerts as alert_store
+from monitor.store.database import reading
+from tests.acceptance.books import figures, town
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    books = tmp_path / "books"
+    figures(town(books, 2), [(f"指标{i:03d}", "2025-09", 800, "2025-10-10") for i in range(2)])
+    shutil.copytree(books / "town-2025", books / "other-2025")
+    rewrite(books, "other-2025", "town-2025", "other-2025")
+    settings = {
+        "books": str(books),
+        "database": f"sqlite:///{tmp_path}/duban.db",
+        "clock": "2025-10-27T09:00:00+08:00",
+        "channels": {"folder": {"kind": "folder", "path": str(tmp_path / "alerts")}},
+    }
+    path = tmp_path / "duban.yaml"
+    path.write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
+    daemon = Daemon(path)
+    for feed in daemon.force.feeds.values():
+        daemon.pull(feed)
+    daemon.judge()
+    yield daemon
+    daemon.close()
+
+
+def rewrite(books, book, before, after):
+    path = books / book / "book.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+
+
+def opened(daemon):
+    with reading(daemon.engine) as connection:
+        return sorted("/".join(item.alert.identity[:2]) for item in alert_store.open_alerts(connection))
+
+
+ALL = ["other-2025/t000", "other-2025/t001", "town-2025/t000", "town-2025/t001"]
+
+
+def counted(daemon, event, cause):
+    return daemon.meters.registry.get_sample_value("duban_alert_changes_total", {"event": event, "cause": cause})
+
+
+def test_a_reload_without_a_book_withdraws_its_alerts_and_counts_them(daemon, tmp_path):
+    assert opened(daemon) == ALL
+    shutil.rmtree(tmp_path / "books" / "other-2025")
+    assert daemon.reload() == ""
+    assert opened(daemon) == ALL[2:]
+    assert (counted(daemon, "withdrawn", "target_removed"), counted(daemon, "fired", "ordinary")) == (2, 4)
+    daemon.deliver("folder")
+    letters = [path.read_text(encoding="utf-8") for path in (tmp_path / "alerts").glob("*/*_withdrawn_*.txt")]
+    assert sorted(letter.splitlines()[0] for letter in letters) == [
+        "【预警撤销】指标000\uff08单位0\uff09",
+        "【预警撤销】指标001\uff08单位1\uff09",
+    ]
+
+
+def test_a_book_with_an_error_withdraws_nothing(daemon, tmp_path):
+    rewrite(tmp_path / "books", "other-2025", "measure: cumulative", "measure: unheard-of")
+    assert "unheard-of" in daemon.reload()
+    assert opened(daemon) == ALL
+    daemon.close()
+    again = Daemon(tmp_path / "duban.yaml")
+    again.judge()
+    assert opened(again) == ALL
+    again.close()
+
+
+def test_a_look_at_one_book_withdraws_nothing_of_the_others(daemon, tmp_path):
+    force = read(tmp_path / "duban.yaml", only="town-2025")
+    force.watch.load(daemon.engine, daemon.clock.now())
+    assert force.watch.gone == []
+
+
+def test_an_edited_threshold_is_logged_with_what_it_was_and_is(daemon, tmp_path, caplog):
+    rewrite(tmp_path / "books", "town-2025", "yellow: behind 5%", "yellow: behind 12%")
+    with caplog.at_level(logging.INFO, logger="monitor.app"):
+        daemon.reload()
+    lines = [record.message for record in caplog.records if "alert_resolved" in record.message]
+    assert lines == [
+        f"action=alert_resolved cause=rule_edited alert=town-2025/t00{i}//pace level=0 cleared: "
+        "yellow threshold changed from 落后应完成数超过5% to 落后应完成数超过12%"
+        for i in range(2)
+    ]
+    assert counted(daemon, "resolved", "rule_edited") == 2
