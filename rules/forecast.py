@@ -35,7 +35,7 @@ Bools = NDArray[np.bool_]
 Series = slice | NDArray[np.int64]  # some of the series
 
 MIN_YEARS = 2  # complete years below which the forecast stays silent: one share has no spread
-YELLOW_BELOW = 0.45  # yellow: rather missed than met. In March 0.5 gives away precision; 0.4 finds no more than a line
+YELLOW_BELOW = 0.45  # yellow: rather missed than met. In March 0.5 can be less precise than a straight line
 SEASON, QUICK = 0.8, 0.2  # weight of a year against the next, in the season and in the share of the latest years
 WINDOWS = (1 / 12, 1 / 4, 1)  # of the level forecasts, in years
 METHODS = 3 + len(WINDOWS)
