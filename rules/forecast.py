@@ -1,21 +1,24 @@
 """The landing forecast: will the year's goal be met, and where will the year land?
 
-Seven simple forecasts of the year's total are combined, each series by its own record:
+Two forecasts of the year's total are joined, each series by its own record.  One is the structural model (see
+structural.py).  The other is a combination of six simple forecasts:
 
 * two share-of-year forecasts, so far / share of the year reached by now: over all years, and over the latest ones;
-* four level forecasts, so far + the periods left at the deseasonalised level of the last month, two months, quarter
-  or year: short windows follow a break, the year sits still;
+* three level forecasts, so far + the periods left at the deseasonalised level of the last month, quarter or year:
+  short windows follow a break, the year sits still;
 * so far + the rest of last year at its level: this year's start says nothing of its rest.
 
 Every past year is forecast again, at the same period, from the years before it.  The errors of that replay give each
-forecast its weight (inverse square of its mean square error, shrunk to equal weights while errors are few); their mean,
-shrunk to zero, is taken off the combination: none of the seven assumes growth, it is learnt here.  The errors and this
-year's disagreement of the seven give the spread.  A Student t of three degrees of freedom makes the tails: errors of
-real series are far heavier than normal.  Averages of simple forecasts are hard to beat (Bates & Granger 1969, Clemen
-1989, the M competitions); nothing is fitted across series, each one's history speaks for itself.
+simple forecast its weight (inverse square of its mean square error, shrunk to equal weights while errors are few);
+their mean, shrunk to zero, is taken off the combination; they and this year's disagreement give its spread.  Averages
+of simple forecasts are hard to beat (Bates & Granger 1969, Clemen 1989, the M competitions), and follow seasons that
+are broken by rules; the model reads every month where the replay sees one error a year.  The replay's densities say how
+far to trust the model (Geweke & Amisano 2011), less so in a year that starts as it did not foresee; the two are then
+averaged by trust and precision.  A Student t of three degrees of freedom makes the tails: errors of real series are
+far heavier than normal.  Nothing is fitted across series, each one's history speaks for itself.
 
 Units: a series' own, summed over periods.  Errors live on the scale log(total + a small part of a usual year): a
-relative error in ordinary years, finite at zero.
+relative error in ordinary years, finite at zero.  A figure that is no sum is carried on in its own unit: carried().
 """
 
 from collections.abc import Iterable
@@ -25,13 +28,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rules.structural import GUARD, Rest, Structure, guarded
+
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
+Series = slice | NDArray[np.int64]  # some of the series
 
 MIN_YEARS = 2  # complete years below which the forecast stays silent: one share has no spread
-YELLOW_BELOW = 0.45  # yellow: rather missed than met. In March 0.5 gives away precision; 0.4 finds no more than a line
+YELLOW_BELOW = 0.45  # yellow: rather missed than met. In March 0.5 can be less precise than a straight line
 SEASON, QUICK = 0.8, 0.2  # weight of a year against the next, in the season and in the share of the latest years
-WINDOWS = (1 / 12, 1 / 6, 1 / 4, 1)  # of the level forecasts, in years
+WINDOWS = (1 / 12, 1 / 4, 1)  # of the level forecasts, in years
 METHODS = 3 + len(WINDOWS)
 ZERO_GUARD = 1e-3  # part of a usual year that is added to a total before its logarithm is taken
 PRIOR_SPREAD = 0.1  # relative error of the forecast of a whole year before any error is seen
@@ -41,14 +47,18 @@ MEMORY = 0.85  # weight of an error against the error of the year after it
 LIMIT = 1.0  # log errors are cut to this (a factor of e): one odd year must not decide for good
 FLOOR = 0.003  # least relative spread of the forecast of a whole year: figures are rounded
 NARROW = 0.5  # squared scale of the t / mean square error: a t with tails this heavy is narrow in the middle
-DISAGREEMENT = 0.4  # part of the methods' disagreement this year in the squared scale
+MODEL_NARROW = 0.7  # the same of the structural model, against its variance
+DISAGREEMENT = 0.7  # part of the forecasts' disagreement this year in the squared scale
+MIN_MOVES = 3  # past years below which a figure that is no sum is not foreseen
+MOVE_NARROW = 0.7  # NARROW of such a figure
+HEAD_START = 1.0  # log odds of the model before any error: the combination is judged by years that chose its weights
 INTERVAL, TAIL = 0.8, 1.6377443536962102  # probability that low to high holds the total; the quantile that cuts it
-CHUNK = 8192  # series per pass: keeps the temporaries in the processor's cache
+CHUNK = 2048  # series per pass: keeps the temporaries in the processor's cache
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What the seven forecasts read from past years. Tables are (periods, n), the rest (n,)."""
+    """What the simple forecasts read from past years. Tables are (periods, n), the rest (n,)."""
 
     share: Floats  # mean cumulative share of the year by the end of each period, all years
     quick: Floats  # the same, mostly of the latest years
@@ -56,7 +66,7 @@ class Basis:
     last: Floats  # the last complete year
     usual: Floats  # mean total of a year
 
-    def cut(self, cut: slice | NDArray[np.int64]) -> "Basis":
+    def cut(self, cut: Series) -> "Basis":
         """The same for some of the series."""
         return Basis(*(getattr(self, field.name)[..., cut] for field in fields(self)))
 
@@ -65,13 +75,26 @@ class Basis:
 class Moment:
     """What the replay of past years says about one number of elapsed periods."""
 
-    weights: Floats  # (METHODS, n), of each forecast; they sum to 1
-    bias: Floats  # (n,), mean error of the combined forecast, log scale, shrunk
-    square: Floats  # (n,), mean square error of the combined forecast, log scale
+    weights: Floats  # (METHODS, n), of each simple forecast; they sum to 1
+    bias: Floats  # (n,), mean error of their combination, log scale, shrunk
+    square: Floats  # (n,), mean square error of their combination, log scale
+    ahead: Floats  # (n,), log odds of the structural model against the combination
+    level: Floats  # (n,), that model's word on the rest of this year: see structural.Rest
+    pull: Floats  # (elapsed, n)
+    variance: Floats  # (n,)
+    foreseen: Floats  # (n,)
+    doubt: Floats  # (n,)
 
-    def cut(self, cut: slice | NDArray[np.int64]) -> "Moment":
+    def cut(self, cut: Series) -> "Moment":
         """The same for some of the series."""
         return Moment(*(getattr(self, field.name)[..., cut] for field in fields(self)))
+
+    @classmethod
+    def empty(cls, elapsed: int, n: int) -> "Moment":
+        """Room for n series."""
+        weights, pull = np.full((METHODS, n), np.nan, np.float32), np.full((elapsed, n), np.nan, np.float32)
+        bias, square, ahead, level, variance, foreseen, doubt = np.full((7, n), np.nan, np.float32)
+        return cls(weights, bias, square, ahead, level, pull, variance, foreseen, doubt)
 
 
 _Columns = TypeVar("_Columns", Basis, Moment)
@@ -109,8 +132,7 @@ class Shape:
         """Take over what part says of some of the series."""
         for m, moment in part.moments.items():
             if m not in self.moments:
-                n = self.spoken.size
-                self.moments[m] = Moment(np.empty((METHODS, n), np.float32), *np.empty((2, n), np.float32))
+                self.moments[m] = Moment.empty(m, self.spoken.size)
             _write(self.moments[m], series, moment)
         _write(self.basis, series, part.basis)
         self.spread[:, series], self.spoken[series] = part.spread, part.spoken
@@ -144,26 +166,27 @@ class Landing:
 def shape(history: Floats, elapsed: Iterable[int] | None = None) -> Shape:
     """Read past years; history is (years, periods, n), oldest first, NaN where a year is missing.
 
-    elapsed: the numbers of elapsed periods that landing() will be asked for, None for all of them (36 bytes a series
-    each).  A missing year is passed over: its neighbours then count as adjacent.
+    elapsed: the numbers of elapsed periods that landing() will be asked for, None for all of them (60 bytes a series
+    each, and 4 for every elapsed period).  A missing year is passed over: its neighbours then count as adjacent.
     """
     periods, n = history.shape[1:]
     wanted = sorted(set(range(periods) if elapsed is None else elapsed) - {periods})
-    share, quick, season, last = np.empty((4, periods, n), np.float32)
-    basis = Basis(share, quick, season, last, usual=np.empty(n, np.float32))
-    spread, spoken = np.empty((periods, n), np.float32), np.empty(n, bool)
-    moments = {m: Moment(np.empty((METHODS, n), np.float32), *np.empty((2, n), np.float32)) for m in wanted}
+    share, quick, season, last = np.full((4, periods, n), np.nan, np.float32)
+    whole = Shape(
+        Basis(share, quick, season, last, usual=np.full(n, np.nan, np.float32)),
+        spread=np.full((periods, n), np.nan, np.float32),
+        spoken=np.zeros(n, bool),
+        moments={m: Moment.empty(m, n) for m in wanted},
+    )
+    complete: Bools = np.all(np.isfinite(history), axis=1)
+    count = complete.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for cut in (slice(lo, lo + CHUNK) for lo in range(0, n, CHUNK)):
-            past, errors = _replay(np.ascontiguousarray(history[:, :, cut], dtype=np.float64), wanted)
-            read = past.basis()
-            for field in fields(basis):
-                getattr(basis, field.name)[..., cut] = getattr(read, field.name)
-            spread[:, cut] = past.spread()
-            spoken[cut] = (past.years >= MIN_YEARS) & (read.usual > 0)
-            for m, moment in moments.items():
-                _weigh(np.array(errors[m]), 1 - m / periods, moment, cut)
-    return Shape(basis, spread, spoken, moments)
+        for years in range(1, len(history) + 1):
+            series = np.flatnonzero(count == years)
+            for cut in (series[lo : lo + CHUNK] for lo in range(0, series.size, CHUNK)):
+                figures = history[:, :, cut].transpose(2, 0, 1)[complete[:, cut].T].reshape(-1, years, periods)
+                whole.put(cut, _read(np.ascontiguousarray(figures.transpose(1, 2, 0), dtype=np.float64), wanted))
+    return whole
 
 
 def landing(shape: Shape, so_far: Floats, goal: Floats) -> Landing:
@@ -195,13 +218,18 @@ def outlook(shape: Shape, so_far: Floats) -> Outlook:
 
 
 def _land(shape: Shape, so_far: Floats, cut: slice) -> tuple[Floats, Floats]:
-    """Centre and scale of some of the series."""
-    moment = shape.moments[so_far.shape[0]]
-    each = _forecasts(shape.basis.cut(cut), so_far)
-    weights = moment.weights[:, cut]
-    combined = (weights * each).sum(axis=0)
-    disagreement = (weights * (each - combined) ** 2).sum(axis=0)
-    return combined - moment.bias[cut], np.sqrt(NARROW * moment.square[cut] + DISAGREEMENT * disagreement)
+    """Centre and scale of some of the series: both forecasts, weighted by precision and trust."""
+    basis, moment = shape.basis.cut(cut), shape.moments[so_far.shape[0]].cut(cut)
+    each = _forecasts(basis, so_far)
+    combined = (moment.weights * each).sum(axis=0)
+    disagreement = (moment.weights * (each - combined) ** 2).sum(axis=0)
+    combined = combined - moment.bias
+    rest = Rest(*(getattr(moment, field.name) for field in fields(Rest)))
+    modelled, square = _modelled(rest, so_far, basis, basis.usual)
+    trust = 1 / (1 + np.exp(-moment.ahead - _start(rest, so_far, basis)))
+    one, other = trust / square, (1 - trust) / (NARROW * moment.square + DISAGREEMENT * disagreement)
+    apart = trust * (1 - trust) * (modelled - combined) ** 2
+    return (one * modelled + other * combined) / (one + other), np.sqrt(1 / (one + other) + DISAGREEMENT * apart)
 
 
 def probability(view: Outlook, least: Floats | None = None, most: Floats | None = None) -> Floats:
@@ -246,7 +274,7 @@ def _log(total: Floats, usual: Floats) -> Floats:
 
 
 def _forecasts(basis: Basis, so_far: Floats) -> Floats:
-    """The seven forecasts of the year's total, (METHODS, n), log scale."""
+    """The simple forecasts of the year's total, (METHODS, n), log scale."""
     elapsed, periods = so_far.shape[0], basis.last.shape[0]
     done = so_far.sum(axis=0)
     rest = basis.season[elapsed:].sum(axis=0)
@@ -270,23 +298,57 @@ def _level(basis: Basis, so_far: Floats, window: int) -> Floats:
     return np.asarray(np.where(due > 0, value / due, basis.last.mean(axis=0)))
 
 
-def _replay(history: Floats, wanted: list[int]) -> tuple["Past", dict[int, list[Floats]]]:
-    """Walk through the years; by elapsed periods, the errors (METHODS, n) of each year, from those before."""
-    past = Past(*history.shape[1:])
-    errors: dict[int, list[Floats]] = {m: [] for m in wanted}
-    for year in history:
+def _start(rest: Rest, so_far: Floats, basis: Basis) -> Floats | float:
+    """How the year's start speaks for the model: log density of its error against that of a usual one."""
+    elapsed, periods = so_far.shape[0], basis.last.shape[0]
+    if not elapsed:
+        return 0.0
+    guards = elapsed * GUARD * basis.usual / periods
+    error = np.log(np.maximum(so_far.sum(axis=0), 0) + guards) - rest.foreseen
+    return _density(error, rest.doubt) - _density(np.sqrt(rest.doubt), rest.doubt)
+
+
+def _modelled(rest: Rest, so_far: Floats, basis: Basis, size: Floats) -> tuple[Floats, Floats]:
+    """The structural model's forecast of the year's total and its squared scale, log scale.
+
+    size: the usual total by which the model guards its logarithms.
+    """
+    elapsed, periods = so_far.shape[0], basis.last.shape[0]
+    done, left = so_far.sum(axis=0), periods - elapsed
+    log = rest.level + (rest.pull * guarded(so_far, size / periods)).sum(axis=0)
+    ahead = np.maximum(np.exp(log) - left * GUARD * size / periods, 0)
+    part = np.nan_to_num(ahead / (done + ahead))
+    square = MODEL_NARROW * rest.variance * part**2 + (FLOOR * left / periods) ** 2
+    return _log(done + ahead, basis.usual), square
+
+
+def _read(history: Floats, wanted: list[int]) -> Shape:
+    """Walk through the complete years, (years, periods, n): forecast each from those before it, then weigh."""
+    years, periods, n = history.shape
+    past, structure, size = Past(periods, n), Structure(history), history.mean(axis=(0, 1)) * periods
+    errors = {m: np.full((years, METHODS, n), np.nan) for m in wanted}
+    modelled = {m: np.full((2, years, n), np.nan) for m in wanted}  # error, squared scale
+    for k, year in enumerate(history):
         total = year.sum(axis=0)
-        basis = past.basis()
-        truth = np.where(past.years > 0, _log(total, basis.usual), np.nan)
-        for m in wanted:
-            errors[m].append(_forecasts(basis, year[:m]) - truth)
+        if k:
+            basis = past.basis()
+            truth = _log(total, basis.usual)
+            for m, rest in structure.rest(k, wanted).items():
+                errors[m][k] = _forecasts(basis, year[:m]) - truth
+                centre, modelled[m][1, k] = _modelled(rest, year[:m], basis, size)
+                modelled[m][0, k] = centre - truth
         past.add(year, total)
-    return past, errors
+    ahead = structure.rest(years, wanted)
+    moments = {m: _weigh(errors[m], modelled[m], ahead[m], 1 - m / periods) for m in wanted}
+    return Shape(past.basis(), past.spread(), (years >= MIN_YEARS) & (size > 0), moments)
 
 
-def _weigh(errors: Floats, left: float, moment: Moment, cut: slice) -> None:
-    """Fill the moment from the replay's errors, (years, METHODS, n); left is the part of the year that is left."""
-    seen: Bools = np.all(np.isfinite(errors), axis=1)
+def _weigh(errors: Floats, modelled: Floats, rest: Rest, left: float) -> Moment:
+    """Weigh the methods by their errors, (years, METHODS, n), and their combination against the model.
+
+    modelled: the model's errors and squared scales, (2, years, n); left: the part of the year that is left.
+    """
+    seen: Bools = np.all(np.isfinite(errors), axis=1) & np.isfinite(modelled[0])
     before = np.maximum(np.cumsum(seen, axis=0), 1)  # years that each forecast was made from
     thin = np.sqrt((1 + 1 / (seen.sum(axis=0) + 1)) / (1 + 1 / before))  # a forecast from few years errs more
     errors = np.where(seen[:, None], np.clip(errors, -LIMIT, LIMIT) * thin[:, None], 0.0)
@@ -299,38 +361,47 @@ def _weigh(errors: Floats, left: float, moment: Moment, cut: slice) -> None:
     weights /= weights.sum(axis=0)
     combined = (weights * errors).sum(axis=1)
     own = (memory * combined**2).sum(axis=0)
-    moment.weights[:, cut] = weights
-    moment.bias[cut] = (memory * combined).sum(axis=0) / (count + BIAS_YEARS)
     expected = PRIOR_YEARS * (weights * each).sum(axis=0)
-    moment.square[cut] = (own + expected) / (count + PRIOR_YEARS) + (FLOOR * left) ** 2
+    square = (own + expected) / (count + PRIOR_YEARS) + (FLOOR * left) ** 2
+    score = _density(np.clip(modelled[0], -LIMIT, LIMIT), modelled[1]) - _density(combined, NARROW * square)
+    return Moment(
+        weights,
+        bias=(memory * combined).sum(axis=0) / (count + BIAS_YEARS),
+        square=square,
+        ahead=HEAD_START + np.where(seen, memory * score, 0.0).sum(axis=0),
+        **{field.name: getattr(rest, field.name) for field in fields(Rest)},
+    )
+
+
+def _density(error: Floats, square: Floats) -> Floats:
+    """Logarithm of the density of Student's t for 3 degrees of freedom and this squared scale, but for a constant."""
+    return np.asarray(-np.log(square) / 2 - 2 * np.log1p(error**2 / square / 3))
 
 
 class Past:
     """Running sums over the complete years seen so far, for one chunk of series."""
 
     def __init__(self, periods: int, n: int) -> None:
-        self.years, self.sum = np.zeros(n), np.zeros(n)
-        self.last = np.zeros((periods, n))
-        self.step = np.full(n, np.nan)  # of the total, into the last year
+        self.years = 0
+        self.sum: Floats = np.zeros(n)
+        self.last: Floats = np.zeros((periods, n))
+        self.step: Floats | None = None  # of the total, into the last year
         self.shares, self.quick = np.zeros((2, 1 + periods, n))  # plain and weighted sums of 1 and cumulative shares
         self.square = np.zeros((periods, n))  # of squared cumulative shares
         self.season = np.zeros((1 + periods, n))  # of 1 and of period / trend, without the last year
 
     def add(self, year: Floats, total: Floats) -> None:
-        """Take in one year, (periods, n), where it is complete."""
-        full = np.isfinite(total)
-        second = full & (self.years > 0)
-        step = total - self.last.sum(axis=0)
-        self.season = np.where(second, SEASON * self.season + self._factors(step), self.season)
-        self.step = np.where(second, step, self.step)
+        """Take in one year, (periods, n)."""
+        if self.years:
+            step = total - self.last.sum(axis=0)
+            self.season = SEASON * self.season + self._factors(step)
+            self.step = step
         share = np.concatenate([np.ones((1, total.size)), np.cumsum(year, axis=0) / total])
-        usable = full & (total > 0)
+        usable = total > 0
         self.shares = np.where(usable, self.shares + share, self.shares)
         self.square = np.where(usable, self.square + share[1:] ** 2, self.square)
         self.quick = np.where(usable, QUICK * self.quick + share, self.quick)
-        self.last = np.where(full, year, self.last)
-        self.sum = np.where(full, self.sum + total, self.sum)
-        self.years = self.years + full
+        self.last, self.sum, self.years = year, self.sum + total, self.years + 1
 
     def _factors(self, after: Floats) -> Floats:
         """1 and the last year's periods as multiples of its trend, (1 + periods, n); zeros where the year was nil.
@@ -339,7 +410,7 @@ class Past:
         """
         periods = self.last.shape[0]
         total = self.last.sum(axis=0)
-        before = np.where(np.isnan(self.step), after, self.step)
+        before = after if self.step is None else self.step
         offset = ((np.arange(periods) + 0.5) / periods - 0.5)[:, None]
         step = np.where(offset > 0, np.clip(after, -total, total), np.clip(before, -total, total))
         factors = np.concatenate([np.ones((1, total.size)), self.last * periods / (total + step * offset)])
@@ -364,11 +435,21 @@ class Past:
 
 
 def carried(past_at: Floats, past_end: Floats, now: Floats) -> Outlook:
-    """STAND-IN"""
-    gone = past_end - past_at
-    known = np.isfinite(gone)
-    count = known.sum(axis=0)
+    """The distribution of a year's end that is no sum: a level, a growth, a share; now, (n,), in its own unit.
+
+    past_at, past_end: the figure at this period and at the end of past years, (years, n), oldest first, NaN where
+    missing.  The figure moves on as it did in those years, on average; that move is shrunk to none, for what has
+    moved seldom goes on.  At least MIN_MOVES years, else silence.  A figure that never moved after this period, as
+    all at a year's end, is final.
+    """
+    move = past_end - past_at
+    known = np.isfinite(move)
+    memory = MEMORY ** np.arange(len(move))[::-1, None] * known
+    count = memory.sum(axis=0)
+    move = np.where(known, move, 0.0)
+    mean = (memory * move).sum(axis=0) / (count + BIAS_YEARS)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(known, gone, 0).sum(axis=0) / count
-        scale = np.sqrt((np.where(known, gone - mean, 0) ** 2).sum(axis=0) / np.maximum(count - 1, 1))
-    return Outlook(now + mean, scale, None, np.full(now.shape, -np.inf), count >= 3)
+        square = (memory * (move - mean) ** 2).sum(axis=0) / count * (1 + 1 / count)
+    scale = np.sqrt(MOVE_NARROW * square)
+    done = np.where(scale > 0, -np.inf, now)
+    return Outlook(now + mean, scale, None, done, (known.sum(axis=0) >= MIN_MOVES) & np.isfinite(now))

@@ -94,7 +94,7 @@ def test_a_steady_growth_is_learnt_from_past_misses_and_not_overdone(growth):
     history, year = made(noise=0, growth=growth, years=8)
     total, before = year.sum(axis=0), history[-1].sum(axis=0)
     part = np.log(land(history, year[:0], total).median / before) / growth
-    assert ((part > 0.2) & (part < 1)).all()
+    assert ((part > 0.2) & (part < 1.02)).all()
 
 
 def test_the_longer_a_growth_has_lasted_the_more_of_it_is_expected():
@@ -102,15 +102,15 @@ def test_the_longer_a_growth_has_lasted_the_more_of_it_is_expected():
     for years in (2, 4, 8, 16):
         history, year = made(noise=0, growth=0.1, years=years)
         landing = land(history, year[:3], year.sum(axis=0))
-        parts.append(np.mean(landing.median / year.sum(axis=0)))
-    assert parts == sorted(parts)
-    assert parts[-1] < 1.01
+        parts.append(np.mean(np.abs(landing.median / year.sum(axis=0) - 1)))
+    assert parts[0] > parts[1] > max(parts[2:])
+    assert parts[-1] < 0.005
 
 
 def test_a_lasting_break_moves_the_forecast_toward_the_new_level():
     history, year = made(noise=0.02, growth=0)
     landing = land(history, year[:6] * 0.5, year.sum(axis=0))
-    np.testing.assert_allclose(landing.median, year.sum(axis=0) * 0.5, rtol=0.25)
+    np.testing.assert_allclose(landing.median, year.sum(axis=0) * 0.5, rtol=0.3)
     assert (landing.probability < 0.05).all()
 
 
@@ -344,3 +344,58 @@ def test_any_history_gives_probabilities_and_an_ordered_interval_or_silence(seed
     assert ((landing.probability >= 0) & (landing.probability <= 1))[spoken].all()
     assert ((landing.low <= landing.median) & (landing.median <= landing.high))[spoken].all()
     assert np.isnan(landing.probability[~spoken]).all()
+
+
+def moves(*, years=5, n=4000, drift=0.0, seed=0):
+    """A growth rate at mid-year and at the end, of past years and of this one."""
+    draw = np.random.default_rng(seed)
+    at = draw.normal(5, 2, (years + 1, n))
+    end = at + drift + draw.normal(0, draw.lognormal(0, 0.5, n), (years + 1, n))
+    return at[:-1], end[:-1], at[-1], end[-1]
+
+
+def test_a_carried_figure_ends_where_its_probabilities_say():
+    at, end, now, truth = moves()
+    view = forecast.carried(at, end, now)
+    assert view.spoken.all()
+    low, median, high = forecast.interval(view)
+    assert 0.76 < ((low <= truth) & (truth <= high)).mean() < 0.9
+    bounds = now + np.random.default_rng(9).normal(0, 1.5, now.size)
+    p = forecast.probability(view, bounds)
+    for lowest in np.arange(0, 1, 0.1):
+        here = (p >= lowest) & (p < lowest + 0.1)
+        assert abs((truth >= bounds)[here].mean() - p[here].mean()) < 0.06
+    np.testing.assert_allclose(forecast.probability(view, median), 0.5, atol=1e-9)
+
+
+def test_a_carried_figure_takes_over_part_of_its_usual_move():
+    at, end, now, _ = moves(drift=-3.0, years=8)
+    part = np.mean(forecast.carried(at, end, now).centre - now) / -3.0
+    assert 0.2 < part < 0.8
+
+
+def test_a_carried_figure_speaks_from_three_years_on_whatever_the_others_have():
+    at, end, now, _ = moves(years=4, n=4)
+    at[0, 1], end[1:3, 2], now[3] = np.nan, np.nan, np.nan
+    view = forecast.carried(at, end, now)
+    assert view.spoken.tolist() == [True, True, False, False]
+    alone = forecast.carried(at[:, 1:2], end[:, 1:2], now[1:2])
+    assert (alone.centre[0], alone.scale[0]) == (view.centre[1], view.scale[1])
+    assert np.isnan(forecast.probability(view, now)).tolist() == [False, False, True, True]
+    assert not forecast.carried(at[:0], end[:0], now).spoken.any()
+
+
+def test_a_carried_figure_at_the_end_of_the_year_is_final():
+    _, end, _, now = moves(n=5)
+    view = forecast.carried(end, end, now)
+    assert (forecast.probability(view, now, now) == 1).all()
+    assert (forecast.probability(view, now + 0.01) == 0).all()
+    assert (forecast.probability(view, most=now - 0.01) == 0).all()
+    np.testing.assert_array_equal(forecast.interval(view), np.tile(now, (3, 1)))
+
+
+def test_the_unit_and_the_zero_of_a_carried_figure_do_not_matter():
+    at, end, now, truth = moves(n=50)
+    one = forecast.probability(forecast.carried(at, end, now), truth)
+    other = forecast.probability(forecast.carried(at * 100 - 7, end * 100 - 7, now * 100 - 7), truth * 100 - 7)
+    np.testing.assert_allclose(other, one, atol=1e-9)
