@@ -39,14 +39,17 @@ class Auth(Options):
     def credentials(self, folder: Path) -> "Credentials":
         """Read the secret anew, so that a changed one needs no restart. Raises ConnectorError MISCONFIGURED."""
         secret = self._secret(folder)
-        if self.by is Way.QUERY:
-            return Credentials({}, {self.name or "": secret}, frozenset({secret, quote(secret), quote_plus(secret)}))
-        if self.by is Way.HEADER:
-            return Credentials({self.name or "": secret}, {}, frozenset({secret}))
-        if self.by is Way.BASIC:
-            coded = base64.b64encode(f"{self.name}:{secret}".encode()).decode()
-            return Credentials({"Authorization": f"Basic {coded}"}, {}, frozenset({secret, coded}))
-        return Credentials({"Authorization": f"Bearer {secret}"}, {}, frozenset({secret}))
+        shown_as = {secret, quote(secret), quote_plus(secret)}
+        match self.by:
+            case Way.QUERY:
+                return Credentials({}, {self.name or "": secret}, frozenset(shown_as))
+            case Way.HEADER:
+                return Credentials({self.name or "": secret}, {}, frozenset(shown_as))
+            case Way.BASIC:
+                coded = base64.b64encode(f"{self.name}:{secret}".encode()).decode()
+                return Credentials({"Authorization": f"Basic {coded}"}, {}, frozenset(shown_as | {coded}))
+            case Way.BEARER:
+                return Credentials({"Authorization": f"Bearer {secret}"}, {}, frozenset(shown_as))
 
     def _secret(self, folder: Path) -> str:
         if self.secret_env is not None:

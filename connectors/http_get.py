@@ -9,6 +9,7 @@ not: cookies and credentials belong to one client, the TLS settings name the
 pool, and a connection that is used again is checked against the border anew.
 """
 
+import logging
 import re
 import socket
 import time
@@ -29,6 +30,8 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from connectors.base import ConnectorError, Failure
 from connectors.border import Border, Network
 from connectors.deadline import Deadline
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # its DEBUG lines hold addresses with parameters
 
 _REDIRECTS = 3
 _PIECE = 64 * 1024
