@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from monitor.app import Daemon
+from monitor.store import pulls
+from monitor.store.database import reading
 from monitor.worker import Worker
 
 HOSTS = 100
@@ -69,23 +71,24 @@ def _memory() -> float:
 def _round(worker: Worker, sources: int) -> tuple[float, int]:
     """Ask every source once; returns seconds, and the most threads that were seen."""
     left, most, lock, done = sources, 0, threading.Lock(), threading.Event()
-    plain = worker._daemon.pull  # noqa: SLF001
+    plain = worker._pull  # noqa: SLF001
 
-    def counted(feed):  # type: ignore[no-untyped-def]
+    def counted(key: str) -> None:
         nonlocal left, most
         try:
-            return plain(feed)
+            plain(key)
         finally:
             with lock:
                 left, most = left - 1, max(most, threading.active_count())
                 if left == 0:
                     done.set()
 
-    worker._daemon.pull = counted  # type: ignore[method-assign]  # noqa: SLF001
+    worker._pull = counted  # type: ignore[method-assign]  # noqa: SLF001
     started = time.perf_counter()
     worker._schedule()  # noqa: SLF001
-    done.wait()
-    worker._daemon.pull = plain  # type: ignore[method-assign]  # noqa: SLF001
+    if not done.wait(300):
+        print(f"gave up: {left} sources were not asked")
+    worker._pull = plain  # type: ignore[method-assign]  # noqa: SLF001
     return time.perf_counter() - started, most
 
 
@@ -105,7 +108,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _book(Path(folder) / "books" / "many", options.sources, port, options.dead)
         settings = Path(folder) / "duban.yaml"
-        settings.write_text(f"books: {folder}/books\ndatabase: sqlite:///{folder}/duban.db\n", encoding="utf-8")
+        settings.write_text(
+            f"books: {folder}/books\ndatabase: sqlite:///{folder}/duban.db\nclock: 2025-10-12T09:00:00+08:00\n"
+            f"channels: {{folder: {{kind: folder, path: {folder}/alerts}}}}\n",
+            encoding="utf-8",
+        )
         started = time.perf_counter()
         daemon = Daemon(settings)
         worker = Worker(daemon)
@@ -117,6 +124,9 @@ def main() -> None:
             with daemon.engine.begin() as connection:
                 connection.exec_driver_sql("delete from run")  # every round may use the same slots
             seconds, threads = _round(worker, options.sources)
+            with reading(daemon.engine) as connection:
+                records = pulls.latest(connection).values()
+            assert sum(record.reason == "" for record in records) == options.sources - options.dead
             print(f"round {number}   {seconds:8.1f} s  {_memory():8.0f} MiB  {threads} threads", flush=True)
         worker.stop()
         daemon.close()
