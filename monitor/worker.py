@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,28 +29,35 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PATIENCE = 3
 """Failures in a row after which a source on another machine is asked less often."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_JUDGING_RESTS = 3.0
+"""Times as long as it took: judging takes at most a quarter of the time, however many sources have news."""
 _DELIVERY_EVERY = 5.0
 """Seconds between looks for deliveries whose next try is due; new ones wake the loop at once."""
 
 
 class Loop(threading.Thread):
-    """Does ``work`` again and again: every ``every`` seconds, and at once when woken. An error is logged, never the end."""
+    """Does ``work`` again and again: every ``every`` seconds, and at once when woken. An error is logged, never the end.
 
-    def __init__(self, name: str, work: Callable[[], object], every: float) -> None:
+    After work it rests ``rest`` times as long as the work took, woken or not,
+    so that a stream of news does not take the whole machine.
+    """
+
+    def __init__(self, name: str, work: Callable[[], object], every: float, rest: float = 0) -> None:
         super().__init__(name=name, daemon=True)
-        self._work, self._every = work, every
-        self._wanted, self._stopping = threading.Event(), False
+        self._work, self._every, self._rest = work, every, rest
+        self._wanted, self._stopping = threading.Event(), threading.Event()
 
     def run(self) -> None:
         """Until stopped; what is under way is finished."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._wanted.clear()
+            started = time.monotonic()
             try:
                 self._work()
             except Exception:
                 log.exception("action=loop_failed loop=%s", self.name)
-            if not self._stopping:
-                self._wanted.wait(self._every)
+            self._stopping.wait(self._rest * (time.monotonic() - started))
+            self._wanted.wait(self._every)
 
     def wake(self) -> None:
         """Work now; if work is under way, once more after it."""
@@ -57,7 +65,7 @@ class Loop(threading.Thread):
 
     def stop(self) -> None:
         """Finish what is under way, then end."""
-        self._stopping = True
+        self._stopping.set()
         self._wanted.set()
         self.join()
 
@@ -76,7 +84,8 @@ def pause(failures: int) -> timedelta:
     """How long a source is left alone after ``failures`` in a row: not at all, then a minute, doubled up to an hour."""
     if failures < _PATIENCE:
         return timedelta()
-    return min(_FIRST_PAUSE * 2 ** min(failures - _PATIENCE, 6), _LONGEST_PAUSE)
+    doubled: int = 1 << min(failures - _PATIENCE, 6)
+    return min(_FIRST_PAUSE * doubled, _LONGEST_PAUSE)
 
 
 class Worker:
@@ -84,7 +93,7 @@ class Worker:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._judging = Loop("judge", self._judge, daemon.force.settings.cycle)
+        self._judging = Loop("judge", self._judge, daemon.force.settings.cycle, rest=_JUDGING_RESTS)
         self._delivering: dict[str, Loop] = {}
         settings = daemon.force.settings
         self._lanes = Lanes(settings.pulls_at_once, settings.pulls_per_host, partial(self._tell, "error"))

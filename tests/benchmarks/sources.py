@@ -51,7 +51,9 @@ def _book(folder: Path, sources: int, port: int, dead: int) -> None:
     lines = ["book: many-2025", "title: 多来源", "year: 2025", "supervisor: 督查办", "every: month"]
     lines += ["published: 10 workdays after period", "targets:"]
     for n in range(sources):
-        lines.append(f"  - {{id: t{n}, name: 指标{n}, lead: 局, goal: at least 1200 户, measure: cumulative, source: s{n}}}")
+        lines.append(
+            f"  - {{id: t{n}, name: 指标{n}, lead: 局, goal: at least 1200 户, measure: cumulative, source: s{n}}}"
+        )
     lines.append("sources:")
     for n in range(sources):
         at = port if n >= dead else 9
@@ -71,7 +73,7 @@ def _memory() -> float:
 def _round(worker: Worker, sources: int) -> tuple[float, int]:
     """Ask every source once; returns seconds, and the most threads that were seen."""
     left, most, lock, done = sources, 0, threading.Lock(), threading.Event()
-    plain = worker._pull  # noqa: SLF001
+    plain = worker._pull
 
     def counted(key: str) -> None:
         nonlocal left, most
@@ -83,12 +85,12 @@ def _round(worker: Worker, sources: int) -> tuple[float, int]:
                 if left == 0:
                     done.set()
 
-    worker._pull = counted  # type: ignore[method-assign]  # noqa: SLF001
+    worker._pull = counted  # type: ignore[method-assign]
     started = time.perf_counter()
-    worker._schedule()  # noqa: SLF001
+    worker._schedule()
     if not done.wait(300):
         print(f"gave up: {left} sources were not asked")
-    worker._pull = plain  # type: ignore[method-assign]  # noqa: SLF001
+    worker._pull = plain  # type: ignore[method-assign]
     return time.perf_counter() - started, most
 
 
@@ -117,9 +119,9 @@ def main() -> None:
         daemon = Daemon(settings)
         worker = Worker(daemon)
         print(f"loaded    {time.perf_counter() - started:8.1f} s  {_memory():8.0f} MiB")
-        worker._judging.start()  # noqa: SLF001
-        worker._lanes.start()  # noqa: SLF001
-        worker._scheduler.start()  # noqa: SLF001
+        worker._judging.start()
+        worker._lanes.start()
+        worker._scheduler.start()
         for number in range(1, options.rounds + 1):
             with daemon.engine.begin() as connection:
                 connection.exec_driver_sql("delete from run")  # every round may use the same slots

@@ -1,6 +1,7 @@
 import threading
+import time
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -61,6 +62,33 @@ def test_a_loop_goes_on_after_an_error_and_wakes_at_once():
     loop.stop()
     assert not loop.is_alive()
     assert len(calls) >= 2
+
+
+def test_a_loop_that_is_woken_all_the_time_rests_as_long_as_it_should():
+    resting, calls = threading.Event(), []
+
+    def work():
+        calls.append(time.monotonic())
+        loop.wake()
+        resting.wait(0.02)
+        if len(calls) == 3:
+            done.set()
+
+    done = threading.Event()
+    loop = Loop("test", work, every=60, rest=2)
+    loop.start()
+    assert done.wait(5)
+    loop.stop()
+    assert all(later - earlier >= 0.06 for earlier, later in pairwise(calls))
+
+
+def test_a_loop_ends_at_once_while_it_rests():
+    begun = threading.Event()
+    loop = Loop("test", lambda: (time.sleep(0.01), begun.set()), every=60, rest=1000)
+    loop.start()
+    assert begun.wait(5)
+    loop.stop()
+    assert not loop.is_alive()
 
 
 def test_a_source_is_given_three_tries_and_then_ever_longer_rests_up_to_an_hour():
