@@ -3,7 +3,7 @@
 A server in a process of its own answers on many loopback addresses, so that it
 looks like many hosts. The real worker asks every source once, into a real
 SQLite file, as after a start; then once more over the connections it kept.
-Prints the time of each round, threads, and resident memory.
+Prints the time of each round, its CPU time (server not counted), resident memory, threads.
 """
 
 import argparse
@@ -125,11 +125,16 @@ def main() -> None:
         for number in range(1, options.rounds + 1):
             with daemon.engine.begin() as connection:
                 connection.exec_driver_sql("delete from run")  # every round may use the same slots
+            before = time.process_time()
             seconds, threads = _round(worker, options.sources)
+            taken = time.process_time() - before
             with reading(daemon.engine) as connection:
                 records = pulls.latest(connection).values()
             assert sum(record.reason == "" for record in records) == options.sources - options.dead
-            print(f"round {number}   {seconds:8.1f} s  {_memory():8.0f} MiB  {threads} threads", flush=True)
+            print(
+                f"round {number}   {seconds:8.1f} s  {taken:6.1f} s of CPU  {_memory():8.0f} MiB  {threads} threads",
+                flush=True,
+            )
         worker.stop()
         daemon.close()
     server.terminate()

@@ -1,6 +1,7 @@
 """Where requests go, over what connections, and what goes along."""
 
 import socket
+from dataclasses import replace
 
 import pytest
 from pydantic import TypeAdapter
@@ -11,7 +12,8 @@ from connectors.http_get import Answer, Call, Client, Limits, Tls, get
 from tests.alerts.channels.smtp_receiver import Certificate
 from tests.connectors.faults import ANSWER, fault_server
 
-LIMITS = Limits(timeout=0.5, budget=0.8, retries=0, max_bytes=100_000)
+LIMITS = Limits(timeout=5, budget=10, retries=0, max_bytes=100_000)
+QUICK = replace(LIMITS, budget=0.5)
 METADATA = "http://169.254.169.254/latest/meta-data/"
 
 
@@ -126,7 +128,7 @@ def test_one_size_limit_holds_for_all_answers_of_a_client(faults):
 
 
 def test_one_budget_holds_for_all_calls_of_a_client(faults):
-    with Client(Limits(timeout=5, budget=0.4, retries=0, max_bytes=10_000)) as client:
+    with Client(Limits(timeout=5, budget=1, retries=0, max_bytes=10_000)) as client:
         client.get(call(faults.url("good")))
         with pytest.raises(ConnectorError) as caught:
             client.get(call(faults.url("silent")))
@@ -171,7 +173,7 @@ def test_our_own_certificate_is_shown_to_the_first_host_only(certificate):
 
 def test_a_tls_server_that_drips_ends_within_the_budget(certificate):
     with fault_server(tls=certificate.server()) as server:
-        error = failure(call(server.url("slow_body"), tls=Tls(str(certificate.path))))
+        error = failure(call(server.url("slow_body"), tls=Tls(str(certificate.path))), QUICK)
     assert error.reason is Failure.TIMEOUT
 
 

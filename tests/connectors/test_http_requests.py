@@ -275,7 +275,7 @@ def test_answers_too_large_to_keep_are_asked_for_in_full(httpserver):
 
 def test_a_source_is_asked_no_more_often_than_it_allows(httpserver):
     url = serve(httpserver, lambda request: {"rows": page(int(request.args["page"]))})
-    asking = connector(url, per_minute=3, budget=1, paging={"by": "page", "parameter": "page"})
+    asking = connector(url, per_minute=3, budget=20, paging={"by": "page", "parameter": "page"})
     with failing(Failure.RATE_LIMITED, "每分钟限 3 次"):
         asking.fetch(YEAR)
     assert len(httpserver.log) == 3
