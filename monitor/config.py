@@ -69,6 +69,8 @@ class Settings(Strict):
     archive: Path | None = Field(
         Path("var/archive"), description="folder that keeps every file that figures were read from, by its SHA-256"
     )
+    pulls_at_once: Annotated[int, Ge(1)] = Field(16, description="sources asked at the same time")
+    pulls_per_host: Annotated[int, Ge(1)] = Field(4, description="of these, how many may be on one host")
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
     clock: AwareDatetime | None = Field(
         None, description="moment at which a demonstration clock starts; the real time if it is not set"
