@@ -2,16 +2,21 @@
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
+import psycopg
 import pytest
 from openpyxl import Workbook
 from pytest_httpserver import HTTPServer
 
 from connectors.http_json import HttpJson
+from connectors.sql import Sql
 from connectors.table_file import TableFile
 from tests.connectors.contract import ConnectorContract, Row
+from tests.servers.postgres import Postgres
 
 TITLES = {"series": "指标", "subject": "地区", "period": "期间", "value": "数值", "unit": "单位", "known": "发布日期"}
 
@@ -69,3 +74,54 @@ class TestHttpJson(ConnectorContract):
 
     def broken(self) -> HttpJson:
         return self._at("http://127.0.0.1:9/figures")
+
+
+class TestSqlite(ConnectorContract):
+    @pytest.fixture(autouse=True)
+    def _in_a_folder(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "figures.db"
+
+    def connector(self, rows: tuple[Row, ...]) -> Sql:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute("DROP TABLE IF EXISTS figures")
+            connection.execute("CREATE TABLE figures (series, subject, period, value, unit, known)")
+            sent = [tuple(asdict(row)[field] for field in TITLES) for row in rows]
+            connection.executemany("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?)", sent)
+        return self._at("sqlite:///figures.db")
+
+    def broken(self) -> Sql:
+        return self._at("sqlite:///nowhere.db")
+
+    def _at(self, url: str) -> Sql:
+        return Sql(Sql.Options(url=url, query="SELECT * FROM figures ORDER BY rowid"), self.path.parent)
+
+
+@pytest.fixture(scope="module")
+def postgres_url(postgres: Postgres) -> str:
+    return postgres.url(postgres.create())
+
+
+class TestPostgres(ConnectorContract):
+    @pytest.fixture(autouse=True)
+    def _at_a_server(self, postgres_url: str) -> None:
+        self.url = postgres_url
+
+    def connector(self, rows: tuple[Row, ...]) -> Sql:
+        with psycopg.connect(self.url) as connection:
+            connection.execute("DROP TABLE IF EXISTS figures")
+            names = ", ".join(f"{field} text" for field in TITLES)
+            connection.execute(f"CREATE TABLE figures (row serial, {names})")
+            for row in rows:
+                sent = [asdict(row)[field] for field in TITLES]
+                connection.execute(
+                    f"INSERT INTO figures ({', '.join(TITLES)}) VALUES (%s, %s, %s, %s, %s, %s)",
+                    [None if cell is None else str(cell) for cell in sent],
+                )
+        return self._at(self.url)
+
+    def broken(self) -> Sql:
+        return self._at("postgresql://127.0.0.1:9/stat")
+
+    def _at(self, url: str) -> Sql:
+        query = f"SELECT {', '.join(TITLES)} FROM figures ORDER BY row"
+        return Sql(Sql.Options(url=url, query=query), Path())
