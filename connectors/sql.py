@@ -235,21 +235,15 @@ def _cells(rows: Sequence[Sequence[Any]], fields: Mapping[str, int], options: Sq
     """The rows as cells, each called 第N行 by its place in the result."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
 
-    def place(_field: str, at: Rows) -> list[str]:
+    def place(at: Rows) -> list[str]:
         return [f"第{row}行" for row in (at + 1).tolist()]
 
     def column(name: str) -> Column:
         found = Column.of([_stated(cell) for cell in columns[fields[name]]])
         return Column([_content(cell, options) for cell in found.contents], found.codes)
 
-    return Cells(
-        value=_values(columns[fields["value"]]),
-        line=np.arange(len(rows)),
-        torn=np.zeros(len(rows), dtype=bool),
-        place=place,
-        notes_below=False,
-        **{name: column(name) for name in fields if name != "value"},
-    )
+    named = {name: column(name) for name in fields if name != "value"}
+    return Cells.rows(_values(columns[fields["value"]]), place, **named)
 
 
 def _stated(cell: Any) -> Any:

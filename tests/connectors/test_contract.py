@@ -12,10 +12,10 @@ import pytest
 from openpyxl import Workbook
 from pytest_httpserver import HTTPServer
 
+from connectors.contract import ConnectorContract, Row
 from connectors.http_json import HttpJson
 from connectors.sql import Sql
 from connectors.table_file import TableFile
-from tests.connectors.contract import ConnectorContract, Row
 from tests.servers.postgres import Postgres
 
 TITLES = {"series": "指标", "subject": "地区", "period": "期间", "value": "数值", "unit": "单位", "known": "发布日期"}
