@@ -20,8 +20,11 @@ class Failure(StrEnum):
 
     NOT_FOUND = "not_found"
     UNREACHABLE = "unreachable"
+    TLS = "tls"
     TIMEOUT = "timeout"
     DENIED = "denied"
+    RATE_LIMITED = "rate_limited"
+    FORBIDDEN_ADDRESS = "forbidden_address"
     BAD_ANSWER = "bad_answer"
     TOO_LARGE = "too_large"
     MISCONFIGURED = "misconfigured"

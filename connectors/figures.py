@@ -65,7 +65,8 @@ class Cells:
     numeric one (NaN: no figure). ``line`` orders the rows within the source,
     ``torn`` marks rows that do not fit their header, ``notes_below`` says that
     people write notes under such a source. ``place`` names the cells of a
-    field at the given rows.
+    field at the given rows. ``strange`` says what a row states of something
+    that was not asked for ("" where it does not).
     """
 
     period: Column
@@ -78,6 +79,7 @@ class Cells:
     subject: Column | None = None
     unit: Column | None = None
     known: Column | None = None
+    strange: Column | None = None
 
     @classmethod
     def rows(cls, value: NDArray[Any], place: Callable[[Rows], list[str]], **fields: Column) -> "Cells":
@@ -165,6 +167,8 @@ def reading(cells: Cells, constants: Constants, query: Query, document: str, dig
         sieve.refuse(figures.known.bad, Refused.BAD_DATE, "known", cells.known.words)
     sieve.leave_out(known > _utc(query.at))
     sieve.refuse(cells.torn, Refused.TORN_ROW, "value", lambda row: str(cells.value[row]))
+    if cells.strange is not None:
+        sieve.refuse(~_empty(cells.strange), Refused.WRONG_DIMENSION, "subject", cells.strange.words)
     if cells.series is not None:
         sieve.refuse(_empty(figures.series), Refused.UNKNOWN_SERIES, "series", cells.series.words)
     if cells.subject is not None:

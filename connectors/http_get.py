@@ -1,38 +1,50 @@
-"""One HTTP GET within limits: of time in all, of size, of redirects, of attempts.
+"""HTTP GETs within limits: of time in all, of size, of redirects, of attempts, of where they may go.
 
 The time budget holds against a server that answers drop by drop, even inside
-the status line or the TLS handshake: when it ends, every socket opened under
-it is shut. Two things stand outside it, since the system decides them: name
-resolution, and each further address of a host whose first one is silent.
+the status line or the TLS handshake: when it ends, every socket in use is shut.
+Only name resolution stands outside it, since the system decides that.
+
+Connections are kept and used again by all sources. What may not be shared is
+not: cookies and credentials belong to one client, the TLS settings name the
+pool, and a connection that is used again is checked against the border anew.
 """
 
+import logging
 import re
 import socket
-import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Self
+from functools import cache
+from typing import Any, NamedTuple, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from connectors.base import ConnectorError, Failure
+from connectors.border import Border, Network
+from connectors.deadline import Deadline
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # its DEBUG lines hold addresses with parameters
 
 _REDIRECTS = 3
 _PIECE = 64 * 1024
 _FIRST_PAUSE = 0.5  # seconds before the second attempt, doubled for each further one
 _BUSY = frozenset({429, 502, 503, 504})
+_HOSTS_KEPT = 256  # hosts whose idle connections are kept; the least used ones are closed
+_CONNECTIONS_KEPT = 16  # idle connections per host
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``timeout``: seconds for each connect and each read; ``budget``: seconds for everything, retries included."""
+    """``timeout``: seconds for each connect and each read; ``budget``: seconds for everything a client does, retries
+    included; ``max_bytes``: of all its answers together, decompressed."""
 
     timeout: float
     budget: float
@@ -41,189 +53,240 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """``verify``: False, True, or the path of the authorities to trust; ``cert``: paths of a certificate and its key."""
+
+    verify: bool | str = True
+    cert: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked. ``headers`` may hold secrets: they go to the first host only, and into no text."""
+    """What is asked. ``headers`` and ``params`` may hold secrets: they go to the first host only, and into no text.
+
+    ``allowed`` are networks that may be reached although they lie beyond the border.
+    """
 
     url: str
     params: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    tls: Tls = Tls()
+    allowed: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whole: the final status and body, and the charset where the server names one."""
+    """What came back, whole: the final status and body, and the headers (any case)."""
 
     status: int
     body: bytes
-    charset: str | None
-    retry_after: float | None
+    headers: Mapping[str, str] = field(repr=False)
+
+    @property
+    def charset(self) -> str | None:
+        """The charset where the server names one."""
+        found = re.search(r"charset=[\"']?([\w.:-]+)", self.headers.get("Content-Type", ""))
+        return found[1] if found else None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait, from a number of seconds or a date; None where the server says nothing that can be read."""
+        said = self.headers.get("Retry-After")
+        if said is None:
+            return None
+        if said.strip().isdecimal():
+            return float(said)
+        try:
+            return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+        except (ValueError, TypeError):
+            return None
 
 
 class _BrokenConnectionError(ConnectorError):
     """A failure of the connection, which another attempt may not meet."""
 
 
+class _Terms(NamedTuple):
+    """What holds for the call that this thread is making."""
+
+    deadline: Deadline
+    border: Border
+
+
+_TERMS: ContextVar[_Terms] = ContextVar("terms")
+
+
 def get(call: Call, limits: Limits) -> Answer:
-    """Ask, and again after a broken connection, 429, 502, 503 or 504; honours Retry-After within the budget.
+    """One call by a client of its own."""
+    with Client(limits) as client:
+        return client.get(call)
 
-    Raises ConnectorError: UNREACHABLE, TIMEOUT, TOO_LARGE, or BAD_ANSWER for
-    redirects that go on too long or to another scheme.
+
+class Client:
+    """Several calls under one time budget and one limit of size. Cookies are kept between them, and nothing after.
+
+    ``before`` is called with the deadline before each attempt, and may wait or raise.
     """
-    with _Deadline(limits.budget) as deadline, requests.Session() as session:
+
+    def __init__(self, limits: Limits, before: Callable[[Deadline], None] = lambda _: None) -> None:
+        self._limits = limits
+        self._before = before
+        self._deadline = Deadline(limits.budget)
+        self._room = limits.max_bytes
+        self._session = requests.Session()
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _WatchedAdapter(deadline))
-        for attempt in range(limits.retries + 1):
-            pause = _FIRST_PAUSE * 2**attempt
-            last = attempt == limits.retries
-            try:
-                answer = _attempt(session, call, limits, deadline)
-            except _BrokenConnectionError:
-                if last or pause >= deadline.left():
-                    raise
-            else:
-                pause = pause if answer.retry_after is None else answer.retry_after
-                if answer.status not in _BUSY or last or pause >= deadline.left():
-                    return answer
-            time.sleep(pause)
-    raise AssertionError("the last attempt returns or raises")
-
-
-class _Deadline:
-    """A moment at which every socket opened under it is shut, whatever it waits for."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._ends = time.monotonic() + seconds
-        self._timer = threading.Timer(seconds, self._shut)
-        self._timer.daemon = True
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
+            self._session.mount(scheme, _ADAPTER)
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        self._deadline.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock, ExitStack() as closing:
-            for one in self._sockets:
-                closing.callback(one.close)
-            self._sockets.clear()
+        self._deadline.__exit__()
 
-    def left(self) -> float:
-        """Seconds until the end, negative after it."""
-        return self._ends - time.monotonic()
+    def get(self, call: Call) -> Answer:
+        """Ask, and again after a broken connection, 429, 502, 503 or 504; honours Retry-After within the budget.
 
-    def watch(self, opened: socket.socket) -> None:
-        """Shut ``opened`` at the end. A duplicate is kept, since TLS takes the original over."""
-        with self._lock:
-            self._sockets.append(opened.dup())
-        if self.left() <= 0:
-            self._shut()
+        Raises ConnectorError: UNREACHABLE, TLS, TIMEOUT, TOO_LARGE,
+        FORBIDDEN_ADDRESS, MISCONFIGURED for what cannot be sent, or BAD_ANSWER
+        for redirects that go on too long or to another scheme.
+        """
+        for attempt in range(self._limits.retries + 1):
+            pause = _FIRST_PAUSE * 2**attempt
+            last = attempt == self._limits.retries
+            try:
+                answer = self._attempt(call)
+            except _BrokenConnectionError:
+                if last or pause >= self._deadline.left():
+                    raise
+            else:
+                pause = pause if answer.retry_after is None else answer.retry_after
+                if answer.status not in _BUSY or last or pause >= self._deadline.left():
+                    return answer
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
 
-    def passed(self) -> ConnectorError:
-        """What to say once the time is over."""
-        return ConnectorError(
-            Failure.TIMEOUT, f"{self._seconds:g} 秒内没有答完 (over the time budget): 可加大 budget", retryable=True
-        )
+    def _attempt(self, call: Call) -> Answer:
+        """One attempt with its redirects."""
+        border = Border.around(call.url, call.allowed)
+        for _ in range(_REDIRECTS + 1):
+            self._before(self._deadline)
+            if self._deadline.left() <= 0:
+                raise self._deadline.passed()
+            answer = self._once(call, border)
+            if not isinstance(answer, str):
+                return answer
+            here, there = urlsplit(call.url), urlsplit(answer)
+            if here.scheme != there.scheme:
+                raise _bad_redirect(f"改道到另一协议 {there.scheme} (redirect to another scheme)")
+            if here.netloc == there.netloc:
+                call = Call(answer, {}, call.headers, call.tls, call.allowed)
+            else:
+                border = border.behind(here.hostname or "")
+                call = Call(answer, {}, {}, Tls(call.tls.verify), call.allowed)
+        raise _bad_redirect(f"改道超过 {_REDIRECTS} 次 (too many redirects)")
 
-    def _shut(self) -> None:
-        with self._lock:
-            for one in self._sockets:
-                try:
-                    one.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue  # closed by the other side
-
-
-class _WatchedAdapter(HTTPAdapter):
-    """Opens every connection, proxied or not, under the deadline."""
-
-    def __init__(self, deadline: _Deadline) -> None:
-        self._deadline = deadline
-        super().__init__(max_retries=0)
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        deadline, plain = self._deadline, pool.ConnectionCls
-        if not getattr(plain, "watched", False):
-
-            class Watched(plain):  # type: ignore[misc, valid-type]
-                watched = True
-
-                def _new_conn(self) -> socket.socket:
-                    opened: socket.socket = super()._new_conn()
-                    deadline.watch(opened)
-                    return opened
-
-            pool.ConnectionCls = Watched
-        return pool
-
-
-def _attempt(session: requests.Session, call: Call, limits: Limits, deadline: _Deadline) -> Answer:
-    """One attempt with its redirects."""
-    for _ in range(_REDIRECTS + 1):
-        if deadline.left() <= 0:
-            raise deadline.passed()
+    def _once(self, call: Call, border: Border) -> Answer | str:
+        """The answer, or where it redirects to."""
+        border.check_literal(urlsplit(call.url).hostname or "")
+        token = _TERMS.set(_Terms(self._deadline, border))
         try:
-            with session.get(
+            with self._session.get(
                 call.url,
                 params=call.params,
                 headers={"Accept": "application/json", "User-Agent": "duban", **call.headers},
                 auth=_as_it_is,
                 stream=True,
                 allow_redirects=False,
-                timeout=min(limits.timeout, deadline.left()),
+                timeout=min(self._limits.timeout, max(self._deadline.left(), 0.001)),
+                verify=call.tls.verify,
+                cert=call.tls.cert,
             ) as response:
-                if not response.is_redirect:
-                    return _answer(response, limits, deadline)
-                target = urljoin(call.url, response.headers["Location"])
+                if response.is_redirect:
+                    return urljoin(call.url, response.headers["Location"])
+                body = self._body(response)
+                return Answer(response.status_code, body, response.headers)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise deadline.passed() if deadline.left() <= 0 else _failure(error) from None
-        here, there = urlsplit(call.url), urlsplit(target)
-        if here.scheme != there.scheme:
-            raise _bad_redirect(f"改道到另一协议 {there.scheme} (redirect to another scheme)")
-        call = Call(target, {}, call.headers if here.netloc == there.netloc else {})
-    raise _bad_redirect(f"改道超过 {_REDIRECTS} 次 (too many redirects)")
+            raise self._deadline.passed() if self._deadline.left() <= 0 else _failure(error) from None
+        finally:
+            self._deadline.let_go()
+            _TERMS.reset(token)
+
+    def _body(self, response: requests.Response) -> bytes:
+        """Read piece by piece as it comes in, so that neither size nor time runs away."""
+        body = bytearray()
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            body += piece
+            self._room -= len(piece)
+            if self._room < 0:
+                raise ConnectorError(
+                    Failure.TOO_LARGE,
+                    f"答复超过 {self._limits.max_bytes} 字节 (too large): 可缩小查询，或加大 max_bytes",
+                    retryable=False,
+                )
+        if self._deadline.left() <= 0:  # a socket that was shut reads like a body that ended
+            raise self._deadline.passed()
+        return bytes(body)
+
+
+class _Adapter(HTTPAdapter):
+    """Opens every connection under the terms of the call that needs it, proxied or not."""
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _under_terms(pool.ConnectionCls)
+        return pool
+
+
+@cache
+def _under_terms(plain: Any) -> Any:
+    if getattr(plain, "under_terms", False):
+        return plain
+
+    class UnderTerms(plain):  # type: ignore[misc]
+        under_terms = True
+
+        def _new_conn(self) -> socket.socket:
+            """Connect to an address that was checked, and not to what the name may mean a moment later."""
+            terms, name = _TERMS.get(), self._dns_host
+            if self.proxy is not None:  # the operator's own choice; beyond it the proxy decides
+                addresses = [name]
+            else:
+                try:
+                    addresses = terms.border.addresses(name, self.port)
+                except OSError as error:
+                    raise NameResolutionError(name, self, error) from error  # type: ignore[arg-type]
+            for tried, address in enumerate(addresses, 1):
+                self._dns_host = address
+                try:
+                    opened: socket.socket = super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError):
+                    if tried == len(addresses) or terms.deadline.left() <= 0:
+                        raise
+                else:
+                    terms.deadline.hold(opened)
+                    return opened
+                finally:
+                    self._dns_host = name
+            raise AssertionError("the last address connects or raises")
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            if self.sock is not None:  # kept from an earlier call, or just connected for TLS
+                terms = _TERMS.get()
+                if self.proxy is None:
+                    terms.border.check(self.sock)
+                terms.deadline.hold(self.sock)
+            super().request(*args, **kwargs)
+
+    return UnderTerms
+
+
+_ADAPTER = _Adapter(pool_connections=_HOSTS_KEPT, pool_maxsize=_CONNECTIONS_KEPT, max_retries=0)
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keep our own headers: without an auth, requests would send what a .netrc file says."""
     return request
-
-
-def _answer(response: requests.Response, limits: Limits, deadline: _Deadline) -> Answer:
-    """Read piece by piece as it comes in, so that neither size nor time runs away."""
-    body = bytearray()
-    while piece := response.raw.read1(_PIECE, decode_content=True):
-        body += piece
-        if len(body) > limits.max_bytes:
-            raise ConnectorError(
-                Failure.TOO_LARGE,
-                f"答复超过 {limits.max_bytes} 字节 (too large): 可缩小查询，或加大 max_bytes",
-                retryable=False,
-            )
-    if deadline.left() <= 0:  # a socket that was shut reads like a body that ended
-        raise deadline.passed()
-    charset = re.search(r"charset=[\"']?([\w.:-]+)", response.headers.get("Content-Type", ""))
-    return Answer(
-        response.status_code,
-        bytes(body),
-        charset[1] if charset else None,
-        _retry_after(response.headers.get("Retry-After")),
-    )
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Seconds to wait, from a number of seconds or a date; None where the server says nothing that can be read."""
-    if header is None:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
 
 
 def _failure(error: Exception) -> ConnectorError:
@@ -233,7 +296,9 @@ def _failure(error: Exception) -> ConnectorError:
     if isinstance(error, requests.Timeout | urllib3.exceptions.ReadTimeoutError):
         return ConnectorError(Failure.TIMEOUT, "等不到答复 (read timeout): 可加大 timeout", retryable=True)
     if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
-        return ConnectorError(Failure.UNREACHABLE, "TLS 失败 (TLS failure): 请检查证书", retryable=False)
+        return ConnectorError(
+            Failure.TLS, "TLS 失败 (TLS failure): 请检查证书；自签的证书请写 tls.ca_file", retryable=False
+        )
     if isinstance(error, urllib3.exceptions.DecodeError):
         return ConnectorError(Failure.BAD_ANSWER, "解不开压缩的答复 (bad content encoding)", retryable=True)
     if isinstance(error, ValueError):  # of requests: an address or a header that cannot be sent

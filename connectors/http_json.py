@@ -1,8 +1,9 @@
-"""The source kind ``http_json``: one GET of a JSON answer whose rows are figures."""
+"""The source kind ``http_json``: JSON answers whose rows are figures."""
 
 import hashlib
 import json
-import re
+from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -11,43 +12,58 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from connectors.base import ConnectorError, Failure
+from connectors.border import Networks
 from connectors.fields import Constants, Fields
 from connectors.figures import reading
-from connectors.http_get import Answer, Call, Limits, get
-from connectors.json_path import ABSENT, Rule, dig
-from connectors.json_rows import row_cells
+from connectors.http_auth import Auth, Credentials
+from connectors.http_cache import Cache
+from connectors.http_get import Answer, Call, Client, Limits
+from connectors.http_paging import Paging, forward
+from connectors.http_rate import Rate
+from connectors.http_template import Request, Template
+from connectors.http_tls import TlsOptions
+from connectors.json_path import ABSENT, dig, finder
+from connectors.json_rows import Page, page_cells, rows_of
+from connectors.json_rule import Rule
 from connectors.observation import Query, Reading
 
 _STATES = {
-    401: (Failure.DENIED, "要求令牌 (unauthorized): 请检查 token_file"),
-    403: (Failure.DENIED, "被拒绝 (forbidden): 请检查令牌和权限"),
+    401: (Failure.DENIED, "要求口令 (unauthorized): 请检查 auth"),
+    403: (Failure.DENIED, "被拒绝 (forbidden): 请检查口令和权限"),
     404: (Failure.NOT_FOUND, "没有此地址 (not found): 请检查 url"),
+    429: (Failure.RATE_LIMITED, "访问过于频繁 (too many requests): 可写 per_minute，或延长 schedule 的间隔"),
 }
+_WORDS_SHOWN = 500  # counted after secrets are hidden, so that none is cut in two and half shown
 _LATER = (408, 425, 429)  # states below 500 that may pass by themselves
-_TEMPLATE = re.compile(r"\{(year|first|last)\}")
 
 
 class HttpOptions(Constants):
     """An address that answers with JSON, and where in it the figures stand.
 
-    In ``params``, ``{first}`` and ``{last}`` stand for the first and last
-    period end asked for (2025-01-31) and ``{year}`` for the year of the last.
+    ``url``, ``query`` and ``echo`` are templates: see ``connectors.http_template``.
+    Paths are dotted or JMESPath, rules as in ``connectors.json_rule``.
     """
 
     url: str = Field(repr=False)
-    params: dict[str, str | int | float] = Field(default={}, repr=False)
+    query: dict[str, str | int | float] = Field(default={}, repr=False)
     headers: dict[str, str] = Field(default={}, repr=False)
-    token_file: str | None = Field(default=None, description="file with the token, relative to the configuration")
-    token_header: str = Field(default="Authorization", description="under Authorization the token is sent as Bearer")
+    auth: Auth | None = None
+    tls: TlsOptions = TlsOptions()
+    allow: Networks = Field(default=(), description="networks that may be reached although they lie too far inside")
+    paging: Paging | None = None
     timeout: float = Field(default=10, gt=0, description="seconds for each connect and each read")
-    budget: float = Field(default=30, gt=0, description="seconds for everything, retries included")
+    budget: float = Field(default=30, gt=0, description="seconds for the whole pull, pages and retries included")
     retries: int = Field(default=2, ge=0, le=10)
-    max_bytes: int = Field(default=16 * 2**20, gt=0)
-    rows: str = Field(default="", description="dotted path to the list of rows; default: the answer is the list")
-    fields: Fields = Field(description="field -> dotted path within a row")
-    has: str | None = Field(default=None, description="dotted path within a row: where it is false there is no figure")
-    ok: tuple[str, ...] = Field(default=(), description='rules on the whole answer: returncode == 200, status == "ok"')
-    error: str | None = Field(default=None, description="dotted path to the provider's own words when it fails")
+    per_minute: int | None = Field(default=None, gt=0, description="requests in any 60 seconds")
+    max_bytes: int = Field(default=16 * 2**20, gt=0, description="of all answers of a pull, decompressed")
+    conditional: bool = Field(default=True, description="whether unchanged answers may be left out by ETag")
+    rows: str = Field(default="", description="path to the list of rows; default: the answer is the list")
+    fields: Fields = Field(description="field -> path within a row")
+    codes: dict[str, dict[str, str]] = Field(default={}, description="series, subject -> name in the books -> code")
+    has: str | None = Field(default=None, description="rule on a row: where it does not hold there is no figure")
+    success: str | None = Field(default=None, description="rule on the whole answer")
+    message: str | None = Field(default=None, description="path to the provider's own words when it fails")
+    echo: dict[str, str | int | float] = Field(default={}, description="path within a row -> what it must say")
 
     @field_validator("url")
     @classmethod
@@ -56,80 +72,122 @@ class HttpOptions(Constants):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("url 须是 http:// 或 https:// 地址 (not an http address)")
         if parts.username or parts.password:
-            raise ValueError("url 里不要写口令 (credentials in url): 请用 token_file")
+            raise ValueError("url 里不要写口令 (credentials in url): 请用 auth")
         return url
 
-    @field_validator("ok")
+    @field_validator("codes")
     @classmethod
-    def _ok_holds_rules(cls, ok: tuple[str, ...]) -> tuple[str, ...]:
-        for text in ok:
-            Rule.of(text)
-        return ok
+    def _codes_are_of_names(cls, codes: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        if not codes.keys() <= {"series", "subject"}:
+            raise ValueError("codes 只有 series 和 subject 两项 (unknown key)")
+        for known in codes.values():
+            if len(set(known.values())) < len(known):
+                raise ValueError("codes 中同一代码有两个名称 (ambiguous code)")
+        return codes
 
     @model_validator(mode="after")
-    def _one_source_per_field(self) -> Self:
+    def _readable(self) -> Self:
         if self.fields.value is None:
             raise ValueError("fields.value 须指明数值所在 (missing value)")
-        return self.agree_with(self.fields)
+        paging = (self.paging.last, self.paging.next) if self.paging else ()
+        for path in filter(None, [self.rows, self.message, *paging, *self.fields.mapped().values(), *self.echo]):
+            finder(path)
+        for rule in filter(None, [self.has, self.success]):
+            Rule.of(rule)
+        template = self.template
+        if template.names("subject"):
+            if not self.codes.get("subject"):
+                raise ValueError("url 或 query 里有 {subject}，须在 codes.subject 列出各对象 (subjects to ask for)")
+            if self.subject is not None or self.fields.subject is not None:
+                raise ValueError("subject 既由 {subject} 逐个查询，又另有来源 (given twice): 请只留一个")
+        return self.agree_with(self.fields, named_elsewhere=template.names("series"))
+
+    @property
+    def template(self) -> Template:
+        return Template(self.url, self.query, self.echo, self.codes)
 
 
 class HttpJson:
-    """Asks anew at each fetch. ``Reading.digest`` is the SHA-256 of the body; the document is the address, bare."""
+    """Asks anew at each fetch, and keeps what the server can say has not changed.
+
+    ``Reading.digest`` is the SHA-256 of the bodies in turn; the document is the address, bare.
+    """
 
     Options: ClassVar[type[BaseModel]] = HttpOptions
 
     def __init__(self, options: HttpOptions, folder: Path) -> None:
         self._options = options
-        self._token_file = folder / options.token_file if options.token_file else None
+        self._folder = folder
+        self._rate = Rate(options.per_minute)
+        self._cache = Cache()
+        self._has = Rule.of(options.has) if options.has else None
+        self._success = Rule.of(options.success) if options.success else None
         parts = urlsplit(options.url)
         self._document = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        self.host = parts.hostname or ""
 
     def fetch(self, query: Query) -> Reading:
-        """The figures of the answer.
+        """The figures of all answers.
 
-        ConnectorError: UNREACHABLE, TIMEOUT, TOO_LARGE, DENIED (401, 403),
-        NOT_FOUND (404), MISCONFIGURED (token file), BAD_ANSWER (other states,
-        no JSON, another shape, a broken rule). Its words hold no secret.
+        ConnectorError: UNREACHABLE, TLS, TIMEOUT, TOO_LARGE, RATE_LIMITED,
+        FORBIDDEN_ADDRESS, DENIED (401, 403), NOT_FOUND (404), MISCONFIGURED
+        (a file or a secret), BAD_ANSWER (other states, no JSON, another shape,
+        a broken rule). Its words hold no secret.
         """
-        secrets = list(self._options.headers.values())
+        options, digest = self._options, hashlib.sha256()
+        credentials = Credentials()
+        pages = []
         try:
-            token = self._token()
-            secrets += [*token.values(), *(value.removeprefix("Bearer ") for value in token.values())]
-            answer = get(self._call(query, token), self._limits())
-            options = self._options
-            cells = row_cells(self._checked(answer), options.rows, options.fields, options.has)
-            return reading(cells, options, query, self._document, hashlib.sha256(answer.body).hexdigest())
+            if options.auth is not None:
+                credentials = options.auth.credentials(self._folder)
+            with Client(self._limits(), self._rate.wait) as client:
+                for request in options.template.requests(query, query.at.astimezone(options.timezone).date()):
+                    for answer, rows in self._pages(client, request, credentials):
+                        pages.append(Page(rows, request.series, request.subject, request.echo))
+                        digest.update(answer.body)
+            cells = page_cells(pages, options.rows, options.fields, self._has, options.codes)
+            return reading(cells, options, query, self._document, digest.hexdigest())
         except ConnectorError as error:
-            detail = f"{self._document}: {_without(secrets, error.detail)}"
+            hidden = credentials._replace(secrets=credentials.secrets | {*filter(None, options.headers.values())})
+            detail = f"{self._document}: {hidden.hidden(error.detail)[:_WORDS_SHOWN]}"
             raise ConnectorError(error.reason, detail, retryable=error.retryable) from None
-
-    def _token(self) -> dict[str, str]:
-        if self._token_file is None:
-            return {}
-        try:
-            token = self._token_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError):
-            token = ""
-        if not (token.isascii() and token.isprintable() and token):
-            raise ConnectorError(
-                Failure.MISCONFIGURED,
-                f"令牌文件 {self._token_file} 读不出令牌 (no token): 请检查文件、权限和内容",
-                retryable=False,
-            )
-        header = self._options.token_header
-        return {header: f"Bearer {token}" if header.lower() == "authorization" else token}
-
-    def _call(self, query: Query, token: dict[str, str]) -> Call:
-        known = {"year": str(query.last.year), "first": query.first.isoformat(), "last": query.last.isoformat()}
-        params = {
-            name: _TEMPLATE.sub(lambda found: known[found[1]], str(value))
-            for name, value in self._options.params.items()
-        }
-        return Call(self._options.url, params, {**self._options.headers, **token})
 
     def _limits(self) -> Limits:
         options = self._options
         return Limits(options.timeout, options.budget, options.retries, options.max_bytes)
+
+    def _pages(
+        self, client: Client, request: Request, credentials: Credentials
+    ) -> Iterator[tuple[Answer, list[Any]]]:
+        """The answers to one request with their rows."""
+        options = self._options
+        call = Call(
+            request.url,
+            {**request.params, **credentials.params},
+            {**options.headers, **credentials.headers},
+            options.tls.tls(self._folder),
+            options.allow,
+        )
+        paging = options.paging
+        return forward(self._turned(client, call, paging), paging.at_most if paging else 1)
+
+    def _turned(self, client: Client, call: Call, paging: Paging | None) -> Iterator[tuple[Answer, list[Any]]]:
+        following: Call | None = paging.first(call) if paging else call
+        while following is not None:
+            call = following
+            answer = self._asked(client, call)
+            tree = self._checked(answer)
+            rows = rows_of(tree, self._options.rows)
+            following = paging.following(call, answer, tree, len(rows)) if paging else None
+            yield answer, rows
+
+    def _asked(self, client: Client, call: Call) -> Answer:
+        """The answer of the server, or the same one as before where it says that nothing changed."""
+        if not self._options.conditional:
+            return client.get(call)
+        key = (call.url, *call.params.items())
+        asked = replace(call, headers={**self._cache.conditions(key), **call.headers})
+        return self._cache.fresh(key, client.get(asked))
 
     def _checked(self, answer: Answer) -> Any:
         """The JSON of a good answer; a ConnectorError with the provider's words for a bad one."""
@@ -144,24 +202,23 @@ class HttpJson:
             tree = _parsed(answer)
         except (ValueError, RecursionError, LookupError):
             raise ConnectorError(Failure.BAD_ANSWER, "答复不是 JSON (invalid JSON)", retryable=True) from None
-        for rule in map(Rule.of, self._options.ok):
-            if not rule.holds(tree):
-                raise ConnectorError(
-                    Failure.BAD_ANSWER,
-                    f"对方报错，不符合 {rule.text} (rule broken){self._words(answer)}",
-                    retryable=True,
-                )
+        if self._success is not None and not self._success.holds(tree):
+            raise ConnectorError(
+                Failure.BAD_ANSWER,
+                f"对方报错，不符合 {self._success.text} (rule broken){self._words(answer)}",
+                retryable=True,
+            )
         return tree
 
     def _words(self, answer: Answer) -> str:
         """The provider's own words, where the options say where they stand."""
-        if self._options.error is None:
+        if self._options.message is None:
             return ""
         try:
-            words = dig(_parsed(answer), self._options.error)
+            words = dig(_parsed(answer), self._options.message)
         except (ValueError, RecursionError, LookupError):
             return ""
-        return "" if words is ABSENT else f"; 对方说: {str(words)[:200]}"
+        return "" if words in (ABSENT, None) else f"；对方说：{words}"
 
 
 def _parsed(answer: Answer) -> Any:
@@ -170,9 +227,3 @@ def _parsed(answer: Answer) -> Any:
         return json.loads(answer.body, parse_constant=str)
     except UnicodeDecodeError:
         return json.loads(answer.body.decode(answer.charset or "utf-8"), parse_constant=str)
-
-
-def _without(secrets: list[str], text: str) -> str:
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    return text

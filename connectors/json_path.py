@@ -1,19 +1,61 @@
-"""Dotted paths into a JSON answer, and rules that such an answer must meet."""
+"""Paths into a JSON answer: dotted steps, or JMESPath where steps do not suffice."""
 
-import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
 
 ABSENT: Any = object()
 """What stands at a path that leads nowhere (null stands there as None)."""
 
-_RULE = re.compile(r"(\S+)\s*(==|!=)\s*(.+)")
+_DOTTED = re.compile(r"[^\[\]{}()|&*@?`'\"!<>=,:\s.]+(?:\.[^\[\]{}()|&*@?`'\"!<>=,:\s.]+)*|")
+
+
+@lru_cache(maxsize=4096)
+def finder(path: str) -> Callable[[Any], Any]:
+    """What finds ``path`` in a tree.
+
+    A dotted path has keys and list indexes as its steps (``wds.0.code``; "" is
+    the whole tree) and tells ABSENT from null. Everything else is JMESPath
+    (``wds[?wdcode=='zb'] | [0].code``), in which both are None. Raises
+    ValueError, in Chinese with the cure, for what is neither.
+    """
+    if _DOTTED.fullmatch(path):
+        steps = path.split(".") if path else []
+        return lambda tree: _walk(tree, steps)
+    try:
+        compiled = jmespath.compile(path)
+    except JMESPathError as error:
+        raise ValueError(
+            f"看不懂路径 {path} (bad path): 请写成 data.rows.0，或 JMESPath；{str(error).splitlines()[0]}"
+        ) from None
+
+    def search(tree: Any) -> Any:
+        try:
+            return compiled.search(tree)
+        except JMESPathError:  # a function that does not fit what stands there
+            return ABSENT
+
+    return search
 
 
 def dig(tree: Any, path: str) -> Any:
-    """What stands at ``path``: keys and list indexes joined by dots (``wds.0.code``); the whole tree for ""."""
-    for step in path.split(".") if path else ():
+    """What stands at ``path``, ABSENT where a dotted path leads nowhere."""
+    return finder(path)(tree)
+
+
+def json_path(path: str) -> str:
+    """The place in words, as JSONPath has it: ``$.data[1].rows``."""
+    if not _DOTTED.fullmatch(path):
+        return f"${path}" if path.startswith("[") else f"$.{path}"
+    return "$" + "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in path.split(".") if step)
+
+
+def _walk(tree: Any, steps: list[str]) -> Any:
+    for step in steps:
         if isinstance(tree, dict) and step in tree:
             tree = tree[step]
         elif isinstance(tree, list) and step.isdecimal() and int(step) < len(tree):
@@ -21,37 +63,3 @@ def dig(tree: Any, path: str) -> Any:
         else:
             return ABSENT
     return tree
-
-
-def json_path(path: str) -> str:
-    """The same path as JSONPath: ``$.data[1].rows``."""
-    return "$" + "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in path.split(".") if step)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """``path == literal`` or ``path != literal``; the literal is JSON, so 200 is not "200" and true is not 1."""
-
-    text: str
-    path: str
-    equal: bool
-    literal: Any
-
-    @classmethod
-    def of(cls, text: str) -> "Rule":
-        """Raises ValueError, in Chinese with the cure, for what is no rule."""
-        found = _RULE.fullmatch(text.strip())
-        try:
-            if found:
-                return cls(text, found[1], found[2] == "==", json.loads(found[3]))
-        except ValueError:
-            pass
-        raise ValueError(f'看不懂规则 {text} (bad rule): 请写成 returncode == 200 或 status == "ok"')
-
-    def holds(self, tree: Any) -> bool:
-        """Whether the answer meets the rule; a path that leads nowhere equals nothing."""
-        found = dig(tree, self.path)
-        same = (
-            found is not ABSENT and found == self.literal and isinstance(found, bool) == isinstance(self.literal, bool)
-        )
-        return same is self.equal

@@ -89,6 +89,20 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """Where figures will end, (n,) each: Student t around centre, on a logarithmic scale where there is an offset.
+
+    That is, log(figure + offset) is centre + scale x t. A scale of 0: the figure is final.
+    """
+
+    centre: Floats
+    scale: Floats
+    offset: Floats | None  # None: the scale is the figure's own
+    done: Floats  # the figure cannot end below this
+    spoken: Bools
+
+
+@dataclass(frozen=True)
 class Landing:
     """The year as it will probably end, (n,) each; NaN where not spoken."""
 
@@ -127,44 +141,74 @@ def shape(history: Floats, elapsed: Iterable[int] | None = None) -> Shape:
 def landing(shape: Shape, so_far: Floats, goal: Floats) -> Landing:
     """Forecast from the increments of this year's elapsed periods, (elapsed, n), for goals of at least goal, (n,).
 
-    A goal that is already reached has probability 1: a cumulative figure does not fall. At most: 1 - probability.
+    outlook(), probability() and interval() in one; a goal of NaN is not spoken of.
     """
+    view = outlook(shape, so_far)
+    spoken = view.spoken & np.isfinite(goal)
+    p, low, median, high = np.where(spoken, np.vstack([probability(view, goal), interval(view)]), np.nan)
+    return Landing(p, low, median, high, spoken)
+
+
+def outlook(shape: Shape, so_far: Floats) -> Outlook:
+    """The distribution of this year's total, from the increments of the elapsed periods, (elapsed, n)."""
     elapsed, n = so_far.shape
     periods = shape.share.shape[0]
     if elapsed != periods and elapsed not in shape.moments:
         raise ValueError(f"shape() was not asked for {elapsed} elapsed periods")
-    out = np.empty((4, n))
+    done, offset = so_far.sum(axis=0), ZERO_GUARD * shape.basis.usual
+    centre, scale = np.empty(n), np.zeros(n)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for cut in (slice(lo, lo + CHUNK) for lo in range(0, n, CHUNK)):
             if elapsed == periods:
-                total = so_far[:, cut].sum(axis=0)
-                out[:, cut] = total >= goal[cut], total, total, total
+                centre[cut] = np.log(np.maximum(done[cut], 0) + offset[cut])
             else:
-                out[:, cut] = _land(shape, so_far[:, cut], goal[cut], cut)
-    spoken = shape.spoken & np.isfinite(out[2]) & np.isfinite(goal)
-    out[:, ~spoken] = np.nan
-    return Landing(out[0], out[1], out[2], out[3], spoken)
+                centre[cut], scale[cut] = _land(shape, so_far[:, cut], cut)
+    return Outlook(centre, scale, offset, done, shape.spoken & np.isfinite(centre))
 
 
-def _land(shape: Shape, so_far: Floats, goal: Floats, cut: slice) -> Floats:
-    """Probability, low, median, high: (4, chunk)."""
+def _land(shape: Shape, so_far: Floats, cut: slice) -> tuple[Floats, Floats]:
+    """Centre and scale of some of the series."""
     moment = shape.moments[so_far.shape[0]]
-    basis = shape.basis.cut(cut)
-    each = _forecasts(basis, so_far)
+    each = _forecasts(shape.basis.cut(cut), so_far)
     weights = moment.weights[:, cut]
     combined = (weights * each).sum(axis=0)
     disagreement = (weights * (each - combined) ** 2).sum(axis=0)
-    middle = combined - moment.bias[cut]
-    scale = np.sqrt(NARROW * moment.square[cut] + DISAGREEMENT * disagreement)
-    done = so_far.sum(axis=0)
-    probability = np.where(done >= goal, 1.0, student_cdf((middle - _log(goal, basis.usual)) / scale))
-    ends = np.exp(middle + np.array([[-TAIL], [0.0], [TAIL]]) * scale) - ZERO_GUARD * basis.usual
-    return np.concatenate([probability[None], np.maximum(ends, done)])
+    return combined - moment.bias[cut], np.sqrt(NARROW * moment.square[cut] + DISAGREEMENT * disagreement)
+
+
+def probability(view: Outlook, least: Floats | None = None, most: Floats | None = None) -> Floats:
+    """Probability, (n,), that the figure ends at or above least and at or below most, (n,) each; infinite is no bound.
+
+    What is there already is certain: it cannot be taken back.  NaN where not spoken or a bound is NaN.
+    """
+    p = np.where(view.spoken, 1.0, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if least is not None:
+            p = np.where(view.done >= least, p, p - 1 + _above(view, least))
+        if most is not None:
+            p = np.where(view.done > most, p * 0.0, p - _above(view, most))
+    return np.maximum(p, 0.0)
+
+
+def _above(view: Outlook, bound: Floats) -> Floats:
+    """Probability of an end above the bound, where what is there is not."""
+    at = bound if view.offset is None else np.log(np.maximum(bound, 0) + view.offset)
+    return np.where(
+        view.scale > 0, student_cdf((view.centre - at) / view.scale), np.where(np.isnan(bound), np.nan, 0.0)
+    )
+
+
+def interval(view: Outlook) -> Floats:
+    """Low, median, high, (3, n): low to high holds the end with probability INTERVAL; NaN where not spoken."""
+    ends = view.centre + np.array([[-TAIL], [0.0], [TAIL]]) * view.scale
+    if view.offset is not None:
+        ends = np.exp(ends) - view.offset
+    return np.where(view.spoken, np.maximum(np.where(view.scale > 0, ends, view.done), view.done), np.nan)
 
 
 def student_cdf(t: Floats) -> Floats:
     """Student's t distribution function for 3 degrees of freedom, exact (Abramowitz & Stegun 26.7.3)."""
-    x = t / np.sqrt(3)
+    x = np.clip(t / np.sqrt(3), -1e9, 1e9)  # infinity has no quotient
     return np.asarray(0.5 + (np.arctan(x) + x / (1 + x**2)) / np.pi)
 
 

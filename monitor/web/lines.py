@@ -17,8 +17,11 @@ _STATES = {State.FIRING: "预警", State.PENDING: "观察"}
 _FAILURES = {
     Failure.NOT_FOUND: "找不到文件或地址",
     Failure.UNREACHABLE: "无法连接",
+    Failure.TLS: "证书或加密有误",
     Failure.TIMEOUT: "超时未答",
     Failure.DENIED: "拒绝访问",
+    Failure.RATE_LIMITED: "超过访问频次",
+    Failure.FORBIDDEN_ADDRESS: "地址不得访问",
     Failure.BAD_ANSWER: "内容无法读取",
     Failure.TOO_LARGE: "内容过大",
     Failure.MISCONFIGURED: "配置有误",

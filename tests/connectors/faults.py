@@ -3,6 +3,7 @@
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -21,6 +22,8 @@ class FaultServer:
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.redirect_to = "/loop"
+        self.connections = 0
+        self.certificate = ""
 
     def url(self, fault: str) -> str:
         return f"{self.address}/{fault}"
@@ -28,6 +31,13 @@ class FaultServer:
 
 class _Handler(BaseHTTPRequestHandler):
     faults: FaultServer
+
+    def setup(self) -> None:
+        super().setup()
+        self.faults.connections += 1
+        if isinstance(self.connection, ssl.SSLSocket):
+            subject = (self.connection.getpeercert() or {}).get("subject", ())
+            self.faults.certificate = ",".join(value for ((_, value),) in subject)
 
     def do_GET(self) -> None:
         name = self.path.strip("/").partition("?")[0]
@@ -51,6 +61,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _good(self) -> None:
         self._send(200, ANSWER)
+
+    def _cookie(self) -> None:
+        self._send(200, ANSWER, Set_Cookie="session=1")
+
+    def _unchanged(self) -> None:
+        if self.headers.get("If-None-Match") == '"v1"':
+            self._send(304, b"", ETag='"v1"')
+        else:
+            self._send(200, ANSWER, ETag='"v1"')
+
+    def _unchanged_since(self) -> None:
+        monday = "Mon, 20 Oct 2025 01:00:00 GMT"
+        if self.headers.get("If-Modified-Since") == monday:
+            self._send(304, b"")
+        else:
+            self._send(200, ANSWER, Last_Modified=monday)
+
+    def _unchanged_of_what(self) -> None:
+        self._send(304, b"")
+
+    def _numbers(self) -> None:
+        self._send(200, b'{"rows": [{"period": "2025-10", "value": NaN}, {"period": "2025-11", "value": 1e999}]}')
 
     def _gzipped(self) -> None:
         self._send(200, gzip.compress(ANSWER), Content_Encoding="gzip")
@@ -114,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _unauthorized(self) -> None:
         self._send(401, json.dumps({"message": f"bad key {self.headers.get('Authorization')}"}).encode())
 
+    def _tell_all(self) -> None:
+        self._send(401, json.dumps({"message": f"bad request {self.path} {dict(self.headers)}"}).encode())
+
     def _forbidden(self) -> None:
         self._send(403)
 
@@ -164,14 +199,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def fault_server() -> Iterator[FaultServer]:
-    """Serve on a free local port until the end of the block."""
+def fault_server(tls: ssl.SSLContext | None = None, protocol: str = "HTTP/1.0") -> Iterator[FaultServer]:
+    """Serve on a free local port until the end of the block; under HTTP/1.1 connections are kept."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     server.block_on_close = False
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    faults = FaultServer(f"http://127.0.0.1:{server.server_port}")
-    server.RequestHandlerClass = type("Handler", (_Handler,), {"faults": faults})
+    faults = FaultServer(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}")
+    server.RequestHandlerClass = type("Handler", (_Handler,), {"faults": faults, "protocol_version": protocol})
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

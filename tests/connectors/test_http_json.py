@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -21,8 +22,8 @@ DATA = Path(__file__).parent / "data"
 YEAR = Query(at=datetime(2026, 6, 30, tzinfo=UTC), first=date(2025, 1, 1), last=date(2025, 12, 31))
 EVER = Query(at=datetime(2026, 6, 30, tzinfo=UTC), first=date(1990, 1, 1), last=date(2030, 12, 31))
 PLAIN = {"rows": "rows", "series": "就业", "fields": {"period": "period", "value": "value"}}
-TOKEN = {"token_file": "token"}
-KEY = {**TOKEN, "token_header": "X-API-Key"}
+TOKEN = {"auth": {"by": "bearer", "secret_file": "token"}}
+KEY = {"auth": {"by": "header", "name": "X-API-Key", "secret_file": "token"}}
 QUICK = {"timeout": 0.5, "budget": 0.6, "retries": 0}
 
 
@@ -33,8 +34,8 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
         yield server
 
 
-def fetch(url: str, folder: Path = DATA, query: Query = YEAR, **options: object) -> Reading:
-    return HttpJson(HttpJson.Options(url=url, **{**PLAIN, **options}), folder).fetch(query)
+def fetch(url: str, folder: Path = DATA, asked: Query = YEAR, **options: object) -> Reading:
+    return HttpJson(HttpJson.Options(url=url, **{**PLAIN, **options}), folder).fetch(asked)
 
 
 def failure(url: str, folder: Path = DATA, **options: object) -> ConnectorError:
@@ -62,8 +63,8 @@ def serve(server: HTTPServer, name: str) -> str:
         ("forbidden", Failure.DENIED),
         ("not_found", Failure.NOT_FOUND),
         ("error", Failure.BAD_ANSWER),
-        ("busy", Failure.BAD_ANSWER),
-        ("busy_for_long", Failure.BAD_ANSWER),
+        ("busy", Failure.RATE_LIMITED),
+        ("busy_for_long", Failure.RATE_LIMITED),
         ("loop", Failure.BAD_ANSWER),
         ("huge", Failure.TOO_LARGE),
         ("bomb", Failure.TOO_LARGE),
@@ -99,8 +100,8 @@ def test_a_name_that_nobody_has_is_unreachable():
     assert failure("http://no-such-host.invalid/").reason is Failure.UNREACHABLE
 
 
-def test_a_server_that_speaks_no_tls_is_unreachable(faults):
-    assert failure(faults.url("good").replace("http:", "https:")).reason is Failure.UNREACHABLE
+def test_a_server_that_speaks_no_tls_is_a_failure_of_tls(faults):
+    assert failure(faults.url("good").replace("http:", "https:")).reason is Failure.TLS
 
 
 def test_a_handshake_that_never_ends_is_a_timeout():
@@ -111,16 +112,12 @@ def test_a_handshake_that_never_ends_is_a_timeout():
     assert error.reason is Failure.TIMEOUT
 
 
-def test_a_fetch_leaves_no_thread_and_no_socket_behind(faults):
-    before = threading.active_count()
+def test_fetches_share_one_thread_for_all_deadlines(faults):
+    fetch(faults.url("good"))
     for fault in ("slow_headers", "good"):
-        if fault == "good":
-            fetch(faults.url(fault))
-        else:
-            failure(faults.url(fault))
-    names = [thread.name for thread in threading.enumerate() if "_shut" in thread.name]
-    assert names == []
-    assert threading.active_count() <= before + 2  # the server's own
+        with suppress(ConnectorError):
+            fetch(faults.url(fault), **QUICK)
+    assert [thread.name for thread in threading.enumerate()].count("deadlines") == 1
 
 
 def test_a_busy_server_is_asked_again(faults):
@@ -188,7 +185,7 @@ def test_a_token_can_stand_in_a_header_of_its_own(faults, tmp_path):
 
 def test_no_secret_is_ever_shown(faults, tmp_path):
     (tmp_path / "token").write_text("s3cret")
-    options = {"headers": {"X-Key": "k3y"}, "params": {"key": "p4ram"}, "token_file": "token", "error": "message"}
+    options = {"headers": {"X-Key": "k3y"}, "query": {"key": "p4ram"}, **TOKEN, "message": "message"}
     error = failure(faults.url("unauthorized"), tmp_path, **options)
     made = HttpJson.Options(url=faults.url("good"), **{**PLAIN, **options})
     shown = f"{error.detail} {error!r} {made!r} {HttpJson(made, tmp_path)!r} {fetch(faults.url('good'), tmp_path, **options)!r}"
@@ -200,7 +197,7 @@ def test_no_secret_is_ever_shown(faults, tmp_path):
 def test_a_secret_in_options_that_are_wrong_is_not_shown():
     with pytest.raises(ValidationError) as caught:
         HttpJson.Options(url="http://someone:s3cret@127.0.0.1/", **PLAIN)
-    assert "token_file" in str(caught.value)
+    assert "auth" in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
 
@@ -222,7 +219,7 @@ def test_a_header_that_cannot_be_sent_is_a_matter_of_configuration(faults):
 
 def test_parameters_hold_what_is_asked_for(faults):
     wds = '[{"wdcode":"zb","valuecode":"A01"}]'
-    fetch(faults.url("good"), params={"from": "{first}", "to": "{last}", "year": "{year}", "wds": wds, "n": 5})
+    fetch(faults.url("good"), query={"from": "{first}", "to": "{last}", "year": "{year}", "wds": wds, "n": 5})
     (asked,) = faults.asked
     assert "from=2025-01-01&to=2025-12-31&year=2025&wds=%5B%7B%22wdcode%22" in asked
     assert asked.endswith("n=5")
@@ -245,8 +242,8 @@ def test_a_missing_figure_sent_as_zero_is_missing(httpserver):
         "series": None,
     }
     url = serve(httpserver, "nbs_region_without_data.json")
-    assert (fetch(url, query=EVER, **nbs).observations.value == 0).any()
-    found = fetch(url, query=EVER, has="data.hasdata", **nbs)
+    assert (fetch(url, asked=EVER, **nbs).observations.value == 0).any()
+    found = fetch(url, asked=EVER, has="data.hasdata == true", **nbs)
     assert not (found.observations.value == 0).any()
     assert found.refusals == ()
 
@@ -254,13 +251,13 @@ def test_a_missing_figure_sent_as_zero_is_missing(httpserver):
 def test_a_recorded_figure_of_the_statistics_bureau_reads_right(httpserver):
     found = fetch(
         serve(httpserver, "nbs_one_figure.json"),
-        query=EVER,
+        asked=EVER,
         series=None,
         unit="亿元",
         rows="returndata.datanodes",
         fields={"series": "wds.0.valuecode", "period": "wds.1.valuecode", "value": "data.data"},
-        has="data.hasdata",
-        ok=["returncode == 200"],
+        has="data.hasdata == true",
+        success="returncode == 200",
     )
     row = found.observations.iloc[0]
     assert (row.series, row.value, row.unit, row.cell) == ("A0D0101", 2431022.72, "亿元", "$.returndata.datanodes[0]")
@@ -270,7 +267,7 @@ def test_a_recorded_figure_of_the_statistics_bureau_reads_right(httpserver):
 def test_rows_may_stand_inside_a_list(httpserver):
     found = fetch(
         serve(httpserver, "worldbank_gdp.json"),
-        query=EVER,
+        asked=EVER,
         rows="1",
         series="GDP",
         fields={"period": "date", "value": "value", "subject": "countryiso3code"},
@@ -288,7 +285,7 @@ def test_rows_may_stand_inside_a_list(httpserver):
     ],
 )
 def test_an_error_under_http_200_is_a_failure_with_the_providers_words(httpserver, name, rule, error, words):
-    found = failure(serve(httpserver, name), ok=[rule], error=error)
+    found = failure(serve(httpserver, name), success=rule, message=error)
     assert found.reason is Failure.BAD_ANSWER
     assert words in found.detail
 
@@ -324,8 +321,8 @@ def test_the_document_is_the_bare_address_and_the_digest_that_of_the_body(faults
         ({"url": "ftp://host/"}, "http"),
         ({"url": "http:///path"}, "http"),
         ({"fields": {"period": "period"}}, "fields.value"),
-        ({"ok": ["returncode = 200"]}, "看不懂规则"),
-        ({"ok": ["status == ok"]}, "看不懂规则"),
+        ({"success": "returncode = 200"}, "看不懂规则"),
+        ({"has": "__import__('os')"}, "看不懂规则"),
         ({"budget": 0}, "budget"),
         ({"timeout": -1}, "timeout"),
         ({"uri": "x"}, "uri"),

@@ -234,6 +234,42 @@ def test_more_series_than_a_pass_takes_are_forecast_alike(monkeypatch):
     same(whole, land(history, year[:3], year.sum(axis=0)))
 
 
+def test_the_bounds_share_one_distribution():
+    history, year = made(noise=0.2)
+    view = forecast.outlook(forecast.shape(history, [4]), year[:4])
+    low, _, high = forecast.interval(view)
+    assert forecast.probability(view, low) == pytest.approx(0.9)
+    assert forecast.probability(view, most=low) == pytest.approx(0.1)
+    assert forecast.probability(view, low, high) == pytest.approx(forecast.INTERVAL)
+    assert forecast.probability(view, high, low) == pytest.approx(0)
+    none = np.full(40, np.inf)
+    np.testing.assert_allclose(forecast.probability(view, low, none), forecast.probability(view, low))
+    np.testing.assert_allclose(forecast.probability(view, -none, high), forecast.probability(view, most=high))
+    assert (forecast.probability(view) == 1).all()
+
+
+def test_a_bound_of_nan_has_no_probability_and_the_others_keep_theirs():
+    history, year = made(n=3)
+    view = forecast.outlook(forecast.shape(history, [4]), year[:4])
+    bound = year.sum(axis=0) * [1, np.nan, 1]
+    for p in (forecast.probability(view, bound), forecast.probability(view, most=bound)):
+        assert np.isnan(p).tolist() == [False, True, False]
+
+
+def test_a_ceiling_that_is_passed_is_lost_and_one_that_is_met_exactly_is_not():
+    history, year = made(n=30)
+    view = forecast.outlook(forecast.shape(history, [4]), year[:4])
+    assert (forecast.probability(view, most=view.done * 0.99) == 0).all()
+    final = forecast.outlook(forecast.shape(history, []), year)
+    assert (forecast.probability(final, final.done, final.done) == 1).all()
+    assert (forecast.probability(final, most=final.done * 0.99) == 0).all()
+    assert (forecast.probability(final, final.done * 1.01) == 0).all()
+    draw = np.random.default_rng(1).poisson(0.2, (6, 12, 30)).astype(float)
+    quiet = forecast.outlook(forecast.shape(draw, [9]), np.zeros((9, 30)))
+    p = forecast.probability(quiet, most=np.zeros(30))
+    assert ((p > 0) & (p < 1))[quiet.spoken].all()
+
+
 @pytest.mark.parametrize(("t", "p"), [(0, 0.5), (1.637744, 0.9), (2.353363, 0.95), (4.540703, 0.99), (10.21453, 0.999)])
 def test_the_t_distribution_agrees_with_the_printed_table(t, p):
     assert forecast.student_cdf(np.array([t, -t])) == pytest.approx([p, 1 - p], abs=1e-6)
