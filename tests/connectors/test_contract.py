@@ -11,9 +11,11 @@ import psycopg
 import pytest
 from openpyxl import Workbook
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from connectors.contract import ConnectorContract, Row
 from connectors.http_json import HttpJson
+from connectors.prometheus import Prometheus
 from connectors.sql import Sql
 from connectors.table_file import TableFile
 from tests.servers.postgres import Postgres
@@ -125,3 +127,30 @@ class TestPostgres(ConnectorContract):
     def _at(self, url: str) -> Sql:
         query = f"SELECT {', '.join(TITLES)} FROM figures ORDER BY row"
         return Sql(Sql.Options(url=url, query=query), Path())
+
+
+class TestPrometheus(ConnectorContract):
+    """Samples that state their period; the same figure twice comes from two instances."""
+
+    @pytest.fixture(autouse=True)
+    def _at_a_server(self, httpserver: HTTPServer) -> None:
+        self.server = httpserver
+
+    def _at(self, url: str) -> Prometheus:
+        labels = {field: field for field in TITLES if field != "value"}
+        return Prometheus(Prometheus.Options(url=url, query="figures", labels=labels, retries=0), Path())
+
+    def connector(self, rows: tuple[Row, ...]) -> Prometheus:
+        def answer(request: Request) -> Response:
+            found = []
+            for number, row in enumerate(rows):
+                metric = {"__name__": "figures", "instance": f"host{number}", **asdict(row)}
+                value = metric.pop("value")
+                found.append({"metric": metric, "value": [float(request.args["time"]), value]})
+            return Response(json.dumps({"status": "success", "data": {"resultType": "vector", "result": found}}))
+
+        self.server.expect_request("/api/v1/query").respond_with_handler(answer)
+        return self._at(self.server.url_for(""))
+
+    def broken(self) -> Prometheus:
+        return self._at("http://127.0.0.1:9")
