@@ -16,6 +16,7 @@ from werkzeug import Request, Response
 from connectors.contract import ConnectorContract, Row
 from connectors.http_json import HttpJson
 from connectors.prometheus import Prometheus
+from connectors.sdmx import Sdmx
 from connectors.sql import Sql
 from connectors.table_file import TableFile
 from tests.servers.postgres import Postgres
@@ -154,3 +155,48 @@ class TestPrometheus(ConnectorContract):
 
     def broken(self) -> Prometheus:
         return self._at("http://127.0.0.1:9")
+
+
+class TestSdmx(ConnectorContract):
+    """SDMX-JSON; the same figure twice stands under two values of a dimension that nobody maps."""
+
+    @pytest.fixture(autouse=True)
+    def _in_a_folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def connector(self, rows: tuple[Row, ...]) -> Sdmx:
+        names = ["row", "series", "subject", "unit", "known"]
+        listed = [{"row": str(number), **asdict(row)} for number, row in enumerate(rows)]
+        values = {name: [row[name] for row in listed] for name in [*names, "period"]}
+        message = {
+            "header": {"id": "x", "test": False, "prepared": "2025-10-20T00:00:00Z", "sender": {"id": "S"}},
+            "dataSets": [
+                {
+                    "action": "Information",
+                    "series": {
+                        ":".join([str(place)] * len(names)): {
+                            "attributes": [],
+                            "observations": {str(place): [row["value"]]},
+                        }
+                        for place, row in enumerate(listed)
+                    },
+                }
+            ],
+            "structure": {
+                "dimensions": {
+                    "series": [_dimension(name, place, values[name]) for place, name in enumerate(names)],
+                    "observation": [_dimension("TIME_PERIOD", len(names), values["period"])],
+                },
+                "attributes": {"dataSet": [], "series": [], "observation": []},
+            },
+        }
+        (self.folder / "figures.json").write_text(json.dumps(message), encoding="utf-8")
+        return self.broken()
+
+    def broken(self) -> Sdmx:
+        dimensions = {name: name for name in ("series", "subject", "unit", "known")}
+        return Sdmx(Sdmx.Options(path="figures.json", dimensions=dimensions), self.folder)
+
+
+def _dimension(name: str, place: int, values: list[str]) -> dict[str, object]:
+    return {"id": name, "name": name, "keyPosition": place, "values": [{"id": one, "name": one} for one in values]}
