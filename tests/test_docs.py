@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.config import Settings
+from monitor.wiring import feeds
 from rules.loader import load_book
 from rules.phrase import threshold
 from rules.pictures.draw import pictures
@@ -75,7 +76,11 @@ def test_the_commands_of_the_readme_run_as_written(line, tmp_path):
 def test_every_snippet_of_the_authors_guide_is_a_book(snippet, tmp_path):
     text = snippet if snippet.startswith("book:") else HEADER + snippet
     (tmp_path / "book.yaml").write_text(text, encoding="utf-8")
-    assert load_book(tmp_path).targets
+    book = load_book(tmp_path)
+    assert book.targets
+    errors: list[str] = []
+    feeds([book], errors)
+    assert errors == []
 
 
 @pytest.mark.parametrize("phrase", re.findall(r"^\| `\"?(checkpoints [^`]*?)\"?` \|", GUIDE, re.MULTILINE))
