@@ -30,7 +30,7 @@ _PARAMETERS: dict[str, BindParameter[Any]] = {
     "series": bindparam("series", type_=String(), expanding=True),
 }
 _AGAIN = re.compile(r"(\d{1,4}) days?")
-_BATCH = 10_000
+_BATCH = 1_000  # rows; larger ones cost more than they save, in memory that has left the cache
 _LONG_AGO = datetime(1900, 1, 1)  # noqa: DTZ001 - a local time, like every time that is bound
 
 
@@ -125,8 +125,7 @@ class Sql:
         database = Database(self._url(), self._folder, options.timeout, options.timezone)
         try:
             with database.reading() as connection:
-                names, rows = self._rows(connection, query)
-            cells = _cells(rows, self._fields(names), options)
+                cells = _cells(self._columns(connection, query), options)
         except ConnectorError as error:
             raise ConnectorError(error.reason, f"{database.shown}: {error.detail}", retryable=error.retryable) from None
         found = reading(cells, options, query, database.shown, _digest(cells))
@@ -154,8 +153,8 @@ class Sql:
             )
         return secret
 
-    def _rows(self, connection: Connection, query: Query) -> tuple[list[str], list[Any]]:
-        """Column names and rows of the result, in batches, so that neither number nor time runs away."""
+    def _columns(self, connection: Connection, query: Query) -> dict[str, list[Any]]:
+        """The fields of the result, read in batches, so that neither number nor time runs away."""
         options = self._options
         bound = _bound(options.query)
         statement = text(options.query).bindparams(*(_PARAMETERS[name] for name in bound))
@@ -167,10 +166,13 @@ class Sql:
         with closing(result):
             if not result.returns_rows:
                 raise _refused(Failure.MISCONFIGURED, "query 不返回数据 (no rows): 只许写一条 SELECT")
-            rows: list[Any] = []
-            while batch := result.fetchmany(min(_BATCH, options.max_rows + 1 - len(rows))):
-                rows += batch
-                if len(rows) > options.max_rows:
+            fields = self._fields(list(result.keys()))
+            columns: dict[str, list[Any]] = {field: [] for field in fields}
+            while batch := result.fetchmany(_BATCH):
+                cells = list(zip(*batch, strict=True))
+                for field, place in fields.items():
+                    columns[field] += cells[place]
+                if len(columns["value"]) > options.max_rows:
                     raise _refused(
                         Failure.TOO_LARGE,
                         f"结果超过 {options.max_rows} 行 (too large): 请用 :first、:last、:since、:series 缩小，或加大 max_rows",
@@ -179,7 +181,7 @@ class Sql:
                     raise _refused(
                         Failure.TIMEOUT, f"没有在 {options.timeout:g} 秒内读完 (timeout): 请缩小查询，或加大 timeout"
                     )
-            return list(result.keys()), rows
+        return columns
 
     def _given(self, query: Query) -> dict[str, Any]:
         """The parameters. Times are local: the session, or what stands in the tables, takes them as such."""
@@ -231,19 +233,21 @@ def _refused(reason: Failure, detail: str) -> ConnectorError:
     return ConnectorError(reason, detail, retryable=reason is Failure.TIMEOUT)
 
 
-def _cells(rows: Sequence[Sequence[Any]], fields: Mapping[str, int], options: SqlOptions) -> Cells:
+def _cells(columns: Mapping[str, list[Any]], options: SqlOptions) -> Cells:
     """The rows as cells, each called 第N行 by its place in the result."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
 
     def place(at: Rows) -> list[str]:
         return [f"第{row}行" for row in (at + 1).tolist()]
 
-    def column(name: str) -> Column:
-        found = Column.of([_stated(cell) for cell in columns[fields[name]]])
-        return Column([_content(cell, options) for cell in found.contents], found.codes)
+    named = {name: _column(cells, options) for name, cells in columns.items() if name != "value"}
+    return Cells.rows(_values(columns["value"]), place, **named)
 
-    named = {name: column(name) for name in fields if name != "value"}
-    return Cells.rows(_values(columns[fields["value"]]), place, **named)
+
+def _column(cells: Sequence[Any], options: SqlOptions) -> Column:
+    found = Column.of(cells)
+    if (found.codes < 0).any():  # neither NULL nor NaN is a content to pandas
+        found = Column.of([_stated(cell) for cell in cells])
+    return Column([_content(cell, options) for cell in found.contents], found.codes)
 
 
 def _stated(cell: Any) -> Any:
