@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -51,3 +51,10 @@ class Connector(Protocol):
     def fetch(self, query: Query) -> Reading:
         """Answer ``query``. Raises ConnectorError; refuses single figures in ``Reading.refusals``."""
         ...
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A connector that asks another machine names it, so that no machine is asked by too many at once."""
+
+    host: str

@@ -2,8 +2,10 @@
 
 import base64
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Self
 from urllib.parse import quote, quote_plus
 
@@ -71,8 +73,8 @@ class Auth(Options):
 class Credentials(NamedTuple):
     """Headers and parameters to send, and the words that no text may show."""
 
-    headers: dict[str, str] = {}
-    params: dict[str, str] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
+    params: Mapping[str, str] = MappingProxyType({})
     secrets: frozenset[str] = frozenset()
 
     def hidden(self, text: str) -> str:

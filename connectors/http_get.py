@@ -3,33 +3,25 @@
 The time budget holds against a server that answers drop by drop, even inside
 the status line or the TLS handshake: when it ends, every socket in use is shut.
 Only name resolution stands outside it, since the system decides that.
-
-Connections are kept and used again by all sources. What may not be shared is
-not: cookies and credentials belong to one client, the TLS settings name the
-pool, and a connection that is used again is checked against the border anew.
 """
 
 import logging
 import re
-import socket
 import time
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import Any, NamedTuple, Self
+from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from connectors.base import ConnectorError, Failure
 from connectors.border import Border, Network
 from connectors.deadline import Deadline
+from connectors.http_connection import ADAPTER, TERMS, Terms
 
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # its DEBUG lines hold addresses with parameters
 
@@ -37,14 +29,16 @@ _REDIRECTS = 3
 _PIECE = 64 * 1024
 _FIRST_PAUSE = 0.5  # seconds before the second attempt, doubled for each further one
 _BUSY = frozenset({429, 502, 503, 504})
-_HOSTS_KEPT = 256  # hosts whose idle connections are kept; the least used ones are closed
-_CONNECTIONS_KEPT = 16  # idle connections per host
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``timeout``: seconds for each connect and each read; ``budget``: seconds for everything a client does, retries
-    included; ``max_bytes``: of all its answers together, decompressed."""
+    """What a client may take.
+
+    ``timeout``: seconds for each connect and each read; ``budget``: seconds
+    for everything it does, retries included; ``max_bytes``: of all its answers
+    together, decompressed.
+    """
 
     timeout: float
     budget: float
@@ -106,16 +100,6 @@ class _BrokenConnectionError(ConnectorError):
     """A failure of the connection, which another attempt may not meet."""
 
 
-class _Terms(NamedTuple):
-    """What holds for the call that this thread is making."""
-
-    deadline: Deadline
-    border: Border
-
-
-_TERMS: ContextVar[_Terms] = ContextVar("terms")
-
-
 def get(call: Call, limits: Limits) -> Answer:
     """One call by a client of its own."""
     with Client(limits) as client:
@@ -135,7 +119,7 @@ class Client:
         self._room = limits.max_bytes
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _ADAPTER)
+            self._session.mount(scheme, ADAPTER)
 
     def __enter__(self) -> Self:
         self._deadline.__enter__()
@@ -189,7 +173,7 @@ class Client:
     def _once(self, call: Call, border: Border) -> Answer | str:
         """The answer, or where it redirects to."""
         border.check_literal(urlsplit(call.url).hostname or "")
-        token = _TERMS.set(_Terms(self._deadline, border))
+        token = TERMS.set(Terms(self._deadline, border))
         try:
             with self._session.get(
                 call.url,
@@ -210,7 +194,7 @@ class Client:
             raise self._deadline.passed() if self._deadline.left() <= 0 else _failure(error) from None
         finally:
             self._deadline.let_go()
-            _TERMS.reset(token)
+            TERMS.reset(token)
 
     def _body(self, response: requests.Response) -> bytes:
         """Read piece by piece as it comes in, so that neither size nor time runs away."""
@@ -227,61 +211,6 @@ class Client:
         if self._deadline.left() <= 0:  # a socket that was shut reads like a body that ended
             raise self._deadline.passed()
         return bytes(body)
-
-
-class _Adapter(HTTPAdapter):
-    """Opens every connection under the terms of the call that needs it, proxied or not."""
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _under_terms(pool.ConnectionCls)
-        return pool
-
-
-@cache
-def _under_terms(plain: Any) -> Any:
-    if getattr(plain, "under_terms", False):
-        return plain
-
-    class UnderTerms(plain):  # type: ignore[misc]
-        under_terms = True
-
-        def _new_conn(self) -> socket.socket:
-            """Connect to an address that was checked, and not to what the name may mean a moment later."""
-            terms, name = _TERMS.get(), self._dns_host
-            if self.proxy is not None:  # the operator's own choice; beyond it the proxy decides
-                addresses = [name]
-            else:
-                try:
-                    addresses = terms.border.addresses(name, self.port)
-                except OSError as error:
-                    raise NameResolutionError(name, self, error) from error  # type: ignore[arg-type]
-            for tried, address in enumerate(addresses, 1):
-                self._dns_host = address
-                try:
-                    opened: socket.socket = super()._new_conn()
-                except (NewConnectionError, ConnectTimeoutError):
-                    if tried == len(addresses) or terms.deadline.left() <= 0:
-                        raise
-                else:
-                    terms.deadline.hold(opened)
-                    return opened
-                finally:
-                    self._dns_host = name
-            raise AssertionError("the last address connects or raises")
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            if self.sock is not None:  # kept from an earlier call, or just connected for TLS
-                terms = _TERMS.get()
-                if self.proxy is None:
-                    terms.border.check(self.sock)
-                terms.deadline.hold(self.sock)
-            super().request(*args, **kwargs)
-
-    return UnderTerms
-
-
-_ADAPTER = _Adapter(pool_connections=_HOSTS_KEPT, pool_maxsize=_CONNECTIONS_KEPT, max_retries=0)
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

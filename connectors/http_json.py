@@ -156,9 +156,7 @@ class HttpJson:
         options = self._options
         return Limits(options.timeout, options.budget, options.retries, options.max_bytes)
 
-    def _pages(
-        self, client: Client, request: Request, credentials: Credentials
-    ) -> Iterator[tuple[Answer, list[Any]]]:
+    def _pages(self, client: Client, request: Request, credentials: Credentials) -> Iterator[tuple[Answer, list[Any]]]:
         """The answers to one request with their rows."""
         options = self._options
         call = Call(

@@ -21,13 +21,19 @@ class Turn(StrEnum):
 
 
 class Paging(Options):
-    """``page`` counts up a parameter until ``last`` or an empty page, ``cursor`` sends back what stands at ``next``,
-    ``link`` goes to the address at ``next`` (default: the header Link)."""
+    """How the next page is asked for.
+
+    ``page`` counts up a parameter until ``last`` or an empty page, ``cursor``
+    sends back what stands at ``next``, ``link`` goes to the address at ``next``
+    (default: the header Link).
+    """
 
     by: Turn
     parameter: str | None = Field(default=None, description="of page and cursor: the parameter that turns the page")
     start: int = Field(default=1, description="of page: the number of the first page")
-    step: int = Field(default=1, gt=0, description="of page: added for the next one; the page size where it is an offset")
+    step: int = Field(
+        default=1, gt=0, description="of page: added for the next one; the page size where it is an offset"
+    )
     last: str | None = Field(default=None, description="of page: path to the number of the last page")
     next: str | None = Field(default=None, description="of cursor and link: path to the next cursor or address")
     at_most: int = Field(default=100, gt=0, description="pages; more are an error, never cut off")
@@ -94,7 +100,9 @@ def forward(answers: Iterator[tuple[Answer, Any]], at_most: int) -> Iterator[tup
     for number, (answer, tree) in enumerate(answers, 1):
         if number > at_most:
             raise ConnectorError(
-                Failure.TOO_LARGE, f"超过 {at_most} 页 (too many pages): 可缩小查询，或加大 paging.at_most", retryable=False
+                Failure.TOO_LARGE,
+                f"超过 {at_most} 页 (too many pages): 可缩小查询，或加大 paging.at_most",
+                retryable=False,
             )
         if answer.body == before:
             raise _stuck(f"第{number}页与前一页相同，请检查 parameter")

@@ -69,7 +69,7 @@ def _comparison(op: ast.cmpop, left: _Operand, right: _Operand, *, listed: bool)
     if isinstance(op, ast.In | ast.NotIn) and listed:
         wanted = isinstance(op, ast.In)
         return lambda tree: any(_same(left(tree), one) for one in right(tree)) is wanted
-    order = _ORDER[type(op)] if type(op) in _ORDER else None
+    order = _ORDER.get(type(op))
     if order is None:
         raise ValueError(ast.dump(op))
     return lambda tree: _ordered(order, left(tree), right(tree))
@@ -119,12 +119,11 @@ def _step(node: ast.expr) -> str | int:
 
 def _walk(tree: Any, steps: list[str | int]) -> Any:
     for step in steps:
-        if isinstance(tree, dict) and step in tree:
-            tree = tree[step]
-        elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
-            tree = tree[step]
-        else:
+        key = isinstance(tree, dict) and step in tree
+        place = isinstance(tree, list) and isinstance(step, int) and step < len(tree)
+        if not (key or place):
             return ABSENT
+        tree = tree[step]
     return tree
 
 

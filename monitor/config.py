@@ -66,6 +66,8 @@ class Settings(Strict):
         "127.0.0.1:8000", description="address of the page, the metrics and the API"
     )
     cycle: Annotated[int, Ge(1)] = Field(15, description="seconds between judging cycles; news is judged at once")
+    pulls_at_once: Annotated[int, Ge(1)] = Field(16, description="sources asked at the same time")
+    pulls_per_host: Annotated[int, Ge(1)] = Field(4, description="of these, how many may be on one host")
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
     clock: AwareDatetime | None = Field(
         None, description="moment at which a demonstration clock starts; the real time if it is not set"

@@ -2,47 +2,62 @@
 
 import logging
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from connectors.base import Remote
 from monitor.app import Daemon
+from monitor.lanes import Lanes
 from monitor.store import outbox, runs
 from rules.target import Schedule
 
 log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PULLS_AT_ONCE = 8
+_PATIENCE = 3
+"""Failures in a row after which a source on another machine is asked less often."""
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_JUDGING_RESTS = 3.0
+"""Times as long as it took: judging takes at most a quarter of the time, however many sources have news."""
 _DELIVERY_EVERY = 5.0
 """Seconds between looks for deliveries whose next try is due; new ones wake the loop at once."""
 
 
 class Loop(threading.Thread):
-    """Does ``work`` again and again: every ``every`` seconds, and at once when woken. An error is logged, never the end."""
+    """Does ``work`` again and again: every ``every`` seconds, and at once when woken. An error is logged, never the end.
 
-    def __init__(self, name: str, work: Callable[[], object], every: float) -> None:
+    After work it rests ``rest`` times as long as the work took, woken or not,
+    so that a stream of news does not take the whole machine.
+    """
+
+    def __init__(self, name: str, work: Callable[[], object], every: float, rest: float = 0) -> None:
         super().__init__(name=name, daemon=True)
-        self._work, self._every = work, every
-        self._wanted, self._stopping = threading.Event(), False
+        self._work, self._every, self._rest = work, every, rest
+        self._wanted, self._stopping = threading.Event(), threading.Event()
 
     def run(self) -> None:
         """Until stopped; what is under way is finished."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._wanted.clear()
+            started = time.monotonic()
             try:
                 self._work()
             except Exception:
                 log.exception("action=loop_failed loop=%s", self.name)
-            if not self._stopping:
-                self._wanted.wait(self._every)
+            self._stopping.wait(self._rest * (time.monotonic() - started))
+            self._wanted.wait(self._every)
 
     def wake(self) -> None:
         """Work now; if work is under way, once more after it."""
@@ -50,7 +65,7 @@ class Loop(threading.Thread):
 
     def stop(self) -> None:
         """Finish what is under way, then end."""
-        self._stopping = True
+        self._stopping.set()
         self._wanted.set()
         self.join()
 
@@ -65,16 +80,27 @@ def slot(schedule: Schedule, now: datetime, zone: ZoneInfo) -> datetime:
     return (today if today <= local else today - timedelta(days=1)).astimezone(UTC)
 
 
+def pause(failures: int) -> timedelta:
+    """How long a source is left alone after ``failures`` in a row: not at all, then a minute, doubled up to an hour."""
+    if failures < _PATIENCE:
+        return timedelta()
+    doubled: int = 1 << min(failures - _PATIENCE, 6)
+    return min(_FIRST_PAUSE * doubled, _LONGEST_PAUSE)
+
+
 class Worker:
     """Runs the daemon's jobs in threads of its own."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._judging = Loop("judge", self._judge, daemon.force.settings.cycle)
+        self._judging = Loop("judge", self._judge, daemon.force.settings.cycle, rest=_JUDGING_RESTS)
         self._delivering: dict[str, Loop] = {}
+        settings = daemon.force.settings
+        self._lanes = Lanes(settings.pulls_at_once, settings.pulls_per_host, partial(self._tell, "error"))
+        self._failures: Counter[str] = Counter()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(_PULLS_AT_ONCE)},
+            executors={"default": ThreadPoolExecutor(1)},  # its jobs only get in lane
             # However late a pull starts, it is worth one run, and never two at once.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
@@ -88,12 +114,14 @@ class Worker:
             runs.abandon(connection)
             outbox.release(connection)
         self._judging.start()
+        self._lanes.start()
         self._schedule()
         self._scheduler.start()
 
     def stop(self) -> None:
         """Finish what is under way: pulls first, then judging, then what they made to deliver."""
         self._scheduler.shutdown(wait=True)
+        self._lanes.stop()
         self._judging.stop()
         for loop in self._delivering.values():
             loop.stop()
@@ -113,9 +141,10 @@ class Worker:
 
     def _schedule(self) -> None:
         self._scheduler.remove_all_jobs()
+        self._failures.clear()
         for key, feed in self._daemon.force.feeds.items():
             self._scheduler.add_job(
-                self._pull,
+                self._get_in_lane,
                 _trigger(feed.source.schedule, ZoneInfo(feed.book.timezone)),
                 args=[key],
                 id=f"pull:{key}",
@@ -126,6 +155,13 @@ class Worker:
                 loop = Loop(f"deliver:{channel}", partial(self._daemon.deliver, channel), _DELIVERY_EVERY)
                 self._delivering[channel] = loop
                 loop.start()
+
+    def _get_in_lane(self, key: str) -> None:
+        feed = self._daemon.force.feeds.get(key)
+        if feed is not None:
+            host = feed.connector.host if isinstance(feed.connector, Remote) else ""
+            if not self._lanes.put(host or key, key, partial(self._pull, key)):
+                self._tell("still_running", key)
 
     def _pull(self, key: str) -> None:
         """Ask a source once per slot, however often the trigger fires or the daemon restarts."""
@@ -141,7 +177,24 @@ class Worker:
         result = daemon.pull(feed)
         with daemon.engine.begin() as connection:
             runs.finish(connection, job, due, daemon.clock.now(), result.outcome, result.detail)
+        if isinstance(feed.connector, Remote):
+            self._note(key, failed=result.failed)
         self._judging.wake()
+
+    def _note(self, key: str, *, failed: bool) -> None:
+        """Leave a source alone for a while that fails again and again: neither it nor we gain by asking."""
+        if not failed:
+            del self._failures[key]
+            return
+        self._failures[key] += 1
+        job, rest = self._scheduler.get_job(f"pull:{key}"), pause(self._failures[key])
+        if job is None or not rest:
+            return
+        later = job.trigger.get_next_fire_time(None, datetime.now(UTC) + rest)
+        with suppress(JobLookupError):  # gone by a reload
+            self._scheduler.modify_job(job.id, next_run_time=later)
+        self._tell("paused", key)
+        log.warning("action=paused source=%s failures=%s until=%s", key, self._failures[key], later.isoformat())
 
     def _judge(self) -> None:
         if self._daemon.judge():
@@ -154,8 +207,11 @@ class Worker:
     def _heard(self, event: JobEvent) -> None:
         """APScheduler tells of errors only to listeners."""
         name = {EVENT_JOB_ERROR: "error", EVENT_JOB_MISSED: "missed"}.get(event.code, "still_running")
-        self._daemon.meters.job_events.labels(job=event.job_id.split(":")[0], event=name).inc()
+        self._tell(name, event.job_id)
         log.warning("action=job_%s job=%s", name, event.job_id, exc_info=getattr(event, "exception", None))
+
+    def _tell(self, event: str, _key: str) -> None:
+        self._daemon.meters.job_events.labels(job="pull", event=event).inc()
 
 
 def _trigger(schedule: Schedule, zone: ZoneInfo) -> IntervalTrigger | CronTrigger:

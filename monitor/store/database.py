@@ -1,6 +1,7 @@
 """Opening the database and bringing its tables up to date."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ _BUSY_SECONDS = 10.0
 _CONNECT_SECONDS = 5
 _MIGRATION_LOCK = 0x6D696772617465  # "migrate": any number that nobody else uses in this database, the leader included
 _READ_ONLY = "duban_read_only"
+_TURN = "duban_turn"
 
 
 class Failure(StrEnum):
@@ -111,6 +113,7 @@ def _open_sqlite(url: URL) -> Engine:
         except OSError as error:
             raise DatabaseError(Failure.UNREACHABLE, f"无法建立数据库所在的文件夹 {error.filename}") from None
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    turn = threading.Lock()
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -126,8 +129,22 @@ def _open_sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A transaction that reads and then writes would fail at once if another one wrote in between: lock first.
-        mode = "DEFERRED" if connection.get_execution_options().get(_READ_ONLY) else "IMMEDIATE"
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        if connection.get_execution_options().get(_READ_ONLY):
+            connection.exec_driver_sql("BEGIN DEFERRED")
+            return
+        # SQLite waits for its lock by sleeping and looking again, which starves threads; they wait in line here first.
+        connection.info[_TURN] = turn.acquire(timeout=_BUSY_SECONDS)
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            leave(connection)
+            raise
+
+    @event.listens_for(engine, "commit")
+    @event.listens_for(engine, "rollback")
+    def leave(connection: Connection) -> None:
+        if connection.info.pop(_TURN, False):
+            turn.release()
 
     return engine
 

@@ -36,7 +36,7 @@ NETWORKS = TypeAdapter(Networks)
         ("100.100.100.200", Depth.FORBIDDEN),
         ("168.63.129.16", Depth.FORBIDDEN),
         ("fd00:ec2::254", Depth.FORBIDDEN),
-        ("0.0.0.0", Depth.FORBIDDEN),
+        ("0.0.0.0", Depth.FORBIDDEN),  # noqa: S104
         ("::", Depth.FORBIDDEN),
         ("0.1.2.3", Depth.FORBIDDEN),
         ("224.0.0.1", Depth.FORBIDDEN),

@@ -3,11 +3,11 @@
 import socket
 
 import pytest
+from pydantic import TypeAdapter
 
 from connectors.base import ConnectorError, Failure
 from connectors.border import Networks
 from connectors.http_get import Answer, Call, Client, Limits, Tls, get
-from pydantic import TypeAdapter
 from tests.alerts.channels.smtp_receiver import Certificate
 from tests.connectors.faults import ANSWER, fault_server
 

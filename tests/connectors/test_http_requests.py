@@ -90,7 +90,9 @@ def test_a_cursor_is_sent_back_until_there_is_none(httpserver):
         number = int(request.args.get("after", "1"))
         return {"rows": page(number), "next": str(number + 1) if number < 3 else None}
 
-    found = connector(serve(httpserver, answer), paging={"by": "cursor", "parameter": "after", "next": "next"}).fetch(YEAR)
+    found = connector(serve(httpserver, answer), paging={"by": "cursor", "parameter": "after", "next": "next"}).fetch(
+        YEAR
+    )
     assert len(found.observations) == 10
     assert [args.get("after") for args in asked(httpserver)] == [None, "2", "3"]
 
@@ -130,7 +132,9 @@ def test_too_many_pages_are_an_error_and_never_cut_off(httpserver):
         connector(url, paging={"by": "page", "parameter": "page", "at_most": 3}).fetch(YEAR)
 
 
-@pytest.mark.parametrize("paging", [{"by": "page", "parameter": "p"}, {"by": "cursor", "parameter": "c", "next": "next"}])
+@pytest.mark.parametrize(
+    "paging", [{"by": "page", "parameter": "p"}, {"by": "cursor", "parameter": "c", "next": "next"}]
+)
 def test_pages_that_do_not_go_forward_are_an_error(httpserver, paging):
     url = serve(httpserver, lambda _: {"rows": page(1), "next": "same"})
     with failing(Failure.BAD_ANSWER, "前一页相同"):
@@ -146,7 +150,9 @@ def test_a_number_of_pages_that_is_none_is_an_error(httpserver):
 
 def test_every_subject_and_month_is_asked_for_and_named(httpserver):
     def answer(request: Request):
-        return {"rows": [{"period": request.args["m"], "value": int(request.args["area"]), "code": request.args["area"]}]}
+        return {
+            "rows": [{"period": request.args["m"], "value": int(request.args["area"]), "code": request.args["area"]}]
+        }
 
     found = connector(
         serve(httpserver, answer),
@@ -200,7 +206,8 @@ def test_a_secret_stands_where_its_source_wants_it(faults, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "auth", [{"by": "bearer"}, {"by": "basic", "name": "duban"}, {"by": "header", "name": "K"}, {"by": "query", "name": "k"}]
+    "auth",
+    [{"by": "bearer"}, {"by": "basic", "name": "duban"}, {"by": "header", "name": "K"}, {"by": "query", "name": "k"}],
 )
 @pytest.mark.parametrize("fault", ["tell_all", "reset", "once", "html", "silent"])
 def test_no_secret_is_shown_whatever_goes_wrong(faults, tmp_path, caplog, auth, fault):

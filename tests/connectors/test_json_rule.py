@@ -108,7 +108,12 @@ def test_any_text_is_a_rule_or_a_value_error(text):
     assert rule.holds(ANSWER) in (True, False)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_any_answer_can_be_judged(tree):
     rule = Rule.of('a.b == 1 or a < 3 or [0].c in [1, "x"] or a > "x"')
     assert rule.holds(tree) in (True, False)

@@ -113,9 +113,7 @@ ANSWERS = {
     "nbs: months without data are no zeros": Recorded(
         INDUSTRY, "nbs_industry_growth.json", [("规上工业增加值增速", "", end, value, "%") for end, value in MONTHS]
     ),
-    "nbs: one figure": Recorded(
-        INDUSTRY, "nbs_one_figure.json", [("A0D0101", "", "2022-01-31", 2431022.72, "%")]
-    ),
+    "nbs: one figure": Recorded(INDUSTRY, "nbs_one_figure.json", [("A0D0101", "", "2022-01-31", 2431022.72, "%")]),
     "nbs: a region without any data": Recorded(REGION, "nbs_region_without_data.json", []),
     "nbs: the nation's figures for a region's": Recorded(
         REGION.replace("subject: \"wds[?wdcode=='reg']", "subject: \"wds[?wdcode=='zb']"),
@@ -143,9 +141,7 @@ ANSWERS = {
             (Refused.BAD_PERIOD, "2023-10-16T13:00:00+00:00"),
         ],
     ),
-    "waqi: one station": Recorded(
-        WAQI, "waqi_station.json", [("AQI", "Griftpark, Utrecht", "2023-08-07", 29.0, "")]
-    ),
+    "waqi: one station": Recorded(WAQI, "waqi_station.json", [("AQI", "Griftpark, Utrecht", "2023-08-07", 29.0, "")]),
     "waqi: another station": Recorded(
         WAQI.replace("6332", "1451"), "waqi_station.json", [], [(Refused.WRONG_DIMENSION, "idx 为 6332，应为 1451")]
     ),

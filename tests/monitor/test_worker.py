@@ -1,12 +1,15 @@
 import threading
+import time
 from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.worker import Loop, slot
+from monitor.app import Daemon
+from monitor.worker import Loop, Worker, pause, slot
 from rules import phrase
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -59,3 +62,117 @@ def test_a_loop_goes_on_after_an_error_and_wakes_at_once():
     loop.stop()
     assert not loop.is_alive()
     assert len(calls) >= 2
+
+
+def test_a_loop_that_is_woken_all_the_time_rests_as_long_as_it_should():
+    resting, calls = threading.Event(), []
+
+    def work():
+        calls.append(time.monotonic())
+        loop.wake()
+        resting.wait(0.02)
+        if len(calls) == 3:
+            done.set()
+
+    done = threading.Event()
+    loop = Loop("test", work, every=60, rest=2)
+    loop.start()
+    assert done.wait(5)
+    loop.stop()
+    assert all(later - earlier >= 0.06 for earlier, later in pairwise(calls))
+
+
+def test_a_loop_ends_at_once_while_it_rests():
+    begun = threading.Event()
+    loop = Loop("test", lambda: (time.sleep(0.01), begun.set()), every=60, rest=1000)
+    loop.start()
+    assert begun.wait(5)
+    loop.stop()
+    assert not loop.is_alive()
+
+
+def test_a_source_is_given_three_tries_and_then_ever_longer_rests_up_to_an_hour():
+    minutes = [pause(failures).total_seconds() / 60 for failures in range(1, 12)]
+    assert minutes == [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert pause(10_000) == timedelta(hours=1)
+
+
+BOOK = """\
+book: remote-2025
+title: 例
+year: 2025
+supervisor: 督查办
+published: 10 workdays after period
+targets:
+  - {id: a, name: 甲, lead: 甲局, goal: at least 10 个, measure: cumulative, source: gone}
+  - {id: b, name: 乙, lead: 甲局, goal: at least 10 个, measure: cumulative, source: missing}
+sources:
+  gone:
+    connector: http_json
+    url: http://127.0.0.1:9/figures
+    retries: 0
+    fields: {series: s, period: p, value: v}
+    schedule: every 1 second
+  missing:
+    connector: table_file
+    path: missing.csv
+    columns: {series: 指标, period: 期间, value: 数值}
+    schedule: every 1 second
+"""
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """A worker that does nothing of itself, on a clock that ticks a second whenever it is looked at."""
+    (tmp_path / "books" / "remote").mkdir(parents=True)
+    (tmp_path / "books" / "remote" / "book.yaml").write_text(BOOK, encoding="utf-8")
+    settings = tmp_path / "duban.yaml"
+    settings.write_text(f"books: {tmp_path}/books\ndatabase: sqlite:///{tmp_path}/duban.db\n", encoding="utf-8")
+    daemon = Daemon(settings)
+    seconds = count()
+    daemon.clock.now = lambda: datetime(2025, 11, 1, tzinfo=UTC) + timedelta(seconds=next(seconds))
+    worker = Worker(daemon)
+    worker._schedule()
+    yield worker
+    for loop in worker._delivering.values():
+        loop.stop()
+    daemon.close()
+
+
+def ask(worker, key, times):
+    """Ask a source in so many slots of its own."""
+    for _ in range(times):
+        worker._pull(key)
+
+
+def events(worker):
+    counted = worker._daemon.meters.job_events.collect()[0].samples
+    return {sample.labels["event"]: sample.value for sample in counted if sample.name.endswith("_total")}
+
+
+def test_a_source_that_fails_again_and_again_is_asked_less_often(worker):
+    ask(worker, "remote-2025/gone", 2)
+    assert worker.next_pull("remote-2025/gone") - datetime.now(UTC) < timedelta(seconds=2)
+    ask(worker, "remote-2025/gone", 2)
+    rest = worker.next_pull("remote-2025/gone") - datetime.now(UTC)
+    assert timedelta(minutes=1, seconds=50) < rest < timedelta(minutes=2, seconds=5)
+    assert events(worker) == {"paused": 2.0}
+
+
+def test_an_answer_ends_the_patience_account(worker):
+    ask(worker, "remote-2025/gone", 2)
+    worker._note("remote-2025/gone", failed=False)
+    ask(worker, "remote-2025/gone", 2)
+    assert events(worker) == {}
+
+
+def test_a_reload_asks_at_once(worker):
+    ask(worker, "remote-2025/gone", 4)
+    worker._schedule()
+    assert worker.next_pull("remote-2025/gone") - datetime.now(UTC) < timedelta(seconds=2)
+
+
+def test_a_file_that_is_not_there_yet_is_looked_for_as_often_as_ever(worker):
+    ask(worker, "remote-2025/missing", 5)
+    assert worker.next_pull("remote-2025/missing") - datetime.now(UTC) < timedelta(seconds=2)
+    assert events(worker) == {}
