@@ -83,6 +83,18 @@ class Cells:
     known: Column | None = None
     strange: Column | None = None
 
+    @classmethod
+    def rows(cls, value: NDArray[Any], place: Callable[[Rows], list[str]], **fields: Column) -> "Cells":
+        """Cells of a source that gives every figure a row of its own; ``place`` names the rows at the given positions."""
+        return cls(
+            value=value,
+            line=np.arange(len(value)),
+            torn=np.zeros(len(value), dtype=bool),
+            place=lambda _field, at: place(at),
+            notes_below=False,
+            **fields,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Times:

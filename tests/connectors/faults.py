@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 import ssl
 import struct
@@ -40,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.faults.certificate = ",".join(value for ((_, value),) in subject)
 
     def do_GET(self) -> None:
-        name = self.path.strip("/").partition("?")[0]
+        name = re.split("[/?]", self.path.strip("/"))[0]
         self.faults.asked.append(self.path)
         self.faults.headers.append(dict(self.headers))
         try:
