@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alerts.alert import Event, State
+from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Result
 from alerts.routing import Contact
 from connectors.base import ConnectorError, Failure
@@ -225,12 +226,14 @@ class Sender:
     def __init__(self, *answers):
         self.answers, self.letters = list(answers), []
 
-    def send(self, letter):
-        self.letters.append(letter)
+    at_once = 1
+
+    def send(self, letters):
+        self.letters += letters
         answer = self.answers.pop(0) if self.answers else Attempt(Result.SENT, "ok")
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return [answer]
 
 
 def test_a_failed_letter_goes_again_with_the_same_key_when_it_is_due(engine, book):
@@ -240,10 +243,10 @@ def test_a_failed_letter_goes_again_with_the_same_key_when_it_is_due(engine, boo
     judged(engine, watch)
     sender = Sender(Attempt(Result.UNREACHABLE, "no"), RuntimeError("a bug of theirs"))
     clock = Clock(AT, Clock.real())
-    assert pipeline.deliver(engine, "folder", sender, clock) == {Result.UNREACHABLE: 1, Result.INTERNAL: 1}
-    assert pipeline.deliver(engine, "folder", sender, clock) == {}
+    assert pipeline.deliver(engine, "folder", sender, clock, Circuit()) == {Result.UNREACHABLE: 1, Result.INTERNAL: 1}
+    assert pipeline.deliver(engine, "folder", sender, clock, Circuit()) == {}
     soon = Clock(AT + timedelta(minutes=1), Clock.real())
-    assert pipeline.deliver(engine, "folder", sender, soon) == {Result.SENT: 2}
+    assert pipeline.deliver(engine, "folder", sender, soon, Circuit()) == {Result.SENT: 2}
     first, again = sender.letters[:2], sender.letters[2:]
     assert {letter.key for letter in first} == {letter.key for letter in again}
     with reading(engine) as connection:
