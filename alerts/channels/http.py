@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 import urllib3
 from pydantic import AfterValidator, Field, StringConstraints
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, LocationParseError, LocationValueError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 from urllib3.util import Url, parse_url
 
@@ -46,9 +46,10 @@ Address = Annotated[str, AfterValidator(_http_without_password)]
 
 
 class Reply(NamedTuple):
-    """What came of a request: ``attempt`` as the status alone judges it, and how the body begins, as it was sent."""
+    """What came of a request: ``attempt`` as the status alone judges it, the status (0 for none), the body's beginning."""
 
     attempt: Attempt
+    status: int
     text: str
 
 
@@ -80,9 +81,9 @@ class Http:
                 preload_content=False,
             )
         except (HTTPError, OSError) as error:
-            return Reply(self._unanswered(parse_url(url).host or "", error), "")
+            return Reply(self._unanswered(url, error), 0, "")
         text = _text(reply, deadline)
-        return Reply(self._answered(reply, text, at), text)
+        return Reply(self._answered(reply, text, at), reply.status, text)
 
     def clean(self, text: str) -> str:
         """Text fit to be stored and shown."""
@@ -103,7 +104,10 @@ class Http:
             return Attempt(Result.TIMEOUT, said)
         return Attempt(Result.REJECTED, said, permanent=status < 500)
 
-    def _unanswered(self, host: str, error: Exception) -> Attempt:
+    def _unanswered(self, url: str, error: Exception) -> Attempt:
+        if isinstance(error, LocationValueError):
+            return Attempt(Result.MISCONFIGURED, self.clean(f"地址不可用 (bad address): {error}"), permanent=True)
+        host = parse_url(url).host
         cause = error.__cause__ or error.__context__ or error
         timeout = isinstance(error, HTTPTimeoutError) and not isinstance(error, NewConnectionError)
         if timeout or isinstance(cause, TimeoutError):

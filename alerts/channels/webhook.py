@@ -147,6 +147,7 @@ def annotations(letter: Letter) -> dict[str, str]:
         "origin": notice.origin,
         "plan": notice.book_title,
         "why": letter.why,
+        "key": letter.key,
         "changed_at": notice.at,
     }
     return {name: value for name, value in facts.items() if value}
