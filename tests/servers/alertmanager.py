@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("prometheus-alertmanager", "alertmanager")
+_SHARED = "/usr/share/prometheus/alertmanager"
 _START_SECONDS = 30.0
 
 
@@ -36,8 +37,7 @@ class Alertmanager:
 
     def start(self) -> "Alertmanager":
         """Start, with whatever the folder remembers; returns when it answers."""
-        found = binary()
-        assert found is not None
+        found, cwd = self._runnable()
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -49,6 +49,7 @@ class Alertmanager:
                 ],
                 stdout=log,
                 stderr=log,
+                cwd=cwd,
             )
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -70,6 +71,23 @@ class Alertmanager:
     def firing(self) -> list[dict[str, Any]]:
         """Alerts that have not ended."""
         return json.loads(self._get("/api/v2/alerts"))
+
+    def _runnable(self) -> tuple[str, Path]:
+        """The binary, and the folder to start it in.
+
+        Debian's reads its templates at a fixed place. Where the package was only unpacked, a copy of the binary reads
+        them in the folder that it is started in.
+        """
+        found = binary()
+        assert found is not None
+        unpacked = Path(found).resolve().parents[2] / _SHARED.removeprefix("/")
+        if Path(_SHARED).exists() or not unpacked.exists():
+            return found, self.folder
+        copied, here = self.folder / "alertmanager", "/proc/self/cwd".ljust(len(_SHARED), "/")
+        if not copied.exists():
+            copied.write_bytes(Path(found).read_bytes().replace(_SHARED.encode(), here.encode()))
+            copied.chmod(0o755)
+        return str(copied), unpacked
 
     def _get(self, path: str) -> bytes:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:  # noqa: S310

@@ -173,10 +173,12 @@ def told(tmp_path_factory):
             f"({os.environ.get('DUBAN_TEST_BIN', 'not set')}); apt-get install prometheus-alertmanager"
         )
     hook = HttpReceiver()
-    server = alertmanager.Alertmanager(tmp_path_factory.mktemp("alertmanager"), hook.host).start()
-    yield server, hook
-    server.stop()
-    hook.close()
+    server = alertmanager.Alertmanager(tmp_path_factory.mktemp("alertmanager"), hook.host)
+    try:
+        yield server.start(), hook
+    finally:
+        server.stop()
+        hook.close()
 
 
 def severities(server, target):
