@@ -135,8 +135,8 @@ class Gateway(base.Channel):
         for name, template in templates.items():
             try:
                 made[name] = template.render(words).strip()
-            except TemplateError as error:
-                errors.append(f"{name}: 模板无法使用 (bad template): {error.message}")
+            except (TemplateError, TypeError, ValueError) as error:
+                errors.append(f"{name}: 模板无法使用 (bad template): {error}")
         if errors:
             raise Invalid(errors)
         try:
@@ -162,7 +162,7 @@ def _template(place: str, text: str) -> Template:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)  # what is undefined says so as text
 
 
 def _hmac_sha256(text: str, key: str) -> str:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -160,11 +161,16 @@ class Robot(base.Channel):
         ]
 
     def _digest(self, group: Sequence[Letter], mentions: tuple[str, ...]) -> Message:
-        tones = {headline(letter).tone for letter in group}
+        briefs = [_brief(letter, self.form) for letter in group]
+        tones = {tone for tone, _ in briefs}
         tone = next((tone for tone in ("red", "yellow", "blue") if tone in tones), "green")
-        told = [render(letter, self.form, brief=True).body.strip() for letter in group]
         why = "；".join(dict.fromkeys(letter.why for letter in group))
-        return Message(f"督办通知（共{len(group)}项）", "\n\n".join([*told, f"发送缘由：{why}"]), tone, mentions)
+        return Message(
+            f"督办通知（共{len(group)}项）",
+            "\n\n".join([*(text for _, text in briefs), f"发送缘由：{why}"]),
+            tone,
+            mentions,
+        )
 
     def _carry(self, messages: Sequence[Message], at: datetime) -> Attempt:
         attempt = Attempt(Result.SENT, "")
@@ -189,3 +195,9 @@ class Robot(base.Channel):
             return by_status
         result, permanent, rest = self._trouble(code, reply.text)
         return Attempt(result, by_status.answer, permanent, rest)
+
+
+@lru_cache(maxsize=1024)
+def _brief(letter: Letter, form: Form) -> tuple[str, str]:
+    """Tone and text of a letter among others: asked for again while a message is being filled."""
+    return headline(letter).tone, render(letter, form, brief=True).body.strip()

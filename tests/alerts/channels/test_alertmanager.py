@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from alerts.channels.alertmanager import Alertmanager
 from alerts.delivery import Result
+from tests.acceptance.running import until
 from tests.alerts.builders import data_notice, key, letter, pace_notice, send
 from tests.alerts.channels.contract import SECRET, TIMEOUT, ChannelContract
 from tests.alerts.channels.http_receiver import HttpReceiver
-from tests.acceptance.running import until
 from tests.servers import alertmanager
 
 
@@ -182,13 +182,11 @@ def told(tmp_path_factory):
 
 
 def severities(server, target):
-    return sorted(
-        alert["labels"]["severity"] for alert in server.firing() if alert["labels"]["target"] == target
-    )
+    return sorted(alert["labels"]["severity"] for alert in server.firing() if alert["labels"]["target"] == target)
 
 
 def test_a_real_alertmanager_follows_an_alert_through_its_life(told, tmp_path):
-    server, hook = told
+    server, _ = told
     channel = channel_to(tmp_path, server.url, timeout=10)
     now = datetime.now(UTC)
     began = (now - timedelta(minutes=10)).isoformat()

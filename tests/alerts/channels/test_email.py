@@ -330,6 +330,7 @@ def test_the_port_follows_the_security(security, port):
         {"sender": "a@b.cn, c@d.cn"},
         {"username": "duban"},
         {"password_file": "password"},
+        {"username": "duban", "password_file": "password", "password_env": "PASSWORD"},
         {"security": "ssl"},
         {"port": 0},
         {"timeout": 0},
@@ -356,6 +357,16 @@ def test_a_password_that_no_login_can_carry_is_said_at_once(tmp_path):
     options = Email.Options(host="h", sender="a@b.cn", username="u", password_file="password")
     with pytest.raises(Invalid, match="ASCII"):
         Email(options, tmp_path)
+
+
+def test_a_password_comes_from_the_environment_as_well(tmp_path, monkeypatch):
+    monkeypatch.setenv("DUBAN_MAIL_PASSWORD", SECRET)
+    server = SmtpReceiver(password=SECRET)
+    options = {"username": USER, "password_env": "DUBAN_MAIL_PASSWORD", "password_file": None}
+    channel = mailer(server, tmp_path, **options)
+    assert send(channel, letter(address=TO)).result is Result.SENT
+    channel.close()
+    server.close()
 
 
 def test_addresses_keep_their_names():

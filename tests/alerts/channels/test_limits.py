@@ -6,7 +6,9 @@ from alerts.channels import limits
 from alerts.channels.limits import Limit, Slots, shorten, size, split
 
 waits = st.lists(st.tuples(st.floats(0, 40), st.integers(1, 4)), max_size=80)
-texts = st.lists(st.lists(st.text("甲乙a𠮷，", min_size=1, max_size=12), min_size=1, max_size=5), min_size=1, max_size=6)
+texts = st.lists(
+    st.lists(st.text("甲乙a𠮷，", min_size=1, max_size=12), min_size=1, max_size=5), min_size=1, max_size=6
+)
 
 
 @pytest.mark.parametrize("most", [1, 3, 20])

@@ -123,7 +123,14 @@ def test_several_letters_are_one_message_with_the_conclusion_of_each(chat):
     assert [attempt.result for attempt in chat.channel.send(sent)] == [Result.SENT] * 4
     (text,) = chat.letters()
     assert "督办通知\uff08共4项\uff09" in text
-    for words in ("【红色预警】", "【预警解除】", "【数据催报】", "【黄色预警】", "请人力社保局牵头分析原因", "比时序进度少799人"):
+    for words in (
+        "【红色预警】",
+        "【预警解除】",
+        "【数据催报】",
+        "【黄色预警】",
+        "请人力社保局牵头分析原因",
+        "比时序进度少799人",
+    ):
         assert words in text
     assert text.count("发送缘由") == 1
 
@@ -137,7 +144,9 @@ def test_what_does_not_fit_into_one_message_goes_in_several_and_nothing_is_left_
 
 
 def test_a_letter_that_is_too_long_is_cut_between_its_sections_and_says_that_it_goes_on(chat):
-    long = pace_notice(responsible=tuple(f"责任单位{n:04d}" for n in range(250)), origin="数据" * 1200, rule="规" * 1000)
+    long = pace_notice(
+        responsible=tuple(f"责任单位{n:04d}" for n in range(250)), origin="数据" * 1200, rule="规" * 1000
+    )
     assert send(chat.channel, letter(long)).result is Result.SENT
     texts = chat.letters()
     if chat.kind is WeCom:
