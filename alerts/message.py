@@ -5,6 +5,7 @@
 markup adds a form, a new kind of alert adds its words.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -26,6 +27,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Form(StrEnum):
     TEXT = "text"
     HTML = "html"
+    DINGTALK = "dingtalk"
+    WECOM = "wecom"
+    FEISHU = "feishu"
 
 
 class Rendered(NamedTuple):
@@ -35,17 +39,50 @@ class Rendered(NamedTuple):
     body: str
 
 
-def render(letter: Letter, form: Form) -> Rendered:
-    """The letter in words. Equal letters give equal words, whenever they are sent."""
+class Headline(NamedTuple):
+    """What is said before all details, in plain text on one line each. ``tone`` is red, yellow, green or blue."""
+
+    title: str
+    summary: str
+    tone: str
+
+
+def render(letter: Letter, form: Form, *, brief: bool = False) -> Rendered:
+    """The letter in words. Equal letters give equal words, whenever they are sent.
+
+    ``brief``: only what a message about many letters has to say of each; the robots' forms have it.
+    """
+    said, body = _said(letter, _template(f"{form}.j2"), brief=brief)
+    return Rendered(_line(said["title"]), body)
+
+
+def headline(letter: Letter) -> Headline:
+    said, _ = _said(letter, _bare(), brief=True)
+    return Headline(_line(said["title"]), _line(said["summary"]), said["tone"])
+
+
+def facts(letter: Letter) -> dict[str, Any]:
+    """All that can be said of a letter, by name: its headline, its text and every fact, "" for what is not known."""
+    title, summary, tone = headline(letter)
+    text = render(letter, Form.TEXT).body
+    return {**_facts(letter), "title": title, "summary": summary, "tone": tone, "text": text}
+
+
+def _said(letter: Letter, layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
+    """What the kind's template sets, and how ``layout`` sets it out."""
     template = _template(f"{letter.notice.kind}.j2")
-    context = template.new_context({"layout": _template(f"{form}.j2"), **_facts(letter)})
+    context = template.new_context({"layout": layout, "brief": brief, **_facts(letter)})
     body = "".join(template.root_render_func(context))
-    return Rendered(" ".join(str(context.vars["title"]).split()), body)
+    return context.vars, body
+
+
+def _line(text: Any) -> str:
+    return " ".join(str(text).split())
 
 
 @cache
 def _environment() -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
+    environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         autoescape=lambda name: name == f"{Form.HTML}.j2",
@@ -54,6 +91,23 @@ def _environment() -> ImmutableSandboxedEnvironment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    environment.filters["marks"] = marks
+    environment.filters["entities"] = lambda text: text.translate(_ENTITIES)
+    return environment
+
+
+def marks(text: str) -> str:
+    """Words of a book are no markup: for chats that know no way to escape it, full-width marks stand in its place."""
+    return text.translate(_MARKS)
+
+
+_MARKS = str.maketrans("<>*`[]", "＜＞＊｀［］")
+_ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "&<>*_~`[]"}
+
+
+@cache
+def _bare() -> Template:
+    return _environment().from_string("")
 
 
 @cache

@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from alerts.channels.base import Channel
+from alerts.circuit import Circuit
 from monitor import config, pipeline, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
@@ -80,6 +81,8 @@ class Daemon:
         self.force = read(path)
         self.engine, self.clock = open_store(self.force.settings)
         self.meters = Meters()
+        self.circuits: dict[str, Circuit] = {}
+        self._repeated: dict[str, datetime] = {}
         self.snapshot: Snapshot | None = None
         self.next_pull: Callable[[str], datetime | None] = lambda _: None
         self._config_error = "\n".join(self.force.errors)
@@ -117,9 +120,19 @@ class Daemon:
     def deliver(self, channel: str) -> None:
         """Send everything that is due on one channel."""
         sender = self.force.channels.get(channel)
-        if sender is not None:
-            for result, count in pipeline.deliver(self.engine, channel, sender, self.clock).items():
-                self.meters.attempts.labels(channel=channel, result=result).inc(count)
+        if sender is None:
+            return
+        circuit = self.circuits.setdefault(channel, Circuit())
+        results = pipeline.deliver(self.engine, channel, sender, self.clock, circuit)
+        now = self.clock.now()
+        if (
+            sender.repeat is not None
+            and now - self._repeated.get(channel, datetime.min.replace(tzinfo=UTC)) >= sender.repeat
+        ):
+            self._repeated[channel] = now
+            results += pipeline.repeat(self.engine, channel, sender, self.clock, circuit)
+        for result, count in results.items():
+            self.meters.attempts.labels(channel=channel, result=result).inc(count)
 
     def reload(self) -> str:
         """Put what is written in force; returns "" or, if anything is wrong, the words why the old stays in force."""
@@ -149,6 +162,11 @@ class Daemon:
             channel.close()
         self.engine.dispose()
 
+    def _resting(self, force: InForce, at: datetime) -> dict[str, str]:
+        """Channels in force and why they rest, "" for those at work."""
+        circuits = {name: self.circuits.get(name, Circuit()) for name in force.channels}
+        return {name: circuit.reason if circuit.resting(at) else "" for name, circuit in circuits.items()}
+
     def _snapshot(self, force: InForce, judged: list[Judged], at: datetime, taken: float) -> Snapshot:
         with reading(self.engine) as connection:
             records = pulls.latest(connection)
@@ -166,6 +184,7 @@ class Daemon:
                 for key, feed in force.feeds.items()
             ),
             deliveries=queued,
+            resting=self._resting(force, at),
             cycle_seconds=taken,
             config_error=self._config_error,
             config_loaded_at=force.loaded_at,

@@ -247,6 +247,12 @@ class _State(Collector):
         for status in Status:
             deliveries.add_metric([status], snapshot.deliveries.get(status, 0))
         yield deliveries
+        up = GaugeMetricFamily(
+            "duban_delivery_up", "1 for a channel at work, 0 while it rests after failures.", labels=["channel"]
+        )
+        for channel, reason in snapshot.resting.items():
+            up.add_metric([channel], not reason)
+        yield up
         for name, text, value in (
             ("duban_cycle_last_timestamp_seconds", "The daemon's clock in the last cycle.", snapshot.at.timestamp()),
             ("duban_rehearsing", "1 while the daemon's clock is not the real one.", snapshot.rehearsing),

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from alerts.circuit import Circuit
 from monitor import pipeline
 from monitor.app import InForce, open_store
 from monitor.clock import Clock, parse_moment
@@ -47,7 +48,7 @@ def tick(force: InForce, at: str | None) -> str:
             judged, moves = pipeline.judge(engine, force.watch, force.settings.receivers, failed, moment)
             lines.append(f"预警变动 {len(moves)} 项")
             for name, channel in force.channels.items():
-                pipeline.deliver(engine, name, channel, clock)
+                pipeline.deliver(engine, name, channel, clock, Circuit())
         else:
             judged = pipeline.verdicts_at(force.watch, failed, moment)
             why = "库中已有此后的预警变动" if leading else "守护进程正在运行，由它拉取和告知"

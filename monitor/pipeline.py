@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from alerts import delivery as deliveries
 from alerts.channels.base import Channel, Letter
+from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice
 from alerts.routing import Contact
@@ -26,6 +27,7 @@ from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine
+from monitor.store.database import reading
 from monitor.watch import Watch
 from monitor.wiring import Feed
 from rules.judging import judge as judge_block
@@ -37,6 +39,8 @@ _TOLD = 20
 """Refused figures told in the log per pull; all of them are counted."""
 _AT_ONCE = 10
 """Letters a sender takes at a time: with every one of them timing out it still ends within its lease."""
+_REPEATED = timedelta(hours=1)
+"""For how long a resolved alert is told again where that is asked for."""
 
 
 def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
@@ -134,33 +138,66 @@ def verdicts_at(watch: Watch, failed: Iterable[str], at: datetime) -> list[Judge
     ]
 
 
-def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock) -> Counter[Result]:
-    """Send what is due on one channel until nothing is; returns what came of the attempts.
+def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit: Circuit) -> Counter[Result]:
+    """Send what is due on one channel until nothing is, or the channel rests; returns what came of the attempts.
 
     A delivery is taken by a lease, sent outside any transaction, and marked by
     what the receiver said. A sender that dies in between leaves a lease that
-    runs out: the letter goes again, with the same key.
+    runs out: the letter goes again, with the same key. What the channel has no
+    room for now goes back to the queue.
     """
     results: Counter[Result] = Counter()
-    while True:
+    many = sender.at_once > 1
+    while not circuit.resting(clock.now()):
         with engine.begin() as connection:
-            taken = outbox.claim(connection, channel, clock.now(), _AT_ONCE)
-        for row in taken:
-            attempt = _send(sender, row, clock.real())
-            now = clock.now()
-            status, due = deliveries.after(row, attempt, now)
+            limit = sender.at_once if many else _AT_ONCE
+            taken = outbox.claim(connection, channel, clock.now(), limit, together=many)
+        left = taken
+        while left and not circuit.resting(clock.now()):
+            attempts = _send(sender, channel, left[: sender.at_once], clock.real())
+            if not attempts:
+                break
+            _mark(engine, list(zip(left, attempts, strict=False)), clock.now())
+            results.update(attempt.result for attempt in attempts)
+            circuit.heard(attempts[-1], clock.now())  # several letters in one message are one failure
+            left = left[len(attempts) :]
+        if left:
             with engine.begin() as connection:
-                outbox.finish(connection, row, attempt, status, due, now)
-            log.info("action=delivered channel=%s result=%s status=%s key=%s", channel, attempt.result, status, row.key)
-            results[attempt.result] += 1
-        if not taken:
-            return results
+                outbox.put_back(connection, left, clock.now())
+        if left or not taken:
+            break
+    return results
 
 
-def _send(sender: Channel, row: Delivery, at: datetime) -> Attempt:
-    letter = Letter(row.key, row.receiver, row.address, row.why, Notice.of(row.notice), at)
+def repeat(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit: Circuit) -> Counter[Result]:
+    """Send again what still stands, on a channel whose other end forgets; what was resolved lately as well."""
+    results: Counter[Result] = Counter()
+    with reading(engine) as connection:
+        told = outbox.standing(connection, channel, clock.now() - _REPEATED)
+    while told and not circuit.resting(clock.now()):
+        attempts = _send(sender, channel, told[: sender.at_once], clock.real())
+        if not attempts:
+            break
+        results.update(attempt.result for attempt in attempts)
+        circuit.heard(attempts[-1], clock.now())
+        told = told[len(attempts) :]
+    return results
+
+
+def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], now: datetime) -> None:
+    with engine.begin() as connection:
+        for row, attempt in made:
+            status, due = deliveries.after(row, attempt, now)
+            outbox.finish(connection, row, attempt, status, due, now)
+            log.info(
+                "action=delivered channel=%s result=%s status=%s key=%s", row.channel, attempt.result, status, row.key
+            )
+
+
+def _send(sender: Channel, channel: str, rows: Sequence[Delivery], at: datetime) -> list[Attempt]:
+    letters = [Letter(row.key, row.receiver, row.address, row.why, Notice.of(row.notice), at) for row in rows]
     try:
-        return sender.send(letter)
-    except Exception as error:  # a third party's channel may do anything; the letter must not be lost
-        log.exception("action=send_crashed channel=%s key=%s", row.channel, row.key)
-        return Attempt(Result.INTERNAL, f"{type(error).__name__}: {error}")
+        return sender.send(letters)[: len(rows)]
+    except Exception as error:  # a third party's channel may do anything; the letters must not be lost
+        log.exception("action=send_crashed channel=%s key=%s", channel, rows[0].key)
+        return [Attempt(Result.INTERNAL, f"{type(error).__name__}: {error}")] * len(rows)

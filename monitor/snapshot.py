@@ -57,7 +57,8 @@ class Snapshot:
 
     ``rehearsing`` says that the clock is not the real one (演示时钟).
     ``config_error`` holds the words of a refused reload, "" while what is
-    written is in force. ``deliveries`` counts outbox rows by Status.
+    written is in force. ``deliveries`` counts outbox rows by Status,
+    ``resting`` tells why a channel rests, "" for one at work.
     """
 
     at: datetime
@@ -67,6 +68,7 @@ class Snapshot:
     alerts: tuple[OpenAlert, ...]
     sources: tuple[SourceHealth, ...]
     deliveries: Mapping[str, int]
+    resting: Mapping[str, str]
     cycle_seconds: float
     config_error: str
     config_loaded_at: datetime

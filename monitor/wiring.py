@@ -43,13 +43,20 @@ def channels(specs: Mapping[str, ChannelSpec], errors: list[str]) -> dict[str, C
     """Every channel of the settings by its name; one that cannot be made adds its words to ``errors``."""
     made: dict[str, Channel] = {}
     for name, spec in specs.items():
+        place = f"channels.{name}"
         try:
             kind = channel_class(spec.kind)
-            made[name] = kind(_options(kind.Options, spec.model_extra or {}, f"channels.{name}"), Path())
+            options = _options(kind.Options, spec.model_extra or {}, place)
         except LookupError as error:
-            errors.append(f"channels.{name}: {error.args[0]}")
+            errors.append(f"{place}: {error.args[0]}")
+            continue
         except Invalid as error:
             errors.extend(error.errors)
+            continue
+        try:
+            made[name] = kind(options, Path())
+        except Invalid as error:
+            errors.extend(f"{place}: {line}" for line in error.errors)
     return made
 
 

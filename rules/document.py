@@ -106,7 +106,7 @@ def explain(error: Any, model: type[BaseModel]) -> str:
         case "extra_forbidden":
             return f"未知的键 '{key}' (unknown key){near(key, _keys(model, set()))}"
         case "value_error":
-            return f"{key}: {error['ctx']['error']}"
+            return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
         case "enum" | "literal_error":
             allowed = error["ctx"]["expected"].replace(" or ", ", ")
             return f"{key}: 不认识 '{error['input']}' (unknown value); 可用: {allowed}"

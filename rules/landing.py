@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules import forecast
+from rules.calendar import Every
 from rules.expectation import Floats
 from rules.past import Past, increments
 from rules.plan import Block
 
 _CHUNK = 16_384
 """Rows foreseen at a time: the columns of a chunk stay in the processor's cache."""
+_PARTS = 12
+"""Of a year of days, for a forecast: the work grows with the cube of their number, and a day says little."""
 
 
 class Landings:
@@ -55,7 +58,7 @@ class Landings:
 
     def _foreseen(self, values: Floats, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> Floats:
         """Probability, low and high (3, N) of ``rows`` as seen from ``slots``."""
-        found = np.full((3, len(rows)), np.nan, np.float32)
+        found: Floats = np.full((3, len(rows)), np.nan)
         if not len(self._past.values):
             return found
         for slot in np.unique(slots[slots >= 0]).tolist():
@@ -69,6 +72,8 @@ class Landings:
         return found
 
     def _sums(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
+        if self._block.every is Every.DAY:
+            return self._days(rows, slot, values)
         elapsed = slot + 1
         read = self._read.setdefault(elapsed, np.zeros(self._block.rows, np.bool_))
         fresh = rows[~read[rows]]
@@ -80,6 +85,18 @@ class Landings:
             read[fresh] = True
         so_far = increments(values[:elapsed, rows])
         return forecast.outlook(self._shape.of(_span(self._place[rows]), elapsed), so_far)
+
+    def _days(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
+        """Days are foreseen by about a twelfth of the year at a time, cut so that one part ends today."""
+        elapsed, days = slot + 1, len(self._block.ends)
+        gone = min(max(round(_PARTS * elapsed / days), 1), _PARTS - (elapsed < days))
+        cuts = np.concatenate(
+            [np.linspace(0, elapsed, gone + 1)[:-1], np.linspace(elapsed, days, _PARTS - gone + 1)[:-1]]
+        )
+        first = cuts.astype(np.int64)
+        past = np.stack([np.add.reduceat(increments(year), first, axis=0) for year in self._past.of(rows)])
+        so_far = np.add.reduceat(increments(values[:elapsed, rows]), first[:gone], axis=0)
+        return forecast.outlook(forecast.shape(past, [gone]), so_far)
 
     def _carried(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
         past = self._past.of(rows)

@@ -1,12 +1,13 @@
-"""What every channel is: a class made from checked options that carries one letter and says what came of it."""
+"""What every channel is: a class made from checked options that carries letters and says what came of each."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from alerts.delivery import Attempt
 from alerts.notice import Notice
@@ -17,9 +18,36 @@ _LONGEST_ANSWER = 500
 
 
 class Options(BaseModel):
-    """Base of a channel's options: strict, so that a misspelt key is an error with its place."""
+    """Base of a channel's options: strict, so that a misspelt key is an error with its place.
+
+    A secret NAME is never written among the options: the field ``NAME_file`` names the file that holds it,
+    or ``NAME_env`` the environment variable. ``needs`` are the secrets that a channel cannot do without.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def secret(self, name: str, folder: Path) -> str:
+        """The secret ``name``; "" where none is given. Raises Invalid where it cannot be read or is empty."""
+        path, variable = getattr(self, f"{name}_file"), getattr(self, f"{name}_env")
+        if path is not None:
+            return _in_file(folder / path, f"{name}_file")
+        if variable is None:
+            return ""
+        if not (found := os.environ.get(variable, "").strip()):
+            raise Invalid([f"{name}_env: 没有环境变量 {variable} 或其值为空 (no such variable)"])
+        return found
+
+    @model_validator(mode="after")
+    def _one_way_to_each_secret(self) -> Self:
+        for name in [field.removesuffix("_env") for field in type(self).model_fields if field.endswith("_env")]:
+            given = [getattr(self, f"{name}_{way}") for way in ("file", "env")]
+            if None not in given:
+                raise ValueError(f"{name}_file 与 {name}_env 只能填写一项 (two ways to a secret)")
+            if name in self.needs and given == [None, None]:
+                raise ValueError(f"缺少 {name} (missing secret): 请填写 {name}_file 或 {name}_env")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +63,24 @@ class Letter:
 
 
 class Channel(Protocol):
-    """Carries letters. Made with its options and the folder that relative paths start from."""
+    """Carries letters. Made with its options and the folder that relative paths start from.
+
+    ``at_once`` is how many letters, of one receiver at one address, ``send`` may be given. Where ``repeat`` is set,
+    letters about alerts that still stand are sent again so often: the other end forgets what it is not told.
+    """
 
     Options: ClassVar[type[BaseModel]]
+    at_once: int = 1
+    repeat: timedelta | None = None
 
     def __init__(self, options: Any, folder: Path) -> None: ...
 
-    def send(self, letter: Letter) -> Attempt:
-        """Carry one letter. Never raises for what the network or the receiver does: that is the Attempt's answer."""
+    def send(self, letters: Sequence[Letter]) -> list[Attempt]:
+        """Carry letters; returns what came of each, in their order.
+
+        Fewer attempts than letters mean that the rest was not touched, because the channel's limits leave no room
+        for them now: they stay in the queue. Never raises for what the network or the receiver does.
+        """
         ...
 
     def close(self) -> None:
@@ -57,8 +95,7 @@ def answer(text: str, secrets: Iterable[str] = ()) -> str:
     return " ".join(text.split())[:_LONGEST_ANSWER]
 
 
-def read_secret(path: Path, option: str) -> str:
-    """The secret in the file that ``option`` names. Raises Invalid where it cannot be read or holds nothing."""
+def _in_file(path: Path, option: str) -> str:
     try:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -5,6 +5,7 @@ import smtplib
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from email.headerregistry import Address
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +36,7 @@ _CLOSING = 421
 class EmailOptions(base.Options):
     """``host`` takes the mail; ``port`` follows ``security`` unless said. ``sender`` is ``name <address>`` or an address.
 
-    ``username`` and ``password_file`` go together. ``timeout`` is in seconds, for
+    ``username`` and the password go together. ``timeout`` is in seconds, for
     the whole exchange. Certificates are checked against the system's authorities,
     or those of $SSL_CERT_FILE.
     """
@@ -45,6 +46,7 @@ class EmailOptions(base.Options):
     security: Security = Security.STARTTLS
     username: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$")] | None = None
     password_file: Path | None = None
+    password_env: str | None = None
     sender: str
     timeout: Annotated[float, Field(gt=0, le=60)] = 10
 
@@ -57,12 +59,12 @@ class EmailOptions(base.Options):
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:
-        if (self.username is None) != (self.password_file is None):
-            raise ValueError("username 与 password_file 应同时填写")
+        if (self.username is None) != (self.password_file is None and self.password_env is None):
+            raise ValueError("username 与 password_file（或 password_env）应同时填写 (half a login)")
         return self
 
 
-class Email:
+class Email(base.Channel):
     """Sends to every address of the letter (separated by commas), one message for all of them.
 
     Message-ID follows from the letter's key: the same for every attempt, so that mail
@@ -81,18 +83,24 @@ class Email:
         """Raises Invalid where the password cannot be read, or holds what a login cannot carry."""
         self._options = options
         self._sender = addresses(options.sender)[0]
-        self._password = (
-            base.read_secret(folder / options.password_file, "password_file") if options.password_file else ""
-        )
+        self._password = options.secret("password", folder)
         if not self._password.isascii():
-            raise Invalid([f"{folder / str(options.password_file)}: password_file 只能用 ASCII 字符 (not ascii)"])
+            place = options.password_env or folder / str(options.password_file)
+            raise Invalid([f"{place}: 口令只能用 ASCII 字符 (not ascii)"])
         self._telling = _spellings(options.username or "", self._password) if self._password else []
         self._smtp: _Connection | None = None
         self._used = 0.0
         self._reached: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
-    def send(self, letter: Letter) -> Attempt:
+    def send(self, letters: Sequence[Letter]) -> list[Attempt]:
+        return [self._mail(letter) for letter in letters]
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _mail(self, letter: Letter) -> Attempt:
         try:
             recipients = addresses(letter.address)
         except ValueError as error:
@@ -108,10 +116,6 @@ class Email:
             except BaseException:
                 self._drop()  # it may be left in the middle of a letter
                 raise
-
-    def close(self) -> None:
-        with self._lock:
-            self._drop()
 
     def _carry(self, letter: Letter, recipients: tuple[Address, ...]) -> Attempt:
         """MAIL, RCPT for each, DATA. Leaves the connection ready for the next letter, or dropped."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -24,7 +25,7 @@ class FolderOptions(base.Options):
     path: Path
 
 
-class Folder:
+class Folder(base.Channel):
     """Writes ``<path>/<receiver>/<local time>_<subject>_<target>_<event>_<key>.txt``, whole or not at all.
 
     The name follows from the letter, so a repeated attempt finds its file and
@@ -36,7 +37,13 @@ class Folder:
     def __init__(self, options: FolderOptions, folder: Path) -> None:
         self._path = folder / options.path
 
-    def send(self, letter: Letter) -> Attempt:
+    def send(self, letters: Sequence[Letter]) -> list[Attempt]:
+        return [self._file(letter) for letter in letters]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _file(self, letter: Letter) -> Attempt:
         try:
             box = self._path / safe(letter.receiver)
             path = box / name(letter)
@@ -48,9 +55,6 @@ class Folder:
             # A full or missing disk is mended by people: worth another try.
             return Attempt(Result.UNREACHABLE, base.answer(f"无法写入 {self._path}: {error.strerror}"))
         return Attempt(Result.SENT, base.answer(f"{box.name}/{path.name}"))
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 def name(letter: Letter) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
-from alerts.alert import Identity, Kind
+from alerts.alert import Identity, Kind, State
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
 from alerts.routing import Route
 from monitor.store import bulk, moments
@@ -58,16 +58,25 @@ def enqueue(connection: Connection, messages: Sequence[tuple[int, Route]], at: d
     return len(rows)
 
 
-def claim(connection: Connection, channel: str, at: datetime, limit: int) -> list[Delivery]:
+def claim(connection: Connection, channel: str, at: datetime, limit: int, *, together: bool = False) -> list[Delivery]:
     """Take up to ``limit`` messages of ``channel`` that are due, the longest due first, for ``LEASE`` from ``at``.
 
-    No two senders get the same one. A message whose sender fell silent is due
-    again when its lease ends; the try that was begun counts. Commit before sending.
+    ``together``: only those that go to the same receiver and address as the first of them. No two senders get the
+    same one. A message whose sender fell silent is due again when its lease ends; the try that was begun counts.
+    Commit before sending.
     """
     c = delivery.c
+    waiting = [c.status.in_(_WAITING), c.channel == channel, c.due_at <= at]
+    if together:
+        first = connection.execute(
+            select(c.receiver, c.address).where(*waiting).order_by(c.due_at, c.id).limit(1)
+        ).one_or_none()
+        if first is None:
+            return []
+        waiting += [c.receiver == first.receiver, c.address == first.address]
     due = (
         select(c.id)
-        .where(c.status.in_(_WAITING), c.channel == channel, c.due_at <= at)
+        .where(*waiting)
         .order_by(c.due_at, c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # no such thing on SQLite, where one transaction writes at a time
@@ -105,6 +114,35 @@ def finish(
         .values(status=status.value, due_at=due_at, finished_at=finished)
     )
     return freed.rowcount == 1
+
+
+def put_back(connection: Connection, taken: Sequence[Delivery], due_at: datetime) -> None:
+    """Undo ``claim`` for messages whose try was not begun, as long as the lease holds: they wait, due from ``due_at``."""
+    c = delivery.c
+    for message in taken:
+        connection.execute(
+            update(delivery)
+            .where(c.id == message.id, c.status == Status.SENDING.value, c.attempts == message.attempts + 1)
+            .values(status=Status.QUEUED.value, due_at=due_at, attempts=message.attempts)
+        )
+
+
+def standing(connection: Connection, channel: str, since: datetime) -> list[Delivery]:
+    """The messages that arrived on ``channel`` and tell of alerts as they stand: firing, or resolved after ``since``."""
+    c = delivery.c
+    latest = (
+        select(c.id)
+        .join(alert, alert.c.last_change_id == c.change_id)
+        .join(change, change.c.id == c.change_id)
+        .where(c.channel == channel, c.status == Status.SENT.value)
+        .where(or_(alert.c.state == State.FIRING.value, change.c.at > since))
+    )
+    ids = list(connection.scalars(latest))
+    return [
+        message
+        for start in range(0, len(ids), _IDS_ASKED)
+        for message in _deliveries(connection, ids[start : start + _IDS_ASKED])
+    ]
 
 
 def release(connection: Connection) -> int:

@@ -4,7 +4,8 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from alerts.channels.base import Letter
+from alerts.channels.base import Channel, Letter
+from alerts.delivery import Attempt
 from alerts.notice import Notice
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -235,3 +236,9 @@ def letter(notice: Notice | None = None, **parts: Any) -> Letter:
         "sent_at": datetime.fromisoformat("2025-10-27T09:00:05+08:00"),
     }
     return Letter(**{**usual, **parts})
+
+
+def send(channel: Channel, one: Letter) -> Attempt:
+    """What comes of one letter on its own."""
+    (attempt,) = channel.send([one])
+    return attempt

@@ -183,6 +183,42 @@ def test_what_is_not_known_leaves_no_line_and_no_gap(notice):
     assert "〔" not in title + body
 
 
+@pytest.mark.parametrize("form", [Form.DINGTALK, Form.WECOM, Form.FEISHU])
+@pytest.mark.parametrize("notice", EVERY_EVENT, ids=lambda notice: f"{notice.kind}-{notice.event}")
+def test_robots_say_the_same_as_the_text(notice, form):
+    body = render(letter(notice), form).body.replace("**", "")
+    for line in filter(None, render(letter(notice), Form.TEXT).body.splitlines()):
+        assert line in body
+
+
+def test_among_others_a_letter_has_its_conclusion_and_the_figures_behind_it():
+    assert render(letter(pace_notice(mark="")), Form.WECOM, brief=True).body == (
+        "**【红色预警】城镇新增就业（人力社保局）**\n"
+        "截至2025年9月，城镇新增就业未达时序进度，现予以红色预警。请人力社保局牵头分析原因、加快推进。"
+        "实际数值2576人，时序要求3375人，比时序进度少799人（低于应完成数23.67%）。\n"
+    )
+    assert render(letter(data_notice(mark="")), Form.FEISHU, brief=True).body == (
+        "**【数据催报】城镇新增就业（人力社保局）**\n"
+        "城镇新增就业2025年9月数据逾期未报，请人力社保局尽快报送。数据应于期末后10个工作日内报送。\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [
+        (Form.DINGTALK, "＜@all＞＊＊x＊＊［a］(b)"),
+        (Form.WECOM, "＜@all＞＊＊x＊＊［a］(b)"),
+        (Form.FEISHU, "&#60;@all&#62;&#42;&#42;x&#42;&#42;&#91;a&#93;(b)"),
+    ],
+)
+def test_words_of_a_book_are_no_markup_in_a_chat(form, shown):
+    sent = letter(pace_notice(name="<@all>**x**[a](b)"))
+    for brief in (False, True):
+        body = render(sent, form, brief=brief).body
+        assert shown in body
+        assert "<@all>" not in body
+
+
 def test_a_yellow_alert_says_yellow():
     title, body = render(letter(pace_notice(level=1)), Form.TEXT)
     assert title.startswith("【黄色预警】")

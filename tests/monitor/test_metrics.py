@@ -142,6 +142,12 @@ def test_what_left_the_book_is_gone_at_the_next_scrape(book: Book) -> None:
     assert b'target="silent"' not in exposition(a_snapshot(smaller), meters)
 
 
+def test_a_channel_at_rest_is_down(book: Book) -> None:
+    families = parsed(exposition(a_snapshot(book, resting={"群": "throttled", "邮件": ""}), Meters()))
+    assert value(families, "duban_delivery_up", channel="群") == 0
+    assert value(families, "duban_delivery_up", channel="邮件") == 1
+
+
 def test_before_the_first_cycle_only_the_meters_speak() -> None:
     meters = Meters()
     meters.pulls.labels("b/filings", "ok").inc()

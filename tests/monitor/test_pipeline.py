@@ -1,10 +1,13 @@
 """The main path on a real store: from figures in a file to messages in the outbox."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import ClassVar
 
 import pytest
+from sqlalchemy import func, select
 
 from alerts.alert import Event, State
+from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Result
 from alerts.routing import Contact
 from connectors.base import ConnectorError, Failure
@@ -14,6 +17,7 @@ from monitor.clock import Clock
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading
+from monitor.store.tables import attempt
 from monitor.watch import Watch
 from monitor.wiring import Feed
 from rules.calendar import Every, period_ends
@@ -253,12 +257,14 @@ class Sender:
     def __init__(self, *answers):
         self.answers, self.letters = list(answers), []
 
-    def send(self, letter):
-        self.letters.append(letter)
+    at_once = 1
+
+    def send(self, letters):
+        self.letters += letters
         answer = self.answers.pop(0) if self.answers else Attempt(Result.SENT, "ok")
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return [answer]
 
 
 def test_a_failed_letter_goes_again_with_the_same_key_when_it_is_due(engine, book):
@@ -268,14 +274,85 @@ def test_a_failed_letter_goes_again_with_the_same_key_when_it_is_due(engine, boo
     judged(engine, watch)
     sender = Sender(Attempt(Result.UNREACHABLE, "no"), RuntimeError("a bug of theirs"))
     clock = Clock(AT, Clock.real())
-    assert pipeline.deliver(engine, "folder", sender, clock) == {Result.UNREACHABLE: 1, Result.INTERNAL: 1}
-    assert pipeline.deliver(engine, "folder", sender, clock) == {}
+    assert pipeline.deliver(engine, "folder", sender, clock, Circuit()) == {Result.UNREACHABLE: 1, Result.INTERNAL: 1}
+    assert pipeline.deliver(engine, "folder", sender, clock, Circuit()) == {}
     soon = Clock(AT + timedelta(minutes=1), Clock.real())
-    assert pipeline.deliver(engine, "folder", sender, soon) == {Result.SENT: 2}
+    assert pipeline.deliver(engine, "folder", sender, soon, Circuit()) == {Result.SENT: 2}
     first, again = sender.letters[:2], sender.letters[2:]
     assert {letter.key for letter in first} == {letter.key for letter in again}
     with reading(engine) as connection:
         assert outbox.counts(connection)["sent"] == 2
+
+
+@pytest.fixture
+def owed(engine, book):
+    """Two letters in the outbox."""
+    pulled(engine, book, figure(500.0))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    judged(engine, watch)
+    return Clock(AT, Clock.real())
+
+
+def attempts_made(engine):
+    with engine.begin() as connection:
+        return sorted(row.attempts for row in outbox.claim(connection, "folder", AT + timedelta(days=1), 10))
+
+
+class Full(Sender):
+    """Has room for no letter."""
+
+    def send(self, letters):
+        self.letters += letters
+        return []
+
+
+def test_letters_for_which_a_channel_has_no_room_wait_and_lose_no_attempt(engine, owed):
+    assert pipeline.deliver(engine, "folder", Full(), owed, Circuit()) == {}
+    with reading(engine) as connection:
+        assert outbox.counts(connection)["queued"] == 2
+    assert attempts_made(engine) == [0, 0]
+
+
+def test_a_channel_that_takes_many_gets_what_goes_to_one_receiver_in_one_call(engine, book):
+    targets = [{"source": "filings", "name": f"指标{n}", "goal": "at least 1200 个", "lead": "甲局"} for n in range(5)]
+    book = a_book(*targets, sources=SOURCES)
+    pulled(engine, book, *(figure(500.0, name=f"指标{n}") for n in range(5)))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    judged(engine, watch)
+
+    class Many(Sender):
+        at_once = 3
+        calls: ClassVar[list[int]] = []
+
+        def send(self, letters):
+            self.calls.append(len(letters))
+            return [Attempt(Result.SENT, "ok")] * len(letters)
+
+    sender = Many()
+    assert pipeline.deliver(engine, "folder", sender, Clock(AT, Clock.real()), Circuit()) == {Result.SENT: 5}
+    assert sender.calls == [3, 2]
+
+
+def test_a_channel_at_rest_is_not_asked_and_its_letters_lose_no_attempt(engine, owed):
+    circuit, sender = Circuit(), Sender(Attempt(Result.THROTTLED, "blocked", retry_after=timedelta(minutes=10)))
+    assert pipeline.deliver(engine, "folder", sender, owed, circuit) == {Result.THROTTLED: 1}
+    assert circuit.resting(owed.now())
+    assert pipeline.deliver(engine, "folder", sender, owed, circuit) == {}
+    assert attempts_made(engine) == [0, 1]
+    later = Clock(AT + timedelta(minutes=11), Clock.real())
+    assert not circuit.resting(later.now())
+
+
+def test_what_stands_is_told_again_and_nothing_of_it_is_written_down(engine, owed):
+    sender = Sender()
+    pipeline.deliver(engine, "folder", sender, owed, Circuit())
+    assert pipeline.repeat(engine, "folder", sender, owed, Circuit()) == {Result.SENT: 2}
+    first, again = sender.letters[:2], sender.letters[2:]
+    assert [letter.key for letter in first] == [letter.key for letter in again]
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(attempt)) == 2
 
 
 def test_nothing_is_entered_twice_for_two_targets_that_read_one_series(engine):

@@ -36,8 +36,16 @@ class HttpReceiver:
         self._thread.start()
 
     @property
+    def host(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/钩子?令牌=t0ken"
+        return f"{self.host}/钩子?令牌=t0ken"
+
+    def answer(self, request: Request) -> bytes:
+        """What is said to a request that was read; those who take it in say so here."""
+        return self.body
 
     def taken(self) -> list[dict]:
         """The payloads accepted, one for each Idempotency-Key."""
@@ -91,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         receiver = self.server.receiver
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        receiver.requests.append(Request(self.path, dict(self.headers), body))
+        request = Request(self.path, dict(self.headers), body)
+        receiver.requests.append(request)
+        said = receiver.answer(request)
         if receiver.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             self.close_connection = True
@@ -100,13 +110,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(receiver.status)
         for name, value in receiver.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(receiver.body)))
+        self.send_header("Content-Length", str(len(said)))
         self.end_headers()
         if not receiver.drip:
-            self.wfile.write(receiver.body)
+            self.wfile.write(said)
             return
         started = time.monotonic()
-        for byte in receiver.body:
+        for byte in said:
             self.wfile.flush()
             receiver.pause(receiver.drip)
             self.wfile.write(bytes([byte]))

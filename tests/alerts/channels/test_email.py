@@ -11,7 +11,7 @@ from alerts.channels.email import Email
 from alerts.channels.mail import addresses
 from alerts.delivery import Result
 from rules.document import Invalid
-from tests.alerts.builders import KEY, data_notice, key, letter, pace_notice
+from tests.alerts.builders import KEY, data_notice, key, letter, pace_notice, send
 from tests.alerts.channels.contract import SECRET, TIMEOUT, ChannelContract
 from tests.alerts.channels.smtp_receiver import USER, Certificate, SmtpReceiver
 
@@ -111,7 +111,7 @@ def channel(server, tmp_path):
 
 
 def test_a_mail_has_text_and_html_and_no_defects(server, channel):
-    channel.send(letter(address=TO))
+    send(channel, letter(address=TO))
     (mail,) = server.mails
     assert mail.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
@@ -126,7 +126,7 @@ def test_a_mail_has_text_and_html_and_no_defects(server, channel):
 
 def test_no_line_on_the_wire_is_longer_than_mail_allows(server, channel):
     many = ", ".join(f"u{n}@example.cn" for n in range(40))
-    channel.send(letter(pace_notice(name="很长的指标名称" * 40), address=many))
+    send(channel, letter(pace_notice(name="很长的指标名称" * 40), address=many))
     (mail,) = server.mails
     assert mail["Subject"].count("很长的指标名称") == 40
     assert "很长的指标名称" * 40 in parts(mail)[1]
@@ -139,7 +139,7 @@ def test_no_line_on_the_wire_is_longer_than_mail_allows(server, channel):
 def test_a_server_that_takes_seven_bits_only_gets_base64(tmp_path, eight_bit, encoding):
     server = SmtpReceiver(eight_bit=eight_bit)
     channel = mailer(server, tmp_path)
-    assert channel.send(letter(address=TO)).result is Result.SENT
+    assert send(channel, letter(address=TO)).result is Result.SENT
     channel.close()
     server.close()
     (mail,) = server.mails
@@ -149,7 +149,7 @@ def test_a_server_that_takes_seven_bits_only_gets_base64(tmp_path, eight_bit, en
 
 
 def test_the_head_names_sender_receivers_and_an_automatic_origin(server, channel):
-    channel.send(letter(address="人力社保局 <rsj@example.cn>\uff0cddb@example.cn"))
+    send(channel, letter(address="人力社保局 <rsj@example.cn>\uff0cddb@example.cn"))
     (mail,) = server.mails
     assert mail["From"] == "督办系统 <duban@example.gov.cn>"
     assert mail["To"] == "人力社保局 <rsj@example.cn>, ddb@example.cn"
@@ -159,14 +159,14 @@ def test_the_head_names_sender_receivers_and_an_automatic_origin(server, channel
 
 
 def test_message_id_follows_from_the_key_alone(server, channel):
-    channel.send(letter(address=TO))
-    channel.send(letter(address=TO, sent_at=datetime.fromisoformat("2025-10-27T10:00:00+08:00")))
+    send(channel, letter(address=TO))
+    send(channel, letter(address=TO, sent_at=datetime.fromisoformat("2025-10-27T10:00:00+08:00")))
     assert [mail["Message-ID"] for mail in server.mails] == [f"<{KEY}@example.gov.cn>"] * 2
 
 
 def test_all_letters_of_one_alert_are_one_thread(server, channel):
     for number, notice in enumerate([pace_notice(), pace_notice("resolved"), data_notice(), pace_notice(subject="县")]):
-        channel.send(letter(notice, key=key(number), address=TO))
+        send(channel, letter(notice, key=key(number), address=TO))
     fired, resolved, owed, county = (mail["References"] for mail in server.mails)
     assert fired == resolved
     assert len({fired, owed, county}) == 3
@@ -175,38 +175,38 @@ def test_all_letters_of_one_alert_are_one_thread(server, channel):
 
 def test_one_connection_carries_many_letters(server, channel):
     for number in range(30):
-        assert channel.send(letter(key=key(number), address=TO)).result is Result.SENT
+        assert send(channel, letter(key=key(number), address=TO)).result is Result.SENT
     assert len(server.mails) == 30
     assert server.connections == 1
 
 
 def test_a_connection_that_died_meanwhile_is_replaced(server, channel):
-    assert channel.send(letter(key=key(1), address=TO)).result is Result.SENT
+    assert send(channel, letter(key=key(1), address=TO)).result is Result.SENT
     server.hang_ups.append("MAIL")
-    assert channel.send(letter(key=key(2), address=TO)).result is Result.SENT
+    assert send(channel, letter(key=key(2), address=TO)).result is Result.SENT
     assert (len(server.mails), server.connections) == (2, 2)
 
 
 def test_a_server_that_ends_the_session_gets_a_new_one(server, channel):
-    channel.send(letter(key=key(1), address=TO))
+    send(channel, letter(key=key(1), address=TO))
     server.hang_ups.append("TAKEN")
-    channel.send(letter(key=key(2), address=TO))
-    assert channel.send(letter(key=key(3), address=TO)).result is Result.SENT
+    send(channel, letter(key=key(2), address=TO))
+    assert send(channel, letter(key=key(3), address=TO)).result is Result.SENT
     assert {mail["Message-ID"] for mail in server.mails} == {f"<{key(n)}@example.gov.cn>" for n in (1, 2, 3)}
 
 
 def test_a_connection_idle_for_long_is_not_trusted(server, channel, monkeypatch):
     monkeypatch.setattr(email_channel, "_IDLE", 0.0)
-    channel.send(letter(key=key(1), address=TO))
-    channel.send(letter(key=key(2), address=TO))
+    send(channel, letter(key=key(1), address=TO))
+    send(channel, letter(key=key(2), address=TO))
     assert (len(server.mails), server.connections) == (2, 2)
 
 
 def test_a_loss_after_the_mail_was_taken_is_tried_again_under_the_same_message_id(server, channel):
     server.hang_ups.append("TAKEN")
-    attempt = channel.send(letter(address=TO))
+    attempt = send(channel, letter(address=TO))
     assert (attempt.result, attempt.permanent) == (Result.UNREACHABLE, False)
-    assert channel.send(letter(address=TO)).result is Result.SENT
+    assert send(channel, letter(address=TO)).result is Result.SENT
     assert len(server.mails) == 2
     assert len(server.taken()) == 1
 
@@ -224,17 +224,17 @@ def test_a_loss_after_the_mail_was_taken_is_tried_again_under_the_same_message_i
 )
 def test_4xx_is_tried_again_and_5xx_is_final(server, channel, command, reply, result, permanent):
     server.replies[command] = reply
-    attempt = channel.send(letter(address=TO))
+    attempt = send(channel, letter(address=TO))
     assert (attempt.result, attempt.permanent) == (result, permanent)
     assert reply in attempt.answer
     server.replies.clear()
-    assert channel.send(letter(address=TO)).result is Result.SENT
+    assert send(channel, letter(address=TO)).result is Result.SENT
     assert server.connections <= 2
 
 
 def test_an_address_refused_for_good_is_reported_and_the_others_get_the_letter(server, channel):
     server.replies["weg@example.cn"] = "550 没有此人"
-    attempt = channel.send(letter(address=f"{TO}, weg@example.cn"))
+    attempt = send(channel, letter(address=f"{TO}, weg@example.cn"))
     assert (attempt.result, attempt.permanent) == (Result.REJECTED, True)
     assert attempt.answer == f"weg@example.cn 拒收: 550 没有此人; 已送达 {TO}"
     assert server.envelopes == [("duban@example.gov.cn", [TO])]
@@ -242,10 +242,10 @@ def test_an_address_refused_for_good_is_reported_and_the_others_get_the_letter(s
 
 def test_a_new_attempt_goes_only_to_those_who_put_it_off(server, channel):
     server.replies["spaeter@example.cn"] = "451 later"
-    attempt = channel.send(letter(address=f"{TO}, spaeter@example.cn"))
+    attempt = send(channel, letter(address=f"{TO}, spaeter@example.cn"))
     assert (attempt.result, attempt.permanent) == (Result.THROTTLED, False)
     server.replies.clear()
-    assert channel.send(letter(address=f"{TO}, spaeter@example.cn")).result is Result.SENT
+    assert send(channel, letter(address=f"{TO}, spaeter@example.cn")).result is Result.SENT
     assert [receivers for _, receivers in server.envelopes] == [[TO], ["spaeter@example.cn"]]
 
 
@@ -253,7 +253,7 @@ def test_a_new_attempt_goes_only_to_those_who_put_it_off(server, channel):
     "address", ["", " , ", "人力社保局", "a@", "@b.cn", "a b@c.cn", "a@b.cn, x", "张@例子.cn", "a@b.cn\r\nBcc: x@y.cn"]
 )
 def test_an_address_that_is_none_is_final_and_nothing_is_sent(server, channel, address):
-    attempt = channel.send(letter(address=address))
+    attempt = send(channel, letter(address=address))
     assert (attempt.result, attempt.permanent) == (Result.MISCONFIGURED, True)
     assert attempt.answer
     assert server.connections == 0
@@ -262,7 +262,7 @@ def test_an_address_that_is_none_is_final_and_nothing_is_sent(server, channel, a
 def test_a_slow_answer_to_every_command_still_ends_within_the_timeout(server, channel):
     server.delays = {"MAIL": TIMEOUT / 2, "RCPT": TIMEOUT / 2, "DATA": TIMEOUT / 2}
     started = time.monotonic()
-    attempt = channel.send(letter(address=TO))
+    attempt = send(channel, letter(address=TO))
     assert attempt.result is Result.TIMEOUT
     assert time.monotonic() - started < TIMEOUT * 2
 
@@ -271,18 +271,18 @@ def test_a_wrong_password_waits_for_people_to_mend_it(tmp_path):
     server = SmtpReceiver(password=PASSWORD)
     channel = mailer(server, tmp_path)
     server.password = "another"
-    attempt = channel.send(letter(address=TO))
+    attempt = send(channel, letter(address=TO))
     assert (attempt.result, attempt.permanent) == (Result.MISCONFIGURED, False)
     assert attempt.answer.startswith("535")
     server.password = PASSWORD
-    assert channel.send(letter(address=TO)).result is Result.SENT
+    assert send(channel, letter(address=TO)).result is Result.SENT
     channel.close()
     server.close()
 
 
 def test_a_password_is_not_sent_over_a_connection_that_should_be_encrypted_and_is_not(server, tmp_path):
     channel = mailer(server, tmp_path, security="starttls")
-    attempt = channel.send(letter(address=TO))
+    attempt = send(channel, letter(address=TO))
     assert (attempt.result, attempt.permanent) == (Result.MISCONFIGURED, False)
     assert "STARTTLS" in attempt.answer
     assert server.mails == []
@@ -292,7 +292,7 @@ def test_a_password_is_not_sent_over_a_connection_that_should_be_encrypted_and_i
 def test_a_certificate_nobody_vouches_for_is_not_accepted(tmp_path, certificate, security):
     server = SmtpReceiver(security=security, certificate=certificate)
     channel = mailer(server, tmp_path, timeout=5)
-    attempt = channel.send(letter(address=TO))
+    attempt = send(channel, letter(address=TO))
     channel.close()
     server.close()
     assert (attempt.result, attempt.permanent) == (Result.MISCONFIGURED, False)
@@ -305,7 +305,7 @@ def test_letters_sent_side_by_side_share_the_connection(server, tmp_path):
 
     def several(first):
         for number in range(10):
-            channel.send(letter(key=key(first + number), address=TO))
+            send(channel, letter(key=key(first + number), address=TO))
 
     threads = [threading.Thread(target=several, args=(first,)) for first in range(0, 40, 10)]
     for thread in threads:
@@ -330,6 +330,7 @@ def test_the_port_follows_the_security(security, port):
         {"sender": "a@b.cn, c@d.cn"},
         {"username": "duban"},
         {"password_file": "password"},
+        {"username": "duban", "password_file": "password", "password_env": "PASSWORD"},
         {"security": "ssl"},
         {"port": 0},
         {"timeout": 0},
@@ -356,6 +357,16 @@ def test_a_password_that_no_login_can_carry_is_said_at_once(tmp_path):
     options = Email.Options(host="h", sender="a@b.cn", username="u", password_file="password")
     with pytest.raises(Invalid, match="ASCII"):
         Email(options, tmp_path)
+
+
+def test_a_password_comes_from_the_environment_as_well(tmp_path, monkeypatch):
+    monkeypatch.setenv("DUBAN_MAIL_PASSWORD", SECRET)
+    server = SmtpReceiver(password=SECRET)
+    options = {"username": USER, "password_env": "DUBAN_MAIL_PASSWORD", "password_file": None}
+    channel = mailer(server, tmp_path, **options)
+    assert send(channel, letter(address=TO)).result is Result.SENT
+    channel.close()
+    server.close()
 
 
 def test_addresses_keep_their_names():

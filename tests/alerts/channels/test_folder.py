@@ -7,7 +7,7 @@ import pytest
 
 from alerts.channels.folder import Folder, safe
 from alerts.delivery import Result
-from tests.alerts.builders import KEY, letter, pace_notice
+from tests.alerts.builders import KEY, letter, pace_notice, send
 from tests.alerts.channels.contract import ChannelContract
 
 
@@ -46,7 +46,7 @@ def box(tmp_path):
 
 
 def test_a_letter_lies_in_its_receivers_folder_under_a_readable_name(box):
-    box.channel.send(letter())
+    send(box.channel, letter())
     (file,) = box.path.rglob("*.*")
     assert str(file.relative_to(box.path)) == f"人力社保局/20251027-090000_urban-jobs_fired_{KEY[:16]}.txt"
     assert file.read_text(encoding="utf-8").startswith("【红色预警】〔演示数据〕城镇新增就业")
@@ -54,8 +54,8 @@ def test_a_letter_lies_in_its_receivers_folder_under_a_readable_name(box):
 
 def test_names_sort_by_time_and_tell_the_subject(box):
     later = pace_notice("resolved", subject="綦江区")
-    box.channel.send(letter(later, key="0" * 32))
-    box.channel.send(letter(pace_notice(subject="綦江区"), key="f" * 32))
+    send(box.channel, letter(later, key="0" * 32))
+    send(box.channel, letter(pace_notice(subject="綦江区"), key="f" * 32))
     names = sorted(file.name for file in box.path.rglob("*.txt"))
     assert names == [
         f"20251027-090000_綦江区_urban-jobs_fired_{'f' * 16}.txt",
@@ -79,14 +79,14 @@ def test_names_sort_by_time_and_tell_the_subject(box):
 )
 def test_a_receivers_name_never_leaves_the_folder(box, receiver, folder):
     assert safe(receiver) == folder
-    assert box.channel.send(letter(receiver=receiver)).result is Result.SENT
+    assert send(box.channel, letter(receiver=receiver)).result is Result.SENT
     (file,) = box.path.rglob("*.txt")
     assert file.parent == box.path / folder
 
 
 def test_a_name_stays_within_what_file_systems_allow(box):
     notice = pace_notice(subject="县" * 200, target="目标" * 200)
-    assert box.channel.send(letter(notice, receiver="局" * 200)).result is Result.SENT
+    assert send(box.channel, letter(notice, receiver="局" * 200)).result is Result.SENT
     (file,) = box.path.rglob("*.txt")
     assert len(file.name.encode()) <= 240
 
@@ -97,24 +97,24 @@ def test_an_attempt_cut_off_halfway_leaves_no_letter_and_the_next_one_leaves_exa
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", power_cut)
-        attempt = box.channel.send(letter())
+        attempt = send(box.channel, letter())
     assert attempt.result is Result.UNREACHABLE
     assert not attempt.permanent
     assert list(box.path.rglob("*.txt")) == []
-    assert box.channel.send(letter()).result is Result.SENT
+    assert send(box.channel, letter()).result is Result.SENT
     assert len(box.letters()) == 1
 
 
 def test_a_letter_that_was_moved_away_is_written_again_only_by_a_new_attempt(box, tmp_path):
-    box.channel.send(letter())
+    send(box.channel, letter())
     (file,) = box.path.rglob("*.txt")
     shutil.move(file, tmp_path / "archive.txt")
     assert box.letters() == []
-    assert box.channel.send(letter()).result is Result.SENT
+    assert send(box.channel, letter()).result is Result.SENT
     assert len(box.letters()) == 1
 
 
 def test_receivers_whose_names_are_made_safe_alike_do_not_lose_letters(box):
-    box.channel.send(letter(receiver="a/b", key="1" * 32))
-    box.channel.send(letter(receiver="a:b", key="2" * 32))
+    send(box.channel, letter(receiver="a/b", key="1" * 32))
+    send(box.channel, letter(receiver="a:b", key="2" * 32))
     assert len(box.letters()) == 2

@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import pytest
 from pydantic import ValidationError
 
-from alerts.channels.webhook import Webhook, wait
+from alerts.channels.http import wait
+from alerts.channels.webhook import Webhook
 from alerts.delivery import Result
 from rules.document import Invalid
-from tests.alerts.builders import KEY, data_notice, key, letter, pace_notice
+from tests.alerts.builders import KEY, data_notice, key, letter, pace_notice, send
 from tests.alerts.channels.contract import SECRET, TIMEOUT, ChannelContract
 from tests.alerts.channels.http_receiver import HttpReceiver
 
@@ -75,7 +76,7 @@ def channel(server, tmp_path):
 
 
 def test_the_payload_is_alertmanagers_version_4(server, channel):
-    channel.send(letter())
+    send(channel, letter())
     (taken,) = server.taken()
     labels = {
         "alertname": "DubanTargetBehind",
@@ -116,7 +117,7 @@ def test_the_payload_is_alertmanagers_version_4(server, channel):
 
 
 def test_every_label_and_annotation_is_a_string_with_something_in_it(server, channel):
-    channel.send(letter(data_notice(item=None, section="", mark="", actual=None, actual_text="", shortfall=0.1 + 0.2)))
+    send(channel, letter(data_notice(item=None, section="", mark="", actual=None, actual_text="", shortfall=0.1 + 0.2)))
     (taken,) = server.taken()
     (alert,) = taken["alerts"]
     values = [*alert["labels"].values(), *alert["annotations"].values()]
@@ -148,9 +149,9 @@ def test_an_edit_and_a_withdrawal_end_an_alert_and_say_why(server, channel):
 
 
 def test_a_resolved_alert_ends_and_keeps_its_fingerprint_and_severity(server, channel):
-    channel.send(letter(pace_notice("eased"), key="1" * 32))
-    channel.send(letter(pace_notice("resolved"), key="2" * 32))
-    channel.send(letter(data_notice(), key="3" * 32))
+    send(channel, letter(pace_notice("eased"), key="1" * 32))
+    send(channel, letter(pace_notice("resolved"), key="2" * 32))
+    send(channel, letter(data_notice(), key="3" * 32))
     eased, resolved, owed = (taken["alerts"][0] for taken in server.taken())
     assert (eased["status"], resolved["status"]) == ("firing", "resolved")
     assert resolved["endsAt"] == "2025-12-12T09:00:00+08:00"
@@ -162,7 +163,7 @@ def test_a_resolved_alert_ends_and_keeps_its_fingerprint_and_severity(server, ch
 def test_the_signature_covers_time_and_body(server, tmp_path, secret):
     (tmp_path / "key").write_text(f"{secret}\n", encoding="utf-8")
     channel = webhook(server, tmp_path, secret_file="key")
-    channel.send(letter())
+    send(channel, letter())
     channel.close()
     (request,) = server.requests
     stamp = request.headers["X-Duban-Timestamp"]
@@ -172,7 +173,7 @@ def test_the_signature_covers_time_and_body(server, tmp_path, secret):
 
 
 def test_key_headers_and_path_are_sent_as_configured(server, channel):
-    channel.send(letter())
+    send(channel, letter())
     (request,) = server.requests
     assert request.headers["Idempotency-Key"] == KEY
     assert request.headers["Authorization"] == TOKEN
@@ -183,14 +184,14 @@ def test_key_headers_and_path_are_sent_as_configured(server, channel):
 
 def test_without_a_secret_nothing_is_signed(server, tmp_path):
     channel = webhook(server, tmp_path, secret_file=None)
-    channel.send(letter())
+    send(channel, letter())
     channel.close()
     assert "X-Duban-Signature" not in server.requests[0].headers
 
 
 def test_one_connection_serves_many_letters(server, channel):
     for _ in range(30):
-        channel.send(letter())
+        send(channel, letter())
     assert server.connections == 1
 
 
@@ -215,7 +216,7 @@ def test_one_connection_serves_many_letters(server, channel):
 )
 def test_the_status_decides(server, channel, status, result, permanent):
     server.status, server.headers, server.body = status, {"Location": "/elsewhere"}, "已收到".encode()
-    attempt = channel.send(letter())
+    attempt = send(channel, letter())
     assert (attempt.result, attempt.permanent) == (result, permanent)
     assert attempt.answer == f"HTTP {status} 已收到"
     assert len(server.requests) == 1
@@ -223,7 +224,7 @@ def test_the_status_decides(server, channel, status, result, permanent):
 
 def test_no_content_is_a_success(server, channel):
     server.status, server.body = 204, b""
-    assert [channel.send(letter()).result for _ in range(3)] == [Result.SENT] * 3
+    assert [send(channel, letter()).result for _ in range(3)] == [Result.SENT] * 3
     assert server.connections == 1
 
 
@@ -250,7 +251,7 @@ def test_retry_after_may_be_seconds_or_a_date(asked, wished):
 
 def test_retry_after_reaches_the_attempt(server, channel):
     server.status, server.headers = 503, {"Retry-After": "7"}
-    assert channel.send(letter()).retry_after == timedelta(seconds=7)
+    assert send(channel, letter()).retry_after == timedelta(seconds=7)
 
 
 def test_a_date_is_seen_from_the_receivers_clock():
@@ -260,47 +261,47 @@ def test_a_date_is_seen_from_the_receivers_clock():
 
 def test_a_connection_reset_after_the_request_is_worth_another_attempt(server, channel):
     server.reset = True
-    attempt = channel.send(letter())
+    attempt = send(channel, letter())
     assert (attempt.result, attempt.permanent) == (Result.UNREACHABLE, False)
     server.reset = False
-    assert channel.send(letter()).result is Result.SENT
+    assert send(channel, letter()).result is Result.SENT
     assert len(server.taken()) == 1
 
 
 def test_a_body_that_comes_drop_by_drop_does_not_hold_a_letter_that_was_taken(server, channel):
     server.drip, server.body = 0.1, b"x" * 200
     started = time.monotonic()
-    assert channel.send(letter()).result is Result.SENT
+    assert send(channel, letter()).result is Result.SENT
     assert time.monotonic() - started < TIMEOUT * 2
 
 
 def test_an_endless_body_is_not_read_to_its_end(server, channel):
     server.body = b"y" * 3_000_000
-    attempt = channel.send(letter())
+    attempt = send(channel, letter())
     assert attempt.result is Result.SENT
     assert len(attempt.answer) == 500
     server.body = b"ok"
-    assert channel.send(letter()).answer == "HTTP 200 ok"
+    assert send(channel, letter()).answer == "HTTP 200 ok"
 
 
 def test_a_port_that_takes_connections_and_never_answers_is_a_timeout(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         silent = SimpleNamespace(url=f"http://127.0.0.1:{listener.getsockname()[1]}/")
         channel = webhook(silent, tmp_path)
-        attempt = channel.send(letter())
+        attempt = send(channel, letter())
         channel.close()
     assert (attempt.result, attempt.permanent) == (Result.TIMEOUT, False)
 
 
 def test_a_host_that_does_not_exist_is_unreachable(tmp_path):
-    attempt = webhook(SimpleNamespace(url="http://no-such-host.invalid/?key=t0psecret"), tmp_path).send(letter())
+    attempt = send(webhook(SimpleNamespace(url="http://no-such-host.invalid/?key=t0psecret"), tmp_path), letter())
     assert attempt.result is Result.UNREACHABLE
     assert "t0psecret" not in attempt.answer
 
 
 def test_plain_http_behind_an_https_url_is_a_misconfiguration(server, tmp_path):
     channel = webhook(SimpleNamespace(url=server.url.replace("http:", "https:")), tmp_path)
-    attempt = channel.send(letter())
+    attempt = send(channel, letter())
     channel.close()
     assert (attempt.result, attempt.permanent) == (Result.MISCONFIGURED, False)
 
@@ -310,7 +311,7 @@ def test_letters_sent_side_by_side_all_arrive(server, tmp_path):
 
     def several(first):
         for number in range(10):
-            channel.send(letter(key=key(first + number)))
+            send(channel, letter(key=key(first + number)))
 
     threads = [threading.Thread(target=several, args=(first,)) for first in range(0, 40, 10)]
     for thread in threads:

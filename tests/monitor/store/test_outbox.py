@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, func, select
 
+from alerts.alert import Event
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
 from alerts.routing import Route
 from monitor.store import alerts, outbox
@@ -81,6 +82,53 @@ def test_a_taken_message_belongs_to_its_sender_until_the_lease_ends(connection: 
     assert _claim(connection) == []
     (second,) = _claim(connection, START + LEASE)
     assert (second.id, second.key, second.attempts) == (first.id, first.key, 1)
+
+
+def test_letters_that_go_together_have_one_receiver_and_one_address(connection: Connection) -> None:
+    other = Route("统计局", "folder", "", "统计局负责报送该目标的数据")
+    _queue(connection, OFFICE, other, OFFICE._replace(address="b"), count=4)
+    found = []
+    while taken := outbox.claim(connection, "folder", START, 3, together=True):
+        assert len({(one.receiver, one.address) for one in taken}) == 1
+        found.append(len(taken))
+    assert sorted(found) == [1, 1, 1, 3, 3, 3]
+    assert outbox.claim(connection, "folder", START, 3, together=True) == []
+
+
+def test_a_message_put_back_is_due_again_and_has_lost_no_attempt(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    (first,) = _claim(connection)
+    outbox.put_back(connection, [first], hours(1))
+    assert _claim(connection) == []
+    (second,) = _claim(connection, hours(1))
+    assert second == first
+
+
+def test_a_sender_whose_lease_ended_puts_nothing_back(connection: Connection) -> None:
+    _queue(connection, OFFICE)
+    (first,) = _claim(connection)
+    (second,) = _claim(connection, hours(1))
+    outbox.put_back(connection, [first], hours(1))
+    assert _claim(connection, hours(1)) == []
+    assert outbox.finish(connection, second, SENT, Status.SENT, hours(1), hours(1))
+
+
+def test_what_stands_is_the_last_that_was_told_of_an_alert(connection: Connection) -> None:
+    def told(target: str, *events: Event) -> None:
+        for hour, event in enumerate(events):
+            (change,) = alerts.save(connection, [step(event, at=hours(hour), of=identity(target))])
+            outbox.enqueue(connection, [(change, OFFICE), (change, HOOK)], hours(hour))
+            for taken in _claim(connection, hours(hour)):
+                outbox.finish(connection, taken, SENT, Status.SENT, hours(hour), hours(hour))
+
+    told("stands", Event.FIRED, Event.WORSENED)
+    told("over", Event.FIRED, Event.RESOLVED)
+    _queue(connection, OFFICE)  # fired, and not told yet
+    lately = {(row.notice["target"], row.notice["event"]) for row in outbox.standing(connection, "folder", hours(0.5))}
+    assert lately == {("stands", "worsened"), ("over", "resolved")}
+    later = outbox.standing(connection, "folder", hours(1))
+    assert [row.notice["target"] for row in later] == ["stands"]
+    assert outbox.standing(connection, "webhook", hours(0)) == []
 
 
 def test_a_sender_that_comes_back_too_late_changes_nothing(connection: Connection) -> None:

@@ -1,0 +1,82 @@
+"""The daemon's jobs on its own store, without its threads."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from monitor.app import Daemon
+from tests.acceptance.books import figures, town
+from tests.alerts.channels.http_receiver import HttpReceiver
+
+RESEND = 60
+
+
+class Shifted:
+    """The daemon's clock, set forward."""
+
+    def __init__(self, clock, forward):
+        self._clock, self._forward, self.rehearsing = clock, forward, clock.rehearsing
+
+    def now(self):
+        return self._clock.now() + self._forward
+
+    def real(self):
+        return self._clock.real() + self._forward
+
+
+@pytest.fixture
+def peer():
+    peer = HttpReceiver(body=b"")
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def daemon(tmp_path, peer):
+    folder = town(tmp_path / "books", 3)
+    figures(folder, [(f"指标00{i}", "2025-09", 500, "2025-10-15") for i in range(3)])
+    settings = {
+        "books": str(tmp_path / "books"),
+        "database": f"sqlite:///{tmp_path}/duban.db",
+        "clock": "2025-10-27T09:00:00+08:00",
+        "channels": {"am": {"kind": "alertmanager", "urls": [peer.host], "resend": RESEND, "timeout": 5}},
+        "receivers": {"default": ["am"]},
+    }
+    path = tmp_path / "duban.yaml"
+    path.write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
+    daemon = Daemon(path)
+    yield daemon
+    daemon.close()
+
+
+def alerts(peer):
+    return [len(json.loads(request.body)) for request in peer.requests]
+
+
+def test_an_alertmanager_is_told_at_once_and_again_as_long_as_an_alert_stands(daemon, peer):
+    for feed in daemon.force.feeds.values():
+        daemon.pull(feed)
+    assert daemon.judge()
+    daemon.deliver("am")
+    told = alerts(peer)
+    assert sum(told) == 6  # the letters, and what stands, for the first time
+    daemon.deliver("am")
+    assert alerts(peer) == told
+    daemon.clock = Shifted(daemon.clock, timedelta(seconds=RESEND))
+    daemon.deliver("am")
+    assert sum(alerts(peer)) == 9
+
+
+def test_a_channel_that_rests_is_seen_in_the_snapshot_and_in_the_metrics(daemon, peer):
+    peer.status, peer.headers = 503, {"Retry-After": "600"}
+    for feed in daemon.force.feeds.values():
+        daemon.pull(feed)
+    daemon.judge()
+    assert daemon.snapshot.resting == {"am": ""}
+    daemon.deliver("am")
+    daemon.deliver("am")
+    assert len(peer.requests) == 1
+    daemon.judge()
+    assert daemon.snapshot.resting == {"am": "throttled"}
+    assert daemon.snapshot.deliveries["queued"] == 3
