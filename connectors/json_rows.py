@@ -18,12 +18,12 @@ def row_cells(tree: Any, rows_path: str, fields: Fields, has: str | None) -> Cel
 
     A row whose ``has`` is not true states no figure, whatever its value.
     Raises ConnectorError BAD_ANSWER where there is no list, or where a path
-    leads nowhere in every row.
+    leads nowhere in every row; but a status is often stated of single figures only.
     """
     rows = dig(tree, rows_path)
     if not isinstance(rows, list):
         raise _wrong_shape(f"{json_path(rows_path)} 不是列表", tree)
-    found = {field: _cells(rows, path) for field, path in fields.mapped().items()}
+    found = {field: _cells(rows, path, needed=field != "status") for field, path in fields.mapped().items()}
     values = found.pop("value")
     if has is not None:
         values = [value if flag in _TRUE else "" for value, flag in zip(values, _cells(rows, has), strict=True)]
@@ -41,9 +41,9 @@ def row_cells(tree: Any, rows_path: str, fields: Fields, has: str | None) -> Cel
     )
 
 
-def _cells(rows: list[Any], path: str) -> list[Any]:
+def _cells(rows: list[Any], path: str, *, needed: bool = True) -> list[Any]:
     found = [dig(row, path) for row in rows]
-    if rows and all(content is ABSENT for content in found):
+    if needed and rows and all(content is ABSENT for content in found):
         raise _wrong_shape(f"各行都没有 {path}", rows[0])
     return [_content(content) for content in found]
 
