@@ -70,6 +70,7 @@ def pull(engine: Engine, feed: Feed, at: datetime) -> pulls.Pulled:
         appended = observations.append(connection, source.key, pull_id, taken, at, doubt)
         refused = [*answer.refusals, *unreadable, *appended.refusals]
         quarantine.keep(connection, source.key, pull_id, refused, at)
+        quarantine.correct(connection, source.key, taken, refused, at)
         pulled = pulls.finish(connection, pull_id, at, answer, appended, len(refused))
     for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from connectors.observation import Reading, Refusal, Refused, refuse
+from connectors.observation import NIL, Reading, Refusal, Refused, refuse
 from monitor.store import history
 from monitor.store.appending import Candidates, Doubt
 from monitor.wiring import Feed
@@ -21,8 +21,8 @@ EARLIEST = timedelta(days=31)
 """How long before its end a period's figure may arrive: offices report the month from the 20th on."""
 Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Released = Container[tuple[str, str, str, float]]
-"""Series, subject, period (ISO) and value of figures that a person let through."""
+Released = Container[tuple[str, str, str, float | None]]
+"""Series, subject, period (ISO) and value (None: nothing to report) of figures that a person let through."""
 
 
 def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> tuple[pd.DataFrame, list[Refusal]]:
@@ -53,10 +53,9 @@ def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> t
     return taken, [refusal for refusal, fine in zip(refused, passed, strict=True) if not fine]
 
 
-def figure(refusal: Refusal) -> tuple[str, str, str, float]:
+def figure(refusal: Refusal) -> tuple[str, str, str, float | None]:
     """What a refused figure states, as ``Released`` has it."""
-    period = refusal.period.isoformat() if refusal.period else ""
-    return refusal.series, refusal.subject, period, np.nan if refusal.value is None else refusal.value
+    return refusal.series, refusal.subject, refusal.period.isoformat() if refusal.period else "", refusal.value
 
 
 def plausibility(connection: Connection, feed: Feed, table: pd.DataFrame, released: Released, at: datetime) -> Doubt:
@@ -64,7 +63,8 @@ def plausibility(connection: Connection, feed: Feed, table: pd.DataFrame, releas
 
     def doubt(found: Candidates) -> Sequence[Refused | None] | None:
         first, last = (np.datetime64(f"{feed.book.year}-{day}").astype(np.int64) for day in ("01-01", "12-31"))
-        of_year = (found.period >= first) & (found.period <= last)
+        stated = table["status"].to_numpy()[found.row] != NIL
+        of_year = (found.period >= first) & (found.period <= last) & stated
         codes = np.zeros(len(found.row), np.int8)
         codes[found.kept & of_year] = _codes(connection, feed, table, found, of_year, at)
         return _reasons(codes[found.kept], table, found.row[found.kept], released)

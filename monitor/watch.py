@@ -159,7 +159,7 @@ class Watch:
             mine = ends[slot] == figures.period[figure]
             figure, link, slot = figure[mine], link[mine], slot[mine]
             values = figures.value[figure] * links.factor[link] + links.offset[link]
-            panel.put(links.row[link], slot, values, figures.known_at[figure])
+            panel.put(links.row[link], slot, values, figures.known_at[figure], figures.status[figure])
 
 
 def _rows(block: Block, index: int, series: pd.DataFrame, unit: str) -> pd.DataFrame:

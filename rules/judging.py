@@ -64,8 +64,10 @@ def _judge(
         reason[(slot >= 0) & (slot < block.judged_slot[rows])] = CODE[Reason.TOO_EARLY]
     # A milestone that is not reached is open until its day has passed.
     reason[(behind | (slot < 0)) & (np.datetime64(today) < block.judged_from[rows])] = CODE[Reason.NOT_DUE]
-    late = owed > slot
-    reason[late] = np.where(slot[late] < 0, CODE[Reason.NO_DATA], CODE[Reason.LATE])
+    reported = panel.reported[rows]
+    reason[(slot < 0) & (reported >= 0)] = CODE[Reason.NIL]
+    late = owed > reported
+    reason[late] = np.where(reported[late] < 0, CODE[Reason.NO_DATA], CODE[Reason.LATE])
     if failed is not None:
         reason[late & failed[rows]] = CODE[Reason.FAILED]
     reason[np.isnan(block.goal[rows])] = CODE[Reason.NO_GOAL]
@@ -77,6 +79,8 @@ def _judge(
     pending = np.where(red_now, _RED, np.where(yellow_now, _YELLOW, _GREEN))
     into.pending[:] = np.where(judged & (pending > level), pending, _GREEN)
     into.slot[:], into.owed[:] = slot, np.where(late, owed, np.int16(-1))
+    into.nil[:] = np.where(reported > slot, reported, np.int16(-1))
+    into.preliminary[:] = (slot >= 0) & panel.preliminary[slot, _columns(rows)]
     into.actual[:], into.expected[:], into.shortfall[:] = seen
 
 
@@ -198,7 +202,7 @@ def verdict(panel: Panel, verdicts: Verdicts, index: int, row: int) -> Verdict:
     """The ``index``-th of ``verdicts``, which judged ``row``, as an object."""
     block = panel.block
     target, subject = block.target_at(row)
-    slot, owed = int(verdicts.slot[index]), int(verdicts.owed[index])
+    slot, owed, nil = (int(column[index]) for column in (verdicts.slot, verdicts.owed, verdicts.nil))
 
     def figure(value: float) -> float | None:
         return None if np.isnan(value) else float(value)
@@ -215,4 +219,6 @@ def verdict(panel: Panel, verdicts: Verdicts, index: int, row: int) -> Verdict:
         actual=figure(verdicts.actual[index]),
         expected=figure(verdicts.expected[index]),
         shortfall=figure(verdicts.shortfall[index]),
+        nil=block.ends[nil].item() if nil >= 0 else None,
+        preliminary=bool(verdicts.preliminary[index]),
     )

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     LATE = "late"
     NO_DATA = "no_data"
     FAILED = "failed"
+    NIL = "nil"
     NO_GOAL = "no_goal"
     TOO_EARLY = "too_early"
 
@@ -49,6 +50,7 @@ _TEXTS = {
     Reason.LATE: "数据逾期未报",
     Reason.NO_DATA: "到期无数据",
     Reason.FAILED: "数据来源故障",
+    Reason.NIL: "无报送事项，尚无数据",
     Reason.NO_GOAL: "尚无目标值",
     Reason.TOO_EARLY: "未到起判时点",
 }
@@ -77,7 +79,9 @@ class Verdicts:
     (``pending``: a level whose ``for N`` periods are not complete yet, above
     ``level``); ``slot`` is the period judged (-1 none); ``actual``, ``expected``
     and ``shortfall`` (positive means behind, in the target's unit) are NaN where
-    nothing is known; ``owed`` is the latest period whose figure is overdue (-1 none).
+    nothing is known; ``owed`` is the latest period whose figure is overdue (-1 none);
+    ``nil`` the latest one, after ``slot``, for which there was nothing to report (-1
+    none); ``preliminary`` says that the figure judged is not final yet.
     """
 
     reason: NDArray[np.int8]
@@ -88,6 +92,8 @@ class Verdicts:
     actual: NDArray[np.float64]
     expected: NDArray[np.float64]
     shortfall: NDArray[np.float64]
+    nil: NDArray[np.int16]
+    preliminary: NDArray[np.bool_]
 
     def part(self, rows: slice) -> "Verdicts":
         """A view of some of them."""
@@ -105,6 +111,8 @@ def empty(count: int) -> Verdicts:
         actual=np.empty(count),
         expected=np.empty(count),
         shortfall=np.empty(count),
+        nil=np.empty(count, np.int16),
+        preliminary=np.empty(count, np.bool_),
     )
 
 
@@ -113,7 +121,9 @@ class Verdict:
     """One target's verdict for one subject. Figures are None where nothing is known.
 
     ``period`` is the last day of the period judged; ``owed`` that of the latest
-    period whose figure is overdue, if one is.
+    period whose figure is overdue, if one is; ``nil`` that of the latest one, after
+    ``period``, for which the unit had nothing to report. ``preliminary``: the
+    figure is not final yet.
     """
 
     target: Target
@@ -127,6 +137,8 @@ class Verdict:
     actual: float | None
     expected: float | None
     shortfall: float | None
+    nil: date | None = None
+    preliminary: bool = False
 
     @property
     def outcome(self) -> Outcome:

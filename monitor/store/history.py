@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,12 +59,22 @@ def _read(connection: Connection, series: Ids, first: date, last: date, at: date
     query = query.order_by(c.period, c.series_id, c.known_at, c.id)
     columns = _ROW[: 2 + len(days)]
     parts = [bulk.fetch(connection, query.where(c.series_id.between(*run)), columns) for run in runs]
-    rows = np.concatenate(parts)
+    rows = _without_nil(np.concatenate(parts), [name for name, _ in columns if name != "value"])
     wanted = np.zeros(int(series[-1]) + 1, bool)
     wanted[series] = True
     rows = rows[wanted[rows["series"]]]
     period = np.full(len(rows), (first - _EPOCH).days) if one else rows["period"]
     return Figures(rows["series"], period, rows["value"])
+
+
+def _without_nil(rows: NDArray[Any], key: list[str]) -> NDArray[Any]:
+    """Rows in order of ``key`` without nil reports, nor what was stated before one for the same series and period."""
+    nil = np.isnan(rows["value"])
+    if not nil.any():
+        return rows
+    last = np.append(rows[key][1:] != rows[key][:-1], True)
+    withdrawn = np.isin(rows[key], rows[key][last & nil])
+    return rows[~(nil | withdrawn)]
 
 
 def joined(parts: Sequence[Figures]) -> Figures:

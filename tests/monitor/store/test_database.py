@@ -23,7 +23,7 @@ from tests.monitor.store.samples import START
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     assert revision(engine) is None
-    assert migrate(engine) == revision(engine) == "0002"
+    assert migrate(engine) == revision(engine) == "0004"
     assert set(inspect(engine).get_table_names()) == set(metadata.tables) | {"alembic_version"}
     engine.dispose()
 
@@ -35,7 +35,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
 def test_a_daemon_at_work_does_not_hold_up_a_migration(engine: Engine) -> None:
     with leadership(engine) as leading:
         assert leading
-        assert migrate(engine) == "0002"
+        assert migrate(engine) == "0004"
 
 
 def test_migrations_and_tables_agree(engine: Engine) -> None:
@@ -79,7 +79,7 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
         )
         for _ in range(2)
     ]
-    assert [process.communicate() for process in started] == [("0002\n", "")] * 2
+    assert [process.communicate() for process in started] == [("0004\n", "")] * 2
 
 
 def test_a_failed_migration_leaves_nothing_behind(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
