@@ -18,7 +18,8 @@ class Notice:
     Numbers are in ``unit``, times are ISO 8601 in the book's time zone; ``""`` and
     None stand for what is not known. ``asked`` are the units that must act: the
     reporter where a figure is owed, else the lead. ``by`` tells by when the goal must be met,
-    ``period`` is the period judged, ``owed`` the one whose figure is overdue,
+    ``period`` is the period judged, ``status`` what is said of its figure (初步数), ``owed``
+    the one whose figure is overdue, ``nil`` tells for which one there was nothing to report,
     ``mark`` must stand in every message (演示数据).
     """
 
@@ -39,7 +40,9 @@ class Notice:
     previous_level: int
     reason: str
     period: str
+    status: str
     owed: str
+    nil: str
     unit: str
     goal: str
     goal_value: float | None
@@ -91,7 +94,9 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "") -> No
         previous_level=change.previous_level,
         reason=verdict.reason,
         period=label(target.every, verdict.period) if verdict.period else "",
+        status=verdict.status.text,
         owed=label(target.every, verdict.owed) if verdict.owed else "",
+        nil=wording.nil(verdict),
         unit=unit,
         goal=wording.goal(verdict),
         goal_value=verdict.goal,

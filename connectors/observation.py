@@ -24,6 +24,11 @@ class Status(StrEnum):
     PARTIAL = "partial"
     NIL = "nil"
 
+    @property
+    def text(self) -> str:
+        """In Chinese, where it has to be said: a final figure is a plain figure."""
+        return {Status.FINAL: "", Status.PARTIAL: "初步数", Status.NIL: "无报送事项"}[self]
+
 
 STATUSES = tuple(Status)
 """What the codes of a column ``status`` stand for."""

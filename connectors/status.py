@@ -5,7 +5,20 @@ import unicodedata
 from connectors.observation import Status
 
 _WORDS = {
-    Status.FINAL: ("", "核定", "核定数", "终核", "最终核实", "最终核实数", "年报", "正式", "正式数", "终值", "FINAL", "A"),
+    Status.FINAL: (
+        "",
+        "核定",
+        "核定数",
+        "终核",
+        "最终核实",
+        "最终核实数",
+        "年报",
+        "正式",
+        "正式数",
+        "终值",
+        "FINAL",
+        "A",
+    ),
     Status.PARTIAL: (
         *("快报", "快报数", "初步", "初步数", "初步核算", "初步核算数", "初值", "预计", "预计数"),
         *("PARTIAL", "PRELIMINARY", "PROVISIONAL", "P"),

@@ -1,5 +1,6 @@
 """Why a target stands as it does: every number with its origin, the curve and the rule, in words."""
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -59,10 +60,10 @@ def _line(found: Verdict) -> str:
     target, unit = found.target, found.target.goal.unit
     figures = ""
     if found.actual is not None and found.expected is not None:
-        figures = f"实际{quantity(found.actual, unit)}，预期{quantity(found.expected, unit)}，{wording.gap(found)}"
+        figures = f"实际{wording.actual(found)}，预期{quantity(found.expected, unit)}，{wording.gap(found)}"
     owed = f"{label(target.every, found.owed)}数据未报" if found.owed else ""
     who = f"{found.subject} {target.name}" if found.subject else target.name
-    told = "；".join(part for part in (wording.cause(found.reason, found.shortfall), owed, figures) if part)
+    told = "；".join(filter(None, (wording.cause(found.reason, found.shortfall), wording.nil(found), owed, figures)))
     return f"  [{found.level.text}] {who}（{target.key}，{'、'.join(target.lead)}）：{told}"
 
 
@@ -90,7 +91,8 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("判定时点", f"{at.astimezone(ZoneInfo(book.timezone)):%Y-%m-%d %H:%M}，以当时已发布的数据为准"),
         ("结论", conclusion),
         ("判定期", label(target.every, found.period) if found.period else ""),
-        ("实际", "" if found.actual is None else quantity(found.actual, unit)),
+        ("实际", wording.actual(found)),
+        ("报送情况", wording.nil(found)),
         ("预期", "" if found.expected is None else quantity(found.expected, unit)),
         ("差距", wording.gap(found)),
         ("所需进度", wording.pace(found)),
@@ -115,14 +117,16 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
     if not known:
         return "尚无数据。"
     zone = ZoneInfo(block.timezone)
-    rows = [("期间", "来源数值", "判定值", "预期", "发布时间", "出处")]
+    rows = [("期间", "来源数值", "状态", "判定值", "预期", "发布时间", "出处")]
     for found in known[-_SHOWN:]:
         slot = slots[found.period]
+        judged = float(panel.values[slot, row])
         rows.append(
             (
                 label(target.every, found.period),
-                f"{found.value:g}{found.unit}",
-                quantity(float(panel.values[slot, row]), target.goal.unit),
+                "无" if found.value is None else f"{found.value:g}{found.unit}",
+                found.status.text,
+                "" if math.isnan(judged) else quantity(judged, target.goal.unit),
                 quantity(float(panel.expected[slot, row]), target.goal.unit),
                 f"{found.known_at.astimezone(zone):%Y-%m-%d}",
                 f"{found.document} {found.cell}",

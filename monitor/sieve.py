@@ -12,13 +12,18 @@ from connectors.observation import NIL, Reading, Refusal, Refused, refuse
 from monitor.store import history
 from monitor.store.appending import Candidates, Doubt
 from monitor.wiring import Feed
-from rules import plausible
+from rules import plausible, stale
 from rules.calendar import period_ends
 from rules.plausible import REASONS, Figures
 from rules.unit import conversion
 
 EARLIEST = timedelta(days=31)
 """How long before its end a period's figure may arrive: offices report the month from the 20th on."""
+_SAMPLE = 100
+"""Series of a source that are asked whether it says anything new: all of them, but of a country's."""
+_LOOK = 31
+"""Periods that are looked at for it."""
+_REPEATED, _MISLABELLED = (np.int8(REASONS.index(reason)) for reason in (Refused.REPEATED, Refused.MISLABELLED))
 Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Released = Container[tuple[str, str, str, float | None]]
@@ -66,7 +71,8 @@ def plausibility(connection: Connection, feed: Feed, table: pd.DataFrame, releas
         stated = table["status"].to_numpy()[found.row] != NIL
         of_year = (found.period >= first) & (found.period <= last) & stated
         codes = np.zeros(len(found.row), np.int8)
-        codes[found.kept & of_year] = _codes(connection, feed, table, found, of_year, at)
+        if (found.kept & of_year).any():
+            codes[found.kept & of_year] = _codes(connection, feed, table, found, of_year, at)
         return _reasons(codes[found.kept], table, found.row[found.kept], released)
 
     return doubt
@@ -91,7 +97,33 @@ def _codes(
         factor[series], offset[series] = promise.factor, promise.offset
         known = known._replace(value=known.value * factor[known.series] + offset[known.series])
         codes[look] = plausible.beside(promise.take(look), Figures(series[look], period[look], value[look]), known)
-    return codes
+    old = _stale(connection, feed, table, found, of_year, at)
+    return np.where(codes == 0, old, codes)
+
+
+def _stale(
+    connection: Connection, feed: Feed, table: pd.DataFrame, found: Candidates, of_year: Mask, at: datetime
+) -> plausible.Codes:
+    """Whether the source repeats old figures, or all are one period off; told from a sample of its series."""
+    series = np.flatnonzero(_marked(found, found.series[of_year]))
+    sample = series[:: -(-len(series) // _SAMPLE)]
+    last = found.period[found.kept & of_year].max()
+    rows = np.flatnonzero(of_year & (found.period <= last) & _marked(found, sample)[found.series])
+    ends = _ends(feed) | set(found.period[rows].tolist())
+    days = sorted(day for day in ends if day <= last)[-_LOOK:]
+    rows = rows[found.period[rows] >= days[0]]
+    stated = Figures(found.series[rows], found.period[rows], table["value"].to_numpy(np.float64)[found.row[rows]])
+    known = history.these(connection, sample, np.array(days, "datetime64[D]").tolist(), at)
+    fresh = found.period[found.kept & of_year]
+    if stale.mislabelled(stated, known):
+        return np.full(len(fresh), _MISLABELLED)
+    return np.where(np.isin(fresh, stale.repeated(stated, known)), _REPEATED, np.int8(0))
+
+
+def _ends(feed: Feed) -> set[int]:
+    """The ends of all periods of the book's year that the targets of the source are judged at."""
+    every = {target.every for target in feed.book.targets if target.source == feed.source.name}
+    return {day for one in every for day in period_ends(feed.book.year, one).astype(np.int64).tolist()}
 
 
 def _earlier(
@@ -99,10 +131,9 @@ def _earlier(
 ) -> Iterator[Figures]:
     """Stored figures of the year before a day: the latest one of ``wanted`` series, all of ``deep`` ones."""
     year, first = feed.book.year, np.datetime64(int(before), "D").item()
-    every = {target.every for target in feed.book.targets if target.source == feed.source.name}
-    days = {day for one in every for day in period_ends(year, one).tolist() if day < first}
+    days = [np.datetime64(day, "D").item() for day in _ends(feed) if day < before]
     one, all_year = (np.flatnonzero(_marked(found, some[some <= found.registered])) for some in (wanted, deep))
-    yield history.nearest(connection, one, sorted(days), at)
+    yield history.nearest(connection, one, days, at)
     if len(all_year):
         yield history.whole(connection, all_year, date(year, 1, 1), first - timedelta(days=1), at)
 

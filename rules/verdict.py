@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.observation import Status
 from rules.target import Level, Target
 
 
@@ -50,7 +51,7 @@ _TEXTS = {
     Reason.LATE: "数据逾期未报",
     Reason.NO_DATA: "到期无数据",
     Reason.FAILED: "数据来源故障",
-    Reason.NIL: "无报送事项，尚无数据",
+    Reason.NIL: "尚无数据",
     Reason.NO_GOAL: "尚无目标值",
     Reason.TOO_EARLY: "未到起判时点",
 }
@@ -143,6 +144,11 @@ class Verdict:
     @property
     def outcome(self) -> Outcome:
         return OUTCOME.get(self.reason, Outcome.NOT_JUDGED)
+
+    @property
+    def status(self) -> Status:
+        """Of the figure judged."""
+        return Status.PARTIAL if self.preliminary else Status.FINAL
 
     @property
     def judged(self) -> bool:

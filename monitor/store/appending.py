@@ -140,7 +140,7 @@ class _Stored(NamedTuple):
         if len(self.key) == 0:
             return np.zeros(len(key), bool), _Stored(key, np.zeros(len(key)), key, np.zeros(len(key), np.int8))
         place = np.minimum(np.searchsorted(self.key, key), len(self.key) - 1)
-        found = _Stored(*(column[place] for column in self))
+        found = _Stored(self.key[place], self.value[place], self.known_at[place], self.status[place])
         return found.key == key, found
 
 

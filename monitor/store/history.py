@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
-from monitor.store import bulk, moments
+from monitor.store import bulk, moments, stored
 from monitor.store.tables import observation
 from rules.plausible import Figures
 
@@ -43,6 +43,15 @@ def whole(connection: Connection, series: Ids, first: date, last: date, at: date
     return joined([_read(connection, series, first, last, at)])
 
 
+def these(connection: Connection, series: Ids, days: Sequence[date], at: datetime) -> Figures:
+    """The figures of a few ``series`` for ``days``, as known at ``at``."""
+    c = observation.c
+    query = stored.figures(connection).where(c.period.in_(days), c.series_id.in_(series.tolist()), c.known_at <= at)
+    rows = stored.fetch(connection, query)
+    newest, _ = stored.newest(rows)
+    return Figures(*(rows[name][newest] for name in Figures._fields))
+
+
 def _read(connection: Connection, series: Ids, first: date, last: date, at: datetime) -> Figures:
     """Of several stated for one period the newest comes last. Series registered together lie together: a question a run."""
     c = observation.c
@@ -74,7 +83,8 @@ def _without_nil(rows: NDArray[Any], key: list[str]) -> NDArray[Any]:
         return rows
     last = np.append(rows[key][1:] != rows[key][:-1], True)
     withdrawn = np.isin(rows[key], rows[key][last & nil])
-    return rows[~(nil | withdrawn)]
+    left: NDArray[Any] = rows[~(nil | withdrawn)]
+    return left
 
 
 def joined(parts: Sequence[Figures]) -> Figures:

@@ -103,7 +103,7 @@ def vintages(connection: Connection, source: str, name: str, subject: str, first
         query = _vintages(days).where(
             series_table.c.source == source, series_table.c.name == name, series_table.c.subject == subject
         )
-        found += [_vintage(*row) for row in connection.execute(query)]
+        found += [_vintage(row) for row in connection.execute(query)]
     return found
 
 
@@ -141,10 +141,11 @@ def _figures(rows: NDArray[Any]) -> Figures:
     )
 
 
-def _vintage(period: date, value: float | None, *rest: Any) -> Vintage:
-    *others, status = rest
-    said = STATUSES[status]
-    return Vintage(period, None if said is Status.NIL else value, *others, said)
+def _vintage(row: Any) -> Vintage:
+    period, value, unit, known_at, cell, document, pulled_at, code = row
+    status = STATUSES[code]
+    stated = None if status is Status.NIL else value
+    return Vintage(period, stated, unit, known_at, cell, document, pulled_at, status)
 
 
 def _vintages(days: list[date]) -> Select[Any]:

@@ -104,8 +104,10 @@ def correct(
     ``stated`` are the figures of a pull (columns of ``connectors.observation``), ``refusals`` those not let in.
     """
     c = table.c
-    query = select(c.id, c.series, c.subject, c.period).where(c.state == State.OPEN.value, c.source == source, c.period != "")
-    waiting: dict[int, tuple[str, str, str]] = {number: figure for number, *figure in connection.execute(query)}
+    query = select(c.id, c.series, c.subject, c.period).where(
+        c.state == State.OPEN.value, c.source == source, c.period != ""
+    )
+    waiting = {row.id: (row.series, row.subject, row.period) for row in connection.execute(query)}
     if not waiting:
         return
     series, subjects, days = (set(column) for column in zip(*waiting.values(), strict=True))
@@ -114,7 +116,7 @@ def correct(
     rows = stated.loc[concerned, ["series", "subject", "period"]].itertuples(index=False)
     said = {(series, subject, f"{period:%Y-%m-%d}") for series, subject, period in rows}
     said -= {(refusal.series, refusal.subject, _day(refusal)) for refusal in refusals}
-    done = [number for number, figure in waiting.items() if tuple(figure) in said]
+    done = [number for number, figure in waiting.items() if figure in said]
     for start in range(0, len(done), _KEYS_ASKED):
         closed = update(table).where(c.id.in_(done[start : start + _KEYS_ASKED]))
         connection.execute(closed.values(state=State.CORRECTED.value, decided_at=at))

@@ -8,7 +8,6 @@ from markupsafe import Markup
 from monitor.web.chart import pace_chart
 from monitor.web.rows import Span
 from rules import wording
-from rules.calendar import label
 from rules.target import Book, Level, Measure, quantity
 from rules.verdict import Verdict
 
@@ -49,7 +48,7 @@ def card(book: Book, span: Span, row: int, today: date) -> Card:
         mark=book.mark(target),
         goal=wording.goal(verdict),
         actual="" if verdict.actual is None else quantity(verdict.actual, unit),
-        period="" if verdict.period is None else label(target.every, verdict.period),
+        period=wording.period(verdict),
         expected="" if verdict.expected is None else quantity(verdict.expected, unit),
         gap=wording.gap(verdict),
         pace=wording.pace(verdict),
@@ -71,7 +70,13 @@ def _chart(span: Span, row: int, verdict: Verdict, today: date) -> Markup:
         return Markup()
     block = panel.block
     drawn = pace_chart(
-        block.ends, block.expected[:, row], panel.values[:, row], float(block.goal[row]), today, verdict.level
+        block.ends,
+        block.expected[:, row],
+        panel.values[:, row],
+        float(block.goal[row]),
+        today,
+        verdict.level,
+        verdict.status.text,
     )
     return Markup(drawn)  # noqa: S704  numbers and escaped words only
 

@@ -18,10 +18,12 @@ _MANY = 40  # with more figures than this a line says more than points
 _INK, _PLAN, _GOAL, _FAINT = "#24292f", "#4f6f9f", "#8a5a00", "#d0d7de"
 
 
-def pace_chart(ends: Days, expected: Floats, actual: Floats, goal: float, today: date, level: Level) -> str:
+def pace_chart(
+    ends: Days, expected: Floats, actual: Floats, goal: float, today: date, level: Level, status: str = ""
+) -> str:
     """Figures and plan curve by period end (P,), NaN where unknown, with the goal's line and today's.
 
-    Numbers are in the target's unit. Colour repeats what the words beside the
+    Numbers are in the target's unit; ``status`` is what is said of the last figure (初步数). Colour repeats what the words beside the
     chart say; the ``<title>`` says it to those who do not see.
     """
     day = _Scale(ends[-1].astype("datetime64[Y]").astype("datetime64[D]").astype(int), int(ends[-1].astype(int)))
@@ -40,9 +42,10 @@ def pace_chart(ends: Days, expected: Floats, actual: Floats, goal: float, today:
             ' stroke-dasharray="5 3"/>'
         )
     parts.append(_figures(x, y(actual), COLOURS[level]))
+    said = _said(ends, expected, actual, goal, level, status)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg"'
-        f' font-family="sans-serif" font-size="12"><title>{escape(_said(ends, expected, actual, goal, level))}</title>'
+        f' font-family="sans-serif" font-size="12"><title>{escape(said)}</title>'
         f"{''.join(parts)}</svg>"
     )
 
@@ -112,7 +115,7 @@ def _figures(x: Floats, y: Floats, colour: str) -> str:
     )
 
 
-def _said(ends: Days, expected: Floats, actual: Floats, goal: float, level: Level) -> str:
+def _said(ends: Days, expected: Floats, actual: Floats, goal: float, level: Level, status: str) -> str:
     aim = f"目标{number(goal)}" if np.isfinite(goal) else "目标未定"
     known = np.flatnonzero(np.isfinite(actual))
     if not len(known):
@@ -120,4 +123,5 @@ def _said(ends: Days, expected: Floats, actual: Floats, goal: float, level: Leve
     last = known[-1]
     day: date = ends[last].item()
     should = f"，应达{number(float(expected[last]))}" if np.isfinite(expected[last]) else ""
-    return f"进度图：截至{day.month}月{day.day}日实际{number(float(actual[last]))}{should}，{aim}，{level.text}"
+    real = number(float(actual[last])) + (f"（{status}）" if status else "")
+    return f"进度图：截至{day.month}月{day.day}日实际{real}{should}，{aim}，{level.text}"

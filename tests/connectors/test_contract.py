@@ -13,7 +13,15 @@ from connectors.http_json import HttpJson
 from connectors.table_file import TableFile
 from tests.connectors.contract import ConnectorContract, Row
 
-TITLES = {"series": "指标", "subject": "地区", "period": "期间", "value": "数值", "unit": "单位", "known": "发布日期", "status": "状态"}
+TITLES = {
+    "series": "指标",
+    "subject": "地区",
+    "period": "期间",
+    "value": "数值",
+    "unit": "单位",
+    "known": "发布日期",
+    "status": "状态",
+}
 
 
 def _table(path: Path) -> TableFile:
