@@ -32,9 +32,9 @@ Released = Container[tuple[str, str, str, float | None]]
 
 def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> tuple[pd.DataFrame, list[Refusal]]:
     """Figures that can be judged, and why the others cannot: unit, period, subject."""
-    # Names repeat: as categories they are looked up once, here and in all that follows.
-    table = answer.observations.astype(dict.fromkeys(("series", "subject", "unit"), "category"))
     units = {target.series: target.goal.unit for target in feed.book.targets if target.source == feed.source.name}
+    # Names repeat: as categories they are looked up once, here and in all that follows.
+    table = _with_units(answer.observations, units).astype(dict.fromkeys(("series", "subject", "unit"), "category"))
     pairs = table[["series", "unit"]].drop_duplicates()
     strange = {
         (series, unit)
@@ -56,6 +56,18 @@ def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> t
     reason[rows[passed]] = 0
     taken = table if not reason.any() else table[reason == 0]
     return taken, [refusal for refusal, fine in zip(refused, passed, strict=True) if not fine]
+
+
+def _with_units(table: pd.DataFrame, units: dict[str, str]) -> pd.DataFrame:
+    """A nil report that names no unit, which its series may begin with, gets that of other figures, or of the goal."""
+    nil = table["status"] == NIL
+    if not nil.any():
+        return table
+    stated = table[~nil].drop_duplicates("series")
+    known = units | dict(zip(stated["series"], stated["unit"], strict=True))
+    bare = nil & (table["unit"] == "")
+    found = table["series"][bare].map(known).fillna("")
+    return table.assign(unit=table["unit"].mask(bare, found))
 
 
 def figure(refusal: Refusal) -> tuple[str, str, str, float | None]:

@@ -47,7 +47,9 @@ def mislabelled(stated: Figures, known: Figures) -> bool:
     table = _table(stated, known)
     before = np.full_like(table.known, np.nan)
     for place in range(1, len(before)):
-        before[place] = np.where(np.isnan(table.known[place - 1]), before[place - 1], table.known[place - 1])
+        # A period that is stated and was not known hides what came before it.
+        earlier = np.where(np.isnan(table.stated[place - 1]), before[place - 1], np.nan)
+        before[place] = np.where(np.isnan(table.known[place - 1]), earlier, table.known[place - 1])
     seen = ~np.isnan(table.stated) & ~np.isnan(before)
     rewritten = seen & ~np.isnan(table.known) & (table.stated != table.known)
     off = (table.stated == before)[seen].all() and seen.any(axis=1).sum() > 1
