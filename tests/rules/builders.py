@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from connectors.observation import STATUSES, Status
 from rules.judging import judge, verdict
 from rules.loader import load_book
 from rules.panel import Panel
@@ -62,11 +63,25 @@ def put(panel: Panel, figures: Mapping[tuple[int, int], float], known_at: str = 
     )
 
 
-def judged(figures: Mapping[int, float], at: str | None = None, *, failed: bool = False, **target: Any) -> Verdict:
-    """The verdict on one target with these figures; ``at`` is the day after the newest period unless said."""
+def judged(
+    figures: Mapping[int, float],
+    at: str | None = None,
+    *,
+    failed: bool = False,
+    said: Mapping[int, Status] | None = None,
+    **target: Any,
+) -> Verdict:
+    """The verdict on one target with these figures; ``at`` is the day after the newest period unless said.
+
+    ``said`` is the status of periods whose figure is not final.
+    """
     block = a_block(target)
     day = date.fromisoformat(at) if at else block.ends[max(figures) - 1].item() + timedelta(days=1)
-    return verdicts(a_panel(block, figures), day, failed=np.array([failed]))[0]
+    panel = a_panel(block, figures)
+    for period, status in (said or {}).items():
+        value, known = np.array([figures.get(period, np.nan)]), np.array([PUBLISHED], dtype="datetime64[s]")
+        panel.put(np.array([0]), np.array([period - 1]), value, known, np.array([STATUSES.index(status)], np.int8))
+    return verdicts(panel, day, failed=np.array([failed]))[0]
 
 
 def verdicts(panel: Panel, day: date, **keys: Any) -> list[Verdict]:
