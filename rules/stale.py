@@ -31,10 +31,10 @@ def repeated(stated: Figures, known: Figures) -> NDArray[np.int64]:
         seen = ~np.isnan(new) & ~np.isnan(last)
         witness = seen & (new != 0) & (still < steps)
         likely = np.prod(((still + 1) / (steps + 2))[witness])
-        if (new == last)[seen].all() and witness.sum() >= WITNESSES and likely < CHANCE:
+        again = (new == last)[seen].all() and witness.sum() >= WITNESSES and likely < CHANCE
+        if again:
             found.append(period)
-            new = old
-        value = np.where(np.isnan(new), old, new)
+        value = np.where(np.isnan(new) | again, old, new)
         moved = ~np.isnan(value) & ~np.isnan(last)
         steps += moved
         still += moved & (value == last)

@@ -149,11 +149,16 @@ def test_first_figures_are_preliminary_and_verified_ones_final_and_that_alone_mo
     assert (found[LAST].verdict.actual, found[LAST].moves) == (3.1, [])
 
 
-def test_a_release_that_was_put_off_is_late_until_it_comes(tmp_path: Path, _migrated_sqlite: Path) -> None:
+@pytest.fixture
+def store(_migrated_sqlite: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(_migrated_sqlite, tmp_path / "duban.db"))
+
+
+def test_a_release_that_was_put_off_is_late_until_it_comes(store: Path) -> None:
     """The third quarter of 2022 was announced for the 18th of October and came on the 24th."""
     planned = ANNOUNCED[2022].replace("2022-10-24", "2022-10-18")
     days = [date(2022, 10, day) for day in range(16, 26)]
-    found = list(_replayed(shutil.copy(_migrated_sqlite, tmp_path / "duban.db"), 2022, planned, days))
+    found = list(_replayed(store, 2022, planned, days))
     assert [day.day for day in found if day.verdict.reason in OWED] == [date(2022, 10, day) for day in range(19, 24)]
     data = [(day.day, event) for day in found for kind, event, _ in day.moves if kind == "data"]
     assert data == [(date(2022, 10, 19), "fired"), (date(2022, 10, 24), "resolved")]

@@ -3,20 +3,22 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, insert, inspect, select, text
+from sqlalchemy import Engine, insert, inspect, select, table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from monitor.store import pulls
-from monitor.store.database import DatabaseError, Failure, migrate, open_engine, reading, revision, shown
+from monitor.store.database import DatabaseError, Failure, _config, migrate, open_engine, reading, revision, shown
 from monitor.store.leader import leadership
-from monitor.store.tables import attempt, metadata, pull, series
+from monitor.store.tables import attempt, metadata, observation, pull, series
 from tests.monitor.store.samples import START
 
 
@@ -80,6 +82,22 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
         for _ in range(2)
     ]
     assert [process.communicate() for process in started] == [("0004\n", "")] * 2
+
+
+def test_figures_that_were_stored_before_there_were_states_are_final(database_url: str) -> None:
+    engine = open_engine(database_url)
+    columns = [column for column in observation.c if column.name not in ("id", "status")]
+    before = table("observation", *columns)
+    row = {"series_id": 1, "period": date(2025, 9, 30), "value": 3150.0, "known_at": START, "pull_id": 1, "cell": "B2"}
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "0002")
+        connection.execute(insert(before).values(row))
+    migrate(engine)
+    with engine.begin() as connection:
+        assert connection.execute(select(*columns, observation.c.status)).all() == [(*row.values(), 0)]
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(before).values(row))
+    engine.dispose()
 
 
 def test_a_failed_migration_leaves_nothing_behind(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
