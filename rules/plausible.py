@@ -70,6 +70,9 @@ class Figures(NamedTuple):
     period: Ints
     value: Floats
 
+    def take(self, rows: Mask | Ints) -> "Figures":
+        return Figures(self.series[rows], self.period[rows], self.value[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:

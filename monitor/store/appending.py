@@ -1,8 +1,8 @@
 """Storing what a source said: only what is new or different, and when it became known. In columns throughout."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,78 +32,11 @@ class Appended(NamedTuple):
     refusals: tuple[Refusal, ...]
 
 
-class Candidates(NamedTuple):
-    """The rows of a reading by period, as columns: place in the frame, series, period (days since 1970), whether it is to be stored.
+class Rows(NamedTuple):
+    """Rows of a reading by period, series and stated moment, as columns.
 
-    Series up to ``registered`` were known before this reading.
+    ``row`` is their place in the frame, ``period`` in days since 1970, ``stated`` in µs.
     """
-
-    row: NDArray[np.intp]
-    series: Ids
-    period: Ids
-    kept: Mask
-    registered: int
-
-
-Doubt: TypeAlias = Callable[[Candidates], Sequence[Refused | None] | None]
-"""Why each row that is to be stored shall not be; None where it shall, or for all where there is no doubt."""
-
-
-def append(
-    connection: Connection,
-    source: str,
-    pull_id: int,
-    observations: pd.DataFrame,
-    at: datetime,
-    doubt: Doubt | None = None,
-) -> Appended:
-    """Store the figures that ``source`` states at ``at``; ``observations`` has the columns of ``connectors.observation``.
-
-    Each row is compared with the latest figure known at ``at`` for its series
-    and period:
-
-    - none: a new figure, known from the stated moment, else from ``at``;
-    - the same value of the same status: unchanged, nothing is stored; so a repeated pull stores nothing;
-    - another value or status: a revision, known from the stated moment if that is later
-      than the stored one's, else from ``at``: nobody can have known it before.
-
-    A stated moment after ``at`` is taken for ``at``. Where the rows themselves
-    hold several moments for one period, the latest is what the source says now,
-    and the earlier ones are stored only as far as they are later than what is
-    stored. A figure whose unit differs from that of its series is refused (a nil
-    report has no unit), and one that is new or different if ``doubt`` says so.
-
-    Appends of all connections are put in one line (until the caller commits),
-    so that the feed never shows a row behind its reader's back.
-    """
-    if connection.dialect.name == "postgresql":
-        # SQLite's writing transactions stand in line anyway.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    registered = registry.last(connection)
-    ids, other_unit = registry.identify(connection, source, observations)
-    other_unit &= observations["status"].to_numpy() != NIL
-    taken = np.flatnonzero(~other_unit)
-    rows = _Rows.of(observations, ids, taken, moments.micros(at))
-    kept, revised, known_at = _compare(rows, _latest(connection, rows, at), moments.micros(at))
-    refused: list[Refusal] = []
-    found = _doubtful(doubt, rows, kept, registered)
-    if found is not None:
-        fine = np.array([reason is None for reason in found])
-        refused = refuse(observations.iloc[rows.row[kept[~fine]]], filter(None, found))
-        kept, revised, known_at = kept[fine], revised[fine], known_at[fine]
-    _insert(connection, pull_id, observations, rows, kept, known_at)
-    new = int((~revised).sum())
-    return Appended(
-        read=len(observations),
-        new=new,
-        revised=len(kept) - new,
-        unchanged=len(taken) - len(kept) - len(refused),
-        refusals=(*_other_units(observations[other_unit]), *refused),
-    )
-
-
-class _Rows(NamedTuple):
-    """Rows to be compared, by period, series and stated moment; ``row`` is their place in the frame. Times in µs."""
 
     row: NDArray[np.intp]
     series: Ids
@@ -117,7 +50,7 @@ class _Rows(NamedTuple):
         return figure_key(self.period, self.series)
 
     @classmethod
-    def of(cls, observations: pd.DataFrame, ids: Ids, taken: NDArray[np.intp], at: int) -> "_Rows":
+    def of(cls, observations: pd.DataFrame, ids: Ids, taken: NDArray[np.intp], at: int) -> "Rows":
         stated = observations["known_at"].dt.tz_convert(None).to_numpy("datetime64[us]")
         micros = np.where(np.isnat(stated), at, np.minimum(stated.astype(np.int64), at))[taken]
         series = ids[taken]
@@ -125,6 +58,74 @@ class _Rows(NamedTuple):
         order = np.lexsort((micros, figure_key(period, series)))
         value, status = (observations[name].to_numpy()[taken] for name in ("value", "status"))
         return cls(taken[order], series[order], period[order], value[order], micros[order], status[order])
+
+
+class Compared(NamedTuple):
+    """A reading beside what is stored: ``rows`` that may be stored, and which of them, ``kept`` (K,), are new or different.
+
+    ``revised`` (K,) tells those apart, ``known_at`` (K,) is when they became known (µs). Series up to ``registered``
+    were known before this reading. ``refusals`` are rows that state another unit than their series has.
+    """
+
+    table: pd.DataFrame
+    rows: Rows
+    kept: NDArray[np.intp]
+    revised: Mask
+    known_at: Ids
+    registered: int
+    refusals: list[Refusal]
+
+
+def append(connection: Connection, source: str, pull_id: int, observations: pd.DataFrame, at: datetime) -> Appended:
+    """Store the figures that ``source`` states at ``at``, all of them believed; see ``compare``."""
+    return store(connection, pull_id, compare(connection, source, observations, at))
+
+
+def compare(connection: Connection, source: str, observations: pd.DataFrame, at: datetime) -> Compared:
+    """Find what is new in the figures that ``source`` states at ``at`` (columns of ``connectors.observation``).
+
+    Each row is compared with the latest figure known at ``at`` for its series
+    and period:
+
+    - none: a new figure, known from the stated moment, else from ``at``;
+    - the same value of the same status: unchanged, nothing is stored; so a repeated pull stores nothing;
+    - another value or status: a revision, known from the stated moment if that is later
+      than the stored one's, else from ``at``: nobody can have known it before.
+
+    A stated moment after ``at`` is taken for ``at``. Where the rows themselves
+    hold several moments for one period, the latest is what the source says now,
+    and the earlier ones are stored only as far as they are later than what is
+    stored. A figure whose unit differs from that of its series is refused (a nil
+    report has no unit).
+
+    Comparisons of all connections are put in one line (until the caller commits),
+    so that the feed never shows a row behind its reader's back.
+    """
+    if connection.dialect.name == "postgresql":
+        # SQLite's writing transactions stand in line anyway.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    registered = registry.last(connection)
+    ids, other_unit = registry.identify(connection, source, observations)
+    other_unit &= observations["status"].to_numpy() != NIL
+    rows = Rows.of(observations, ids, np.flatnonzero(~other_unit), moments.micros(at))
+    kept, revised, known_at = _new(rows, _latest(connection, rows, at), moments.micros(at))
+    strange = observations[other_unit]
+    refusals = refuse(strange, [Refused.UNKNOWN_UNIT] * len(strange))
+    return Compared(observations, rows, kept, revised, known_at, registered, refusals)
+
+
+def store(
+    connection: Connection, pull_id: int, found: Compared, doubts: Sequence[Refused | None] | None = None
+) -> Appended:
+    """Store what is new, in the transaction that compared it; but not what ``doubts`` (K,) names a reason against."""
+    kept, revised, known_at, refused = found.kept, found.revised, found.known_at, found.refusals
+    if doubts is not None:
+        fine = np.array([reason is None for reason in doubts])
+        refused = [*refused, *refuse(found.table.iloc[found.rows.row[kept[~fine]]], filter(None, doubts))]
+        kept, revised, known_at = kept[fine], revised[fine], known_at[fine]
+    _insert(connection, pull_id, found.table, found.rows, kept, known_at)
+    read, new = len(found.table), int((~revised).sum())
+    return Appended(read, new, len(kept) - new, read - len(kept) - len(refused), tuple(refused))
 
 
 class _Stored(NamedTuple):
@@ -144,7 +145,7 @@ class _Stored(NamedTuple):
         return found.key == key, found
 
 
-def _latest(connection: Connection, rows: _Rows, at: datetime) -> _Stored:
+def _latest(connection: Connection, rows: Rows, at: datetime) -> _Stored:
     """What is known at ``at`` of the periods and series concerned, and not much more."""
     c = observation.c
     ids = pd.unique(rows.series)
@@ -161,7 +162,7 @@ def _latest(connection: Connection, rows: _Rows, at: datetime) -> _Stored:
     return _Stored(key, found["value"][newest], found["known_at"][newest], status)
 
 
-def _compare(rows: _Rows, known: _Stored, at: int) -> tuple[NDArray[np.intp], Mask, Ids]:
+def _new(rows: Rows, known: _Stored, at: int) -> tuple[NDArray[np.intp], Mask, Ids]:
     """Which of ``rows`` are to be stored, which of those are revisions, and when they became known."""
     key = rows.key
     has, before = known.beside(key)
@@ -180,7 +181,7 @@ def _insert(
     connection: Connection,
     pull_id: int,
     observations: pd.DataFrame,
-    rows: _Rows,
+    rows: Rows,
     kept: NDArray[np.intp],
     known_at: Ids,
 ) -> None:
@@ -215,17 +216,3 @@ def _same_or_each(numbers: Ids, convert: Any) -> Sequence[Any] | bulk.Same:
 def _day(days: int) -> date:
     found: date = np.datetime64(days, "D").item()
     return found
-
-
-def _doubtful(
-    doubt: Doubt | None, rows: _Rows, kept: NDArray[np.intp], registered: int
-) -> Sequence[Refused | None] | None:
-    if doubt is None or len(kept) == 0:
-        return None
-    fresh = np.zeros(len(rows.row), bool)
-    fresh[kept] = True
-    return doubt(Candidates(rows.row, rows.series, rows.period, fresh, registered))
-
-
-def _other_units(rows: pd.DataFrame) -> list[Refusal]:
-    return refuse(rows, [Refused.UNKNOWN_UNIT] * len(rows))

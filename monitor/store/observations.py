@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from connectors.observation import STATUSES, Status
 from monitor.store import stored
-from monitor.store.appending import Appended, append
+from monitor.store.appending import Appended, append, compare, store
 from monitor.store.registry import SeriesTable, series
 from monitor.store.tables import observation, pull
 from monitor.store.tables import series as series_table
@@ -22,11 +22,13 @@ __all__ = [
     "SeriesTable",
     "Vintage",
     "append",
+    "compare",
     "known",
     "last_position",
     "origins",
     "series",
     "since",
+    "store",
     "vintages",
 ]
 

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, insert, inspect, select, table, text
+from sqlalchemy import Engine, column, insert, inspect, select, table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
@@ -86,8 +86,8 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
 
 def test_figures_that_were_stored_before_there_were_states_are_final(database_url: str) -> None:
     engine = open_engine(database_url)
-    columns = [column for column in observation.c if column.name not in ("id", "status")]
-    before = table("observation", *columns)
+    columns = [old for old in observation.c if old.name not in ("id", "status")]
+    before = table("observation", *(column(old.name, old.type) for old in columns))
     row = {"series_id": 1, "period": date(2025, 9, 30), "value": 3150.0, "known_at": START, "pull_id": 1, "cell": "B2"}
     with engine.begin() as connection:
         command.upgrade(_config(connection), "0002")
