@@ -77,10 +77,12 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     with engine.begin() as connection:
         released = quarantine.released(connection, source.key)
         taken, unreadable = sieve.readable(feed, answer, released, at)
-        doubt = sieve.plausibility(connection, feed, taken, released, at)
-        appended = observations.append(connection, source.key, pull_id, taken, at, doubt)
+        found = observations.compare(connection, source.key, taken, at)
+        doubts = sieve.doubts(connection, feed, found, released, at)
+        appended = observations.store(connection, pull_id, found, doubts)
         refused = [*answer.refusals, *unreadable, *appended.refusals]
         quarantine.keep(connection, source.key, pull_id, refused, at)
+        quarantine.correct(connection, source.key, taken, refused, at)
         pulled = pulls.finish(connection, pull_id, at, answer, appended, len(refused))
         deriving.derive(connection, book, pull_id, bool(appended.new + appended.revised), at)
     for refusal in refused[:_TOLD]:

@@ -90,7 +90,9 @@ GOLDEN_NOTICES = {
         actual_text="2350人",
         rule="数据应于期末后30个工作日内报送",
     ),
+    "pace-preliminary": pace_notice(status="初步数", nil="2025年10月无报送事项"),
     "data-fired": data_notice(),
+    "data-nil": data_notice("resolved", nil="2025年9月无报送事项", period="2025年8月", actual_text="2344人"),
     "data-resolved": data_notice("resolved"),
     "milestone-missed": milestone_notice(),
     "milestone-resolved": milestone_notice(

@@ -22,7 +22,15 @@ from connectors.sql import Sql
 from connectors.table_file import TableFile
 from tests.servers.postgres import Postgres
 
-TITLES = {"series": "指标", "subject": "地区", "period": "期间", "value": "数值", "unit": "单位", "known": "发布日期"}
+TITLES = {
+    "series": "指标",
+    "subject": "地区",
+    "period": "期间",
+    "value": "数值",
+    "unit": "单位",
+    "known": "发布日期",
+    "status": "状态",
+}
 
 
 def _table(path: Path) -> TableFile:
