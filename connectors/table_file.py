@@ -208,7 +208,7 @@ class TableFile:
                 readings.append(self._read(file, file.name, query))
             except ConnectorError as error:
                 if error.reason is Failure.INCOMPLETE:
-                    continue
+                    raise  # what it will say is not known to be missing
                 failures.append((file.name, error))
         if failures and not readings:
             raise failures[0][1]

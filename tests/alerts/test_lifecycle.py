@@ -281,6 +281,7 @@ def _columns(verdicts: list[Verdict]) -> Verdicts:
         shortfall=np.zeros(count),
         nil=np.zeros(count, np.int16),
         preliminary=np.zeros(count, np.bool_),
+        probability=np.full(count, np.nan, np.float32),
     )
 
 

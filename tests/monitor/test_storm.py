@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.alert import Alert, Change, Event, Identity, Kind, State
+from alerts.alert import NOTHING, Alert, Cause, Change, Event, Identity, Kind, State
 from alerts.channels import limits
 from alerts.channels.dingtalk import DingTalk
 from alerts.channels.feishu import Feishu
@@ -61,7 +61,18 @@ def queue_storm(engine, channels):
         steps.append(
             (
                 Alert(identity, State.FIRING, Level.RED, START, START),
-                Change(identity, START, Event.FIRED, State.FIRING, Level.RED, Level.GREEN, START),
+                Change(
+                    identity,
+                    START,
+                    Event.FIRED,
+                    Cause.ORDINARY,
+                    State.FIRING,
+                    Level.RED,
+                    Level.GREEN,
+                    START,
+                    Level.RED,
+                    NOTHING,
+                ),
                 pace_notice(**facts),
             )
         )
