@@ -52,7 +52,7 @@ series = Table(
 
 # The id is the feed position: rows become visible in its order. No foreign keys here: the one writer takes both ids
 # from rows of the same transaction, and checking them costs more than writing the row. ``status`` is a place in
-# ``STATUSES``; a nil report has no value: NaN, which SQLite keeps as NULL.
+# ``STATUSES``, the default is final; a nil report has no value: NaN, which SQLite keeps as NULL.
 observation = Table(
     "observation",
     metadata,
@@ -63,7 +63,7 @@ observation = Table(
     Column("known_at", Moment, nullable=False),
     Column("pull_id", BigInteger, nullable=False),
     Column("cell", String, nullable=False),
-    Column("status", SmallInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False, server_default="0"),
     # Period first: figures arrive and are read a period at a time, so neighbours stay neighbours. Not unique: a source
     # may correct itself within one moment (a repeated tick at the same hour); then the higher id is the newer.
     Index(None, "period", "series_id", "known_at"),
