@@ -1,5 +1,6 @@
 """Which of the figures just read are let into the store: the first check, before it, and the second, against it."""
 
+import hashlib
 from collections.abc import Container, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
@@ -23,6 +24,16 @@ Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Released = Container[tuple[str, str, str, float]]
 """Series, subject, period (ISO) and value of figures that a person let through."""
+
+
+def fingerprint(table: pd.DataFrame) -> bytes:
+    """A print of what figures state, wherever in the document they stand: the same for the same figures, SHA-256."""
+    found = hashlib.sha256()
+    for name in ("series", "subject", "unit"):
+        found.update(str(table[name].tolist()).encode("utf-8", "surrogatepass"))
+    for name, kind in (("period", "M8[s]"), ("value", "f8"), ("known_at", "M8[us]")):
+        found.update(table[name].to_numpy(kind).tobytes())
+    return found.digest()
 
 
 def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> tuple[pd.DataFrame, list[Refusal]]:

@@ -33,6 +33,11 @@ class Appended(NamedTuple):
     refusals: tuple[Refusal, ...]
 
 
+def unchanged(rows: int) -> Appended:
+    """What becomes of ``rows`` rows that were stored as they are before."""
+    return Appended(rows, 0, 0, rows, ())
+
+
 class Candidates(NamedTuple):
     """The rows of a reading by period, as columns: place in the frame, series, period (days since 1970), whether it is to be stored.
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from connectors.observation import where
 from monitor.store import bulk, moments
-from monitor.store.appending import Appended, append, figure_key
+from monitor.store.appending import Appended, append, figure_key, unchanged
 from monitor.store.registry import SeriesTable, series
 from monitor.store.tables import observation, pull
 from monitor.store.tables import series as series_table
@@ -27,6 +27,7 @@ __all__ = [
     "origins",
     "series",
     "since",
+    "unchanged",
     "vintages",
 ]
 
