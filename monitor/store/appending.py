@@ -238,4 +238,4 @@ def _doubtful(
 
 
 def _other_units(rows: pd.DataFrame) -> list[Refusal]:
-    return refuse(rows, [Refused.UNKNOWN_UNIT] * len(rows))
+    return refuse(rows, [Refused.UNKNOWN_UNIT] * len(rows)) if len(rows) else []
