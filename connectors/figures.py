@@ -200,7 +200,7 @@ def reading(
         "period": period[rows],
         "value": figures.number.value[rows],
         "known_at": pd.DatetimeIndex(known[rows]).tz_localize("UTC"),
-        "cell": pd.array(cells.place("value", rows), dtype="str"),
+        "cell": pd.array(objects(cells.place("value", rows)), dtype="str"),
     }
     observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
     counts = {why: count for why, count in (sieve.left_out + Counter(left_out)).items() if count}
