@@ -12,14 +12,14 @@ from sqlalchemy import Connection, Select, func, select
 from connectors.observation import where
 from monitor.store import bulk, moments
 from monitor.store.appending import Appended, append, figure_key, unchanged
-from monitor.store.registry import SeriesTable, series
+from monitor.store.registry import Group, series
 from monitor.store.tables import observation, pull
 from monitor.store.tables import series as series_table
 
 __all__ = [
     "Appended",
     "Figures",
-    "SeriesTable",
+    "Group",
     "Vintage",
     "append",
     "known",
