@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from connectors.observation import Reading, Refusal, Refused, refuse
+from connectors.observation import COLUMNS, Reading, Refusal, Refused, refuse
 from monitor.store import history
 from monitor.store.appending import Candidates, Doubt
 from monitor.wiring import Feed
@@ -31,10 +31,12 @@ Released = Container[tuple[str, str, str, float]]
 def fingerprint(table: pd.DataFrame) -> bytes:
     """A print of what figures state, wherever in the document they stand: the same for the same figures, SHA-256."""
     found = hashlib.sha256()
-    for name in ("series", "subject", "unit"):
-        found.update(str(table[name].tolist()).encode("utf-8", "surrogatepass"))
-    for name, kind in (("period", "M8[s]"), ("value", "f8"), ("known_at", "M8[us]")):
-        found.update(table[name].to_numpy(kind).tobytes())
+    for name in COLUMNS:
+        if name != "cell":
+            cells = table[name].to_numpy("M8[us]" if name == "known_at" else None)
+            found.update(
+                str(cells.tolist()).encode("utf-8", "surrogatepass") if cells.dtype == object else cells.tobytes()
+            )
     return found.digest()
 
 
