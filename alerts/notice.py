@@ -18,8 +18,10 @@ class Notice:
 
     Numbers are in ``unit``, times are ISO 8601 in the book's time zone; ``""`` and
     None stand for what is not known. ``asked`` are the units that must act: the
-    reporter where a figure is owed, else the lead. ``probability`` (0-1) is that of meeting the goal, ``by`` tells by when the goal must be met,
-    ``period`` is the period judged, ``owed`` the one whose figure is overdue,
+    reporter where a figure is owed, else the lead. ``probability`` (0-1) is that of meeting the goal,
+    ``by`` tells by when it must be met, ``period`` is the period judged, ``status`` what is said of
+    its figure (初步数), ``owed`` the one whose figure is overdue, ``nil`` tells for which one there
+    was nothing to report,
     ``mark`` must stand in every message (演示数据).
 
     ``state``, ``level`` and ``previous_level`` are the alert's, ``judged`` is the level of ``period``: another one only
@@ -47,7 +49,9 @@ class Notice:
     judged: int
     reason: str
     period: str
+    status: str
     owed: str
+    nil: str
     unit: str
     goal: str
     goal_value: float | None
@@ -113,7 +117,9 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         judged=change.judged,
         reason=verdict.reason,
         period=label(target.every, verdict.period) if verdict.period else "",
+        status=verdict.status.text,
         owed=label(target.every, verdict.owed) if verdict.owed else "",
+        nil=wording.nil(verdict),
         unit=unit,
         goal=wording.goal(verdict),
         goal_value=verdict.goal,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from connectors.base import Connector, ConnectorError
-from connectors.observation import COLUMNS, Query, Reading, Refused, frame
+from connectors.observation import COLUMNS, STATUSES, Query, Reading, Refused, Status, frame
 
 YEAR = Query(at=datetime(2026, 1, 31, tzinfo=UTC), first=date(2025, 1, 1), last=date(2025, 12, 31))
 
@@ -27,6 +27,7 @@ class Row:
     subject: str = "万东镇"
     unit: str = "人"
     known: str = "2025-10-20"
+    status: str = ""
 
 
 MIXED = (
@@ -44,7 +45,7 @@ MIXED = (
 
 
 class ConnectorContract:
-    """Give ``connector`` (a source that holds exactly these rows, all six fields mapped) and ``broken``."""
+    """Give ``connector`` (a source that holds exactly these rows, all seven fields mapped) and ``broken``."""
 
     @abstractmethod
     def connector(self, rows: tuple[Row, ...]) -> Connector: ...
@@ -75,11 +76,37 @@ class ConnectorContract:
     def test_a_publication_date_is_an_aware_midnight_of_its_place(self) -> None:
         assert self.read(Row()).observations.known_at[0] == pd.Timestamp("2025-10-20", tz="Asia/Shanghai")
 
-    @pytest.mark.parametrize("blank", [None, "", "-", "—", "…", "无", "\xa0"])
+    @pytest.mark.parametrize("blank", [None, "", "-", "—", "…", "\xa0"])
     def test_what_is_missing_is_never_zero(self, blank: str | None) -> None:
         found = self.read(Row(value=blank), Row(subject="南桐镇"))
         assert found.observations.value.tolist() == [1.5]
         assert found.refusals == ()
+
+    @pytest.mark.parametrize("row", [Row(value="无"), Row(value=None, status="无"), Row(value="—", status="零报告")])
+    def test_nothing_to_report_is_stated_and_is_no_number(self, row: Row) -> None:
+        found = self.read(row, Row(subject="南桐镇")).observations
+        assert found.value.isna().tolist() == [True, False]
+        assert [STATUSES[code] for code in found.status] == [Status.NIL, Status.FINAL]
+        assert self.read(row).observations.cell[0]
+
+    def test_a_figure_is_final_unless_it_is_said_to_be_preliminary(self) -> None:
+        words = ("", "核定", "初步数", "快报", "P")
+        found = self.read(*(Row(status=word, subject=f"{word}镇") for word in words)).observations
+        assert [STATUSES[code].value for code in found.status] == ["final", "final", "partial", "partial", "partial"]
+
+    def test_a_status_that_nobody_knows_is_refused(self) -> None:
+        (refusal,) = self.read(Row(), Row(subject="南桐镇", status="待定")).refusals
+        assert (refusal.reason, refusal.text, refusal.period) == (Refused.BAD_STATUS, "待定", date(2025, 9, 30))
+
+    def test_a_number_beside_nothing_to_report_is_refused(self) -> None:
+        found = self.read(Row(value=0, status="无"))
+        assert len(found.observations) == 0
+        assert [refusal.reason for refusal in found.refusals] == [Refused.CONFLICT]
+
+    def test_nothing_to_report_conflicts_with_a_figure_and_not_with_itself(self) -> None:
+        found = self.read(Row(value="无"), Row(value="无"), Row(value=3))
+        assert found.observations.value.isna().tolist() == [True]
+        assert [refusal.text.split(" ≠ ")[1][:1] for refusal in found.refusals] == ["无"]
 
     def test_zero_is_a_figure(self) -> None:
         assert self.read(Row(value=0)).observations.value.tolist() == [0.0]

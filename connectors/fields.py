@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field, field_validator
 
 from connectors.base import Options
+from connectors.observation import Status
 
 _DELAY = re.compile(r"(\d{1,3}) days? after period")
 
@@ -20,6 +21,7 @@ class Fields(Options):
     subject: str | None = None
     unit: str | None = None
     known: str | None = None
+    status: str | None = None
 
     def mapped(self) -> dict[str, str]:
         """The fields that stand somewhere, with the place."""
@@ -40,6 +42,7 @@ class Constants(Options):
     subject: str | None = None
     unit: str | None = None
     known: str | None = Field(default=None, description='"N days after period"')
+    status: Status | None = Field(default=None, description="of all figures: partial for a source of 快报")
     timezone: ZoneInfo = ZoneInfo("Asia/Shanghai")
     year: int | None = Field(default=None, ge=1900, le=2199)
 
@@ -60,7 +63,7 @@ class Constants(Options):
 
     def agree_with(self, fields: Fields, *, named_elsewhere: bool = False) -> Self:
         """Raise ValueError where a field has two sources, or the series none; ``named_elsewhere``: series have names."""
-        for field in ("series", "subject", "unit", "known"):
+        for field in ("series", "subject", "unit", "known", "status"):
             if getattr(self, field) is not None and getattr(fields, field) is not None:
                 raise ValueError(f"{field} 既是常量又有来源 (given twice): 请只留一个")
         sources = [self.series is not None, fields.series is not None, named_elsewhere]

@@ -7,7 +7,7 @@ together, and only cells that fail are looked at one by one.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Any
 
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from connectors.fields import Constants
 from connectors.number import Numbers, numbers
-from connectors.observation import COLUMNS, LeftOut, Query, Reading, Refusal, Refused
+from connectors.observation import COLUMNS, NIL, STATUSES, LeftOut, Query, Reading, Refusal, Refused, Status
 from connectors.period import moment, period_end
+from connectors.status import status
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -81,6 +82,7 @@ class Cells:
     subject: Column | None = None
     unit: Column | None = None
     known: Column | None = None
+    status: Column | None = None
     strange: Column | None = None
 
     @classmethod
@@ -109,10 +111,18 @@ class _Times:
         """The time of every row, NaT where there is none."""
         return self.times[self.codes]
 
+    def end(self, row: int) -> date | None:
+        """The day at ``row``."""
+        found: date | None = self.times[self.codes[row]].astype("datetime64[D]").item()
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """The same rows, parsed: clean names, period ends, moments of publication (NaT where not stated), numbers."""
+    """The same rows, parsed: clean names, period ends, moments of publication (NaT where not stated), numbers, status.
+
+    ``status`` are places in ``STATUSES``, -1 where the word is not known.
+    """
 
     series: Column
     subject: Column
@@ -120,6 +130,7 @@ class _Figures:
     period: _Times
     known: _Times
     number: Numbers
+    status: NDArray[np.int8]
 
 
 class _Sieve:
@@ -129,8 +140,8 @@ class _Sieve:
         self._cells = cells
         self._figures = figures
         self._refused: list[tuple[int, Refusal]] = []
-        self.taken = ~figures.number.blank
-        self.left_out = Counter({LeftOut.BLANK: int(figures.number.blank.sum())})
+        self.taken = ~figures.number.blank | (figures.status == NIL)
+        self.left_out = Counter({LeftOut.BLANK: int((~self.taken).sum())})
 
     def leave_out(self, rows: Mask, why: LeftOut) -> None:
         """Drop rows that hold no figure, or none that was asked for, and count them."""
@@ -145,7 +156,8 @@ class _Sieve:
         self.taken[refused] = False
         for row, cell in zip(refused.tolist(), self._cells.place(field, refused), strict=True):
             series, subject = self._figures.series.words(row), self._figures.subject.words(row)
-            refusal = Refusal(cell, reason, words(row)[:_WORDS_SHOWN], series, subject)
+            period = self._figures.period.end(row)
+            refusal = Refusal(cell, reason, words(row)[:_WORDS_SHOWN], series, subject, period)
             self._refused.append((int(self._cells.line[row]), refusal))
 
     def refusals(self) -> tuple[Refusal, ...]:
@@ -189,6 +201,11 @@ def reading(
         _formulas(cells.value, figures.number.bad), Refused.NO_RESULT, "value", lambda row: str(cells.value[row])
     )
     sieve.refuse(figures.number.bad, Refused.NOT_A_NUMBER, "value", lambda row: str(cells.value[row]))
+    if cells.status is not None:
+        sieve.refuse(figures.status < 0, Refused.BAD_STATUS, "status", cells.status.words)
+    # 无 beside a number: one of the two is a slip.
+    both = (figures.status == NIL) & ~np.isnan(figures.number.value)
+    sieve.refuse(both, Refused.CONFLICT, "value", lambda row: f"{_figure(figures, row)} ≠ 无")
     _refuse_conflicts(sieve, cells, figures)
     rows = np.flatnonzero(sieve.taken)
     names = {"series": figures.series, "subject": figures.subject, "unit": figures.unit}
@@ -201,6 +218,7 @@ def reading(
         "value": figures.number.value[rows],
         "known_at": pd.DatetimeIndex(known[rows]).tz_localize("UTC"),
         "cell": pd.array(objects(cells.place("value", rows)), dtype="str"),
+        "status": figures.status[rows],
     }
     observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
     counts = {why: count for why, count in (sieve.left_out + Counter(left_out)).items() if count}
@@ -219,14 +237,28 @@ def _parsed(cells: Cells, constants: Constants) -> _Figures:
         known = _delayed(period, constants.delay, constants.timezone)
     else:
         known = _times(cells.known or nowhere, lambda text: _utc(moment(text, constants.timezone)), "us")
+    number = numbers(cells.value)
     return _Figures(
         series=names(cells.series, constants.series),
         subject=names(cells.subject, constants.subject),
         unit=names(cells.unit, constants.unit),
         period=period,
         known=known,
-        number=numbers(cells.value),
+        number=number,
+        status=np.where(number.nil, np.int8(NIL), _statuses(cells.status or nowhere, constants.status)),
     )
+
+
+def _statuses(column: Column, constant: Status | None) -> NDArray[np.int8]:
+    if constant is not None:
+        return np.full(len(column.codes), STATUSES.index(constant), dtype=np.int8)
+    found = np.full(len(column.contents), -1, dtype=np.int8)
+    for place, content in enumerate(column.contents):
+        try:
+            found[place] = STATUSES.index(status(content))
+        except ValueError:
+            continue
+    return found[column.codes]
 
 
 def _times(column: Column, parse: Callable[[Any], np.datetime64], unit: str) -> _Times:
@@ -285,8 +317,9 @@ def _refuse_conflicts(sieve: _Sieve, cells: Cells, figures: _Figures) -> None:
     first_row[rows] = rows[~repeated][pd.factorize(same)[0]]
     later = np.zeros(len(cells.line), dtype=bool)
     later[rows[repeated]] = True
-    value, unit = figures.number.value, figures.unit.codes
-    differs = (value != value[first_row]) | (unit != unit[first_row])
+    value, unit, standing = figures.number.value, figures.unit.codes, figures.status
+    differs = ((value != value[first_row]) & ~np.isnan(value)) | (unit != unit[first_row])
+    differs |= standing != standing[first_row]
 
     def words(row: int) -> str:
         before = int(first_row[row])
@@ -313,4 +346,6 @@ def _same_figure(figures: _Figures) -> NDArray[np.int64]:
 
 
 def _figure(figures: _Figures, row: int) -> str:
+    if figures.status[row] == NIL and np.isnan(figures.number.value[row]):
+        return "无"
     return f"{figures.number.value[row]:.15g} {figures.unit.words(row)}".strip()

@@ -40,7 +40,8 @@ def page_cells(pages: Sequence[Page], path: str, fields: Fields, has: Rule | Non
 
     A row for which ``has`` does not hold states no figure, whatever its value.
     Names are those of the books where ``codes`` knows what the source calls
-    them. Raises ConnectorError BAD_ANSWER where a path leads nowhere in every row.
+    them. Raises ConnectorError BAD_ANSWER where a path leads nowhere in every row;
+    but a status is often stated of single figures only.
     """
     rows = [row for page in pages for row in page.rows]
     found = {field: _cells(rows, place, field) for field, place in fields.mapped().items()}
@@ -87,7 +88,8 @@ def _strange(row: Any, echo: Mapping[str, str]) -> str:
 def _cells(rows: list[Any], path: str, field: str) -> list[Any]:
     find = finder(path)
     found = [find(row) for row in rows]
-    if rows and all(content is ABSENT or (content is None and field in _MUST) for content in found):
+    nowhere = field != "status" and all(content is ABSENT or (content is None and field in _MUST) for content in found)
+    if rows and nowhere:
         raise _wrong_shape(f"各行都没有 {path}", rows[0])
     return [_content(content) for content in found]
 

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MISSING = ("", "-", "--", "–", "—", "——", "…", "……", "...", "......", "无")
+MISSING = ("", "-", "--", "–", "—", "——", "…", "……", "...", "......")
 """Cells that say that there is no figure."""
+NIL = "无"
+"""The cell of one who states that there is nothing to report."""
 
 _NUMBER = re.compile(
     r"(?=[+-]?\.?\d)(?P<sign>[+-]?)(?P<whole>\d+|\d{1,3}(?:(?P<sep>[, ])\d{3})(?:(?P=sep)\d{3})*)?(?P<rest>(?:\.\d*)?(?:[eE][+-]?\d+)?)"
@@ -24,7 +26,7 @@ def number(cell: object) -> float | None:
     words, truth values, infinities, a comma that separates no thousands.
     """
     text = unicodedata.normalize("NFKC", str(cell)).replace("\u2212", "-").strip()
-    if text in MISSING:
+    if text in MISSING or text == NIL:
         return None
     found = _NUMBER.fullmatch(text.removesuffix("%").rstrip())
     if not found:
@@ -38,11 +40,12 @@ def number(cell: object) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A column of numbers: ``value`` (NaN where there is none), which cells are ``blank``, which are ``bad``."""
+    """A column of numbers: ``value`` (NaN where there is none), which cells are ``blank`` (those that say ``nil`` too) or ``bad``."""
 
     value: NDArray[np.float64]
     blank: NDArray[np.bool_]
     bad: NDArray[np.bool_]
+    nil: NDArray[np.bool_]
 
 
 def numbers(cells: NDArray[np.generic]) -> Numbers:
@@ -52,11 +55,11 @@ def numbers(cells: NDArray[np.generic]) -> Numbers:
     """
     if cells.dtype.kind in "iuf":
         values = cells.astype(np.float64)
-        return Numbers(values, np.isnan(values), np.isinf(values))
+        return Numbers(values, np.isnan(values), np.isinf(values), np.zeros(len(values), dtype=bool))
     found = pd.Series(cells, dtype=object)
     blank = np.array(found.isna() | found.isin(MISSING), dtype=bool)
     values = np.array(pd.to_numeric(found.mask(blank), errors="coerce"), dtype=np.float64)
-    bad = np.zeros(len(values), dtype=bool)
+    bad, nil = (np.zeros(len(values), dtype=bool) for _ in range(2))
     for place in np.flatnonzero(~blank & ~np.isfinite(values)):
         try:
             value = number(cells[place])
@@ -64,4 +67,5 @@ def numbers(cells: NDArray[np.generic]) -> Numbers:
             values[place], bad[place] = np.nan, True
         else:
             values[place], blank[place] = (np.nan, True) if value is None else (value, False)
-    return Numbers(values, blank, bad)
+            nil[place] = value is None and str(cells[place]).strip() == NIL
+    return Numbers(values, blank, bad, nil)

@@ -15,7 +15,25 @@ from typing import NamedTuple
 
 import pandas as pd
 
-COLUMNS = ("series", "subject", "period", "value", "unit", "known_at", "cell")
+COLUMNS = ("series", "subject", "period", "value", "unit", "known_at", "cell", "status")
+
+
+class Status(StrEnum):
+    """What a source says of a figure: 核定, 初步数, or 无: there is nothing to report for the period, and no figure."""
+
+    FINAL = "final"
+    PARTIAL = "partial"
+    NIL = "nil"
+
+    @property
+    def text(self) -> str:
+        """In Chinese, where it has to be said: a final figure is a plain figure."""
+        return {Status.FINAL: "", Status.PARTIAL: "初步数", Status.NIL: "无报送事项"}[self]
+
+
+STATUSES = tuple(Status)
+"""What the codes of a column ``status`` stand for."""
+FINAL, PARTIAL, NIL = range(len(STATUSES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +57,7 @@ class Observation(NamedTuple):
     ``value`` is in ``unit`` as the source states it ("" where it states none),
     ``known_at`` the moment of publication (aware) or None where the source does
     not say, ``cell`` the place inside the document (``第12行``, ``Sheet1!C7``,
-    ``$.data[3]``).
+    ``$.data[3]``). A nil report has no number: its ``value`` is NaN.
     """
 
     series: str
@@ -49,6 +67,7 @@ class Observation(NamedTuple):
     unit: str
     known_at: datetime | None
     cell: str
+    status: Status = Status.FINAL
 
 
 class Refused(StrEnum):
@@ -57,6 +76,7 @@ class Refused(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     BAD_PERIOD = "bad_period"
     BAD_DATE = "bad_date"
+    BAD_STATUS = "bad_status"
     FUTURE_PERIOD = "future_period"
     UNKNOWN_SERIES = "unknown_series"
     UNKNOWN_UNIT = "unknown_unit"
@@ -70,6 +90,8 @@ class Refused(StrEnum):
     WRONG_SCALE = "wrong_scale"
     CUMULATIVE_FELL = "cumulative_fell"
     JUMP = "jump"
+    REPEATED = "repeated"
+    MISLABELLED = "mislabelled"
 
     @property
     def said(self) -> str:
@@ -86,6 +108,7 @@ _WORDS = {
     Refused.NOT_A_NUMBER: ("不是数值", "请填写数字，无数据请留空"),
     Refused.BAD_PERIOD: ("期间无法识别", "请写作 2025-10、2025Q3 或 2025-10-31"),
     Refused.BAD_DATE: ("发布日期无法识别", "请写作 2025-10-20"),
+    Refused.BAD_STATUS: ("状态无法识别", "请写作 核定、初步数 或 无，正式数据可留空"),
     Refused.FUTURE_PERIOD: ("期间尚未到来", "请核对期间"),
     Refused.UNKNOWN_SERIES: ("没有指标名称", "请补填"),
     Refused.UNKNOWN_UNIT: ("计量单位与该序列已入库的不同", "请改回，或另立指标"),
@@ -99,6 +122,8 @@ _WORDS = {
     Refused.WRONG_SCALE: ("疑为万、亿错位", "请核对计量单位，确属无误的请放行"),
     Refused.CUMULATIVE_FELL: ("累计数较前期减少", "请核对是否填了当期数，确属无误的请放行"),
     Refused.JUMP: ("较前期骤变", "请核对数值，确属无误的请放行"),
+    Refused.REPEATED: ("与上期数据完全相同，疑为旧数据", "请核对来源是否已更新，确属无误的请放行"),
+    Refused.MISLABELLED: ("疑错标一期", "请核对来源的期间是所属期还是发布期，确属无误的请放行"),
 }
 
 
@@ -122,6 +147,7 @@ class Refusal:
     period: date | None = None
     value: float | None = None
     unit: str = ""
+    status: Status = Status.FINAL
 
     def line(self, document: str) -> str:
         """One line with the place and the cure."""
@@ -169,11 +195,12 @@ class Reading:
     """The answer of one source to one query.
 
     ``observations`` has the columns ``COLUMNS``: str, str, datetime64 (midnight
-    of the period's last day), float64, str, datetime64 UTC (NaT where the
-    source does not say), str. ``document`` names the file or address read,
-    ``digest`` is the SHA-256 of its bytes. ``left_out`` counts figures that
-    are neither observations nor refused; ``unread`` names what the source
-    holds and nobody asked for; ``originals`` are the files behind it all.
+    of the period's last day), float64 (NaN for nil), str, datetime64 UTC (NaT
+    where the source does not say), str, int8 (its place in ``STATUSES``).
+    ``document`` names the file or address read, ``digest`` is the SHA-256 of
+    its bytes. ``left_out`` counts figures that are neither observations nor
+    refused; ``unread`` names what the source holds and nobody asked for;
+    ``originals`` are the files behind it all.
     """
 
     observations: pd.DataFrame
@@ -188,8 +215,10 @@ class Reading:
 def refuse(rows: pd.DataFrame, reasons: Iterable[Refused]) -> list[Refusal]:
     """The figures of ``rows`` (columns ``COLUMNS``) refused, each for its reason."""
     return [
-        Refusal(cell, reason, f"{value:.15g}{unit}", series, subject, period.date(), value, unit)
-        for series, subject, period, value, unit, _, cell, reason in zip(
+        Refusal(cell, reason, f"{value:.15g}{unit}", series, subject, period.date(), value, unit, STATUSES[status])
+        if status != NIL
+        else Refusal(cell, reason, "无", series, subject, period.date(), None, unit, Status.NIL)
+        for series, subject, period, value, unit, _, cell, status, reason in zip(
             *(rows[name] for name in COLUMNS), reasons, strict=True
         )
     ]
@@ -201,4 +230,5 @@ def frame(rows: Iterable[Observation]) -> pd.DataFrame:
     return table.astype({"series": "str", "subject": "str", "value": "float64", "unit": "str", "cell": "str"}).assign(
         period=pd.to_datetime(table["period"]).astype("datetime64[s]"),
         known_at=pd.to_datetime(table["known_at"], utc=True).astype("datetime64[us, UTC]"),
+        status=table["status"].map({status: code for code, status in enumerate(STATUSES)}).astype("int8"),
     )

@@ -195,13 +195,20 @@ def upgrade(config: Config = None) -> None:
 
 
 @quarantine.callback()
-def list_quarantine(context: typer.Context, config: Config = None, as_json: AsJson = False) -> None:
+def list_quarantine(
+    context: typer.Context,
+    config: Config = None,
+    settled: Annotated[
+        bool, typer.Option("--settled", help="列出最近已放行、已驳回和来源已更正的，而不是待核的")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """列出核验未通过、等待处理的数据；放行用 release，驳回用 dismiss。"""
     if context.invoked_subcommand is not None:
         return
     from monitor.once import quarantined
 
-    rows = quarantined(_settings(config))
+    rows = quarantined(_settings(config), settled=settled)
     print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _quarantine_text(rows))
 
 
@@ -276,9 +283,20 @@ def _settings(explicit: Path | None) -> "Settings":
 
 
 def _quarantine_text(rows: list[dict[str, Any]]) -> str:
-    lines = [f"待核 {len(rows)} 条"]
-    lines += [f"  第{row['id']}号 {_refused_text(row)}" for row in rows]
+    waiting = sum(row["decided_at"] is None for row in rows)
+    lines = [f"待核 {waiting} 条" if waiting == len(rows) else f"已了结 {len(rows)} 条"]
+    lines += [f"  第{row['id']}号 {_refused_text(row)}{_decided_text(row)}" for row in rows]
     return "\n".join(lines)
+
+
+def _decided_text(row: dict[str, Any]) -> str:
+    from monitor.store.quarantine import State
+
+    if row["decided_at"] is None:
+        return ""
+    who = "，".join(filter(None, (row["who"], row["note"])))
+    when = row["decided_at"][:16].replace("T", " ")
+    return f"；{State(row['state']).text}（{who}），{when}" if who else f"；{State(row['state']).text}，{when}"
 
 
 def _refused_text(row: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Why a target stands as it does: every number with its origin, the curve and the rule, in words."""
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -61,10 +62,10 @@ def _line(found: Verdict) -> str:
     target, unit = found.target, found.target.goal.unit
     figures = ""
     if found.actual is not None and found.expected is not None:
-        figures = f"实际{quantity(found.actual, unit)}，预期{quantity(found.expected, unit)}，{wording.gap(found)}"
+        figures = f"实际{wording.actual(found)}，预期{quantity(found.expected, unit)}，{wording.gap(found)}"
     owed = f"{label(target.every, found.owed)}数据未报" if found.owed else ""
     who = f"{found.subject} {target.name}" if found.subject else target.name
-    told = "；".join(part for part in (wording.cause(found.reason, found.shortfall), owed, figures) if part)
+    told = "；".join(filter(None, (wording.cause(found.reason, found.shortfall), wording.nil(found), owed, figures)))
     return f"  [{found.level.text}] {who}（{target.key}，{'、'.join(target.lead)}）：{told}"
 
 
@@ -93,7 +94,8 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("判定时点", f"{at.astimezone(ZoneInfo(book.timezone)):%Y-%m-%d %H:%M}，以当时已发布的数据为准"),
         ("结论", conclusion),
         ("判定期", label(target.every, found.period) if found.period else ""),
-        ("实际", "" if found.actual is None else quantity(found.actual, unit)),
+        ("实际", wording.actual(found)),
+        ("报送情况", wording.nil(found)),
         ("预期", "" if found.expected is None else quantity(found.expected, unit)),
         ("差距", wording.gap(found)),
         ("所需进度", wording.pace(found)),
@@ -122,15 +124,17 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
     shown = known[-_SHOWN:]
     periods = np.array([slots[found.period] for found in shown], np.int16)
     levels = judge(panel, local_day(panel, at), rows=np.full(len(shown), row), slots=periods).level.tolist()
-    rows = [("期间", "来源数值", "判定值", "预期", "本期结论", "发布时间", "出处")]
+    rows = [("期间", "来源数值", "状态", "判定值", "预期", "本期结论", "发布时间", "出处")]
     for found, slot, level in zip(shown, periods.tolist(), levels, strict=True):
+        judged = float(panel.values[slot, row])
         rows.append(
             (
                 label(target.every, found.period),
-                f"{found.value:g}{found.unit}",
-                quantity(float(panel.values[slot, row]), target.goal.unit),
+                "无" if found.value is None else f"{found.value:g}{found.unit}",
+                found.status.text,
+                "" if math.isnan(judged) else quantity(judged, target.goal.unit),
                 _known(float(panel.expected[slot, row]), target.goal.unit),
-                Level(level).text,
+                "" if math.isnan(judged) else Level(level).text,
                 f"{found.known_at.astimezone(zone):%Y-%m-%d}",
                 where(found.document, found.cell),
             )

@@ -147,11 +147,15 @@ def _local(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).isoformat(timespec="seconds")
 
 
-def quarantined(settings: Settings) -> list[dict[str, Any]]:
-    """Refused figures that wait for a decision."""
+_LISTED = 100
+
+
+def quarantined(settings: Settings, *, settled: bool = False) -> list[dict[str, Any]]:
+    """Refused figures that wait for a decision, or those last settled."""
     engine, _ = open_store(settings)
     with reading(engine) as connection:
-        return [_refused(row) for row in quarantine.opened(connection)]
+        rows = quarantine.settled(connection, _LISTED) if settled else quarantine.opened(connection)
+        return [_refused(row) for row in rows]
 
 
 def decide(settings: Settings, decision: Decision, number: int, who: str, note: str) -> dict[str, Any]:

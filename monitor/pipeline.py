@@ -78,15 +78,17 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     figures = sieve.fingerprint(answer.observations)
     with engine.begin() as connection:
         released, before = quarantine.released(connection, source.key), pulls.last_success(connection, source.key)
-        unreadable: list[Refusal] = []
+        taken, unreadable = answer.observations, list[Refusal]()
         if before is not None and feed.settled == Settled(before[0], figures, released):
-            appended = observations.unchanged(len(answer.observations))
+            appended = observations.unchanged(len(taken))
         else:
             taken, unreadable = sieve.readable(feed, answer, released, at)
-            doubt = sieve.plausibility(connection, feed, taken, released, at)
-            appended = observations.append(connection, source.key, pull_id, taken, at, doubt)
+            found = observations.compare(connection, source.key, taken, at)
+            doubts = sieve.doubts(connection, feed, found, released, at)
+            appended = observations.store(connection, pull_id, found, doubts)
         refused = [*answer.refusals, *unreadable, *appended.refusals]
         quarantine.keep(connection, source.key, pull_id, refused, at)
+        quarantine.correct(connection, source.key, taken, refused, at)
         pulled = pulls.finish(connection, pull_id, at, answer, appended, len(refused))
         deriving.derive(connection, book, pull_id, bool(appended.new + appended.revised), at)
     # A figure that was refused may be taken another day: it is looked at every time.

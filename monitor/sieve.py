@@ -1,19 +1,20 @@
 """Which of the figures just read are let into the store: the first check, before it, and the second, against it."""
 
 import hashlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from connectors.observation import COLUMNS, Reading, Refusal, Refused, refuse
+from connectors.observation import COLUMNS, NIL, Reading, Refusal, Refused, refuse
 from monitor.store import history
-from monitor.store.appending import Candidates, Doubt
+from monitor.store.appending import Compared
 from monitor.wiring import Feed
-from rules import plausible
+from rules import plausible, stale
 from rules.calendar import period_ends
 from rules.plausible import REASONS, Figures
 from rules.unit import conversion
@@ -22,10 +23,17 @@ EARLIEST = timedelta(days=31)
 """How long before its end a period's figure may arrive: offices report the month from the 20th on."""
 _FEW = 1000
 """Rows up to which making categories costs more than it saves."""
+_SAMPLE = 100
+"""Series of a source that are asked whether it says anything new: all of them, but of a country's."""
+_LOOK = 31
+"""Periods that are looked at for it."""
+_JUDGED = ["series", "subject", "unit", "period"]
+"""What a target needs to know of a figure besides its value; each column more costs."""
+_REPEATED, _MISLABELLED = (np.int8(REASONS.index(reason)) for reason in (Refused.REPEATED, Refused.MISLABELLED))
 Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Released = Container[tuple[str, str, str, float]]
-"""Series, subject, period (ISO) and value of figures that a person let through."""
+Released = Container[tuple[str, str, str, float | None]]
+"""Series, subject, period (ISO) and value (None: nothing to report) of figures that a person let through."""
 
 
 def fingerprint(table: pd.DataFrame) -> bytes:
@@ -42,12 +50,12 @@ def fingerprint(table: pd.DataFrame) -> bytes:
 
 def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> tuple[pd.DataFrame, list[Refusal]]:
     """Figures that can be judged, and why the others cannot: unit, period, subject."""
-    table = answer.observations
+    units = {target.series: target.goal.unit for target in feed.book.targets if target.source == feed.source.name}
+    table = _with_units(answer.observations, units)
     if len(table) > _FEW:
         # Names repeat: as categories they are looked up once, here and in all that follows.
         table = table.astype(dict.fromkeys(("series", "subject", "unit"), "category"))
     (name, names), (unit, words) = pd.factorize(table["series"]), pd.factorize(table["unit"])
-    units = {target.series: target.goal.unit for target in feed.book.targets if target.source == feed.source.name}
     goal = [units.get(series) for series in names]
     pair = name * len(words) + unit
     strange = [
@@ -72,73 +80,128 @@ def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> t
     return taken, [refusal for refusal, fine in zip(refused, passed, strict=True) if not fine]
 
 
-def figure(refusal: Refusal) -> tuple[str, str, str, float]:
+def _with_units(table: pd.DataFrame, units: dict[str, str]) -> pd.DataFrame:
+    """A nil report that names no unit, which its series may begin with, gets that of other figures, or of the goal."""
+    nil = table["status"] == NIL
+    if not nil.any():
+        return table
+    stated = table[~nil].drop_duplicates("series")
+    known = units | dict(zip(stated["series"], stated["unit"], strict=True))
+    bare = nil & (table["unit"] == "")
+    found = table["series"][bare].map(known).fillna("")
+    return table.assign(unit=table["unit"].mask(bare, found))
+
+
+def figure(refusal: Refusal) -> tuple[str, str, str, float | None]:
     """What a refused figure states, as ``Released`` has it."""
-    period = refusal.period.isoformat() if refusal.period else ""
-    return refusal.series, refusal.subject, period, np.nan if refusal.value is None else refusal.value
+    return refusal.series, refusal.subject, refusal.period.isoformat() if refusal.period else "", refusal.value
 
 
-def plausibility(connection: Connection, feed: Feed, table: pd.DataFrame, released: Released, at: datetime) -> Doubt:
-    """The check of figures that are about to be stored against their targets and what their series said before."""
+class _Fresh(NamedTuple):
+    """Figures of the book's year: what is to be stored (F,), by period, and what the source repeats of it (S,).
 
-    def doubt(found: Candidates) -> Sequence[Refused | None] | None:
-        first, last = (np.datetime64(f"{feed.book.year}-{day}").astype(np.int64) for day in ("01-01", "12-31"))
-        of_year = (found.period >= first) & (found.period <= last)
-        codes = np.zeros(len(found.row), np.int8)
-        codes[found.kept & of_year] = _codes(connection, feed, table, found, of_year, at)
-        return _reasons(codes[found.kept], table, found.row[found.kept], released)
+    ``kept`` (F,) are their places among all that is to be stored, ``rows`` (F,) in the frame. ``series`` is above all ids.
+    """
 
-    return doubt
+    kept: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    figures: Figures
+    same: Figures
+    series: int
+
+    def marked(self, series: Ids) -> Mask:
+        """By id of a series, whether it is one of ``series``."""
+        marks = np.zeros(self.series, bool)
+        marks[series] = True
+        return marks
 
 
-def _codes(
-    connection: Connection, feed: Feed, table: pd.DataFrame, found: Candidates, of_year: Mask, at: datetime
-) -> plausible.Codes:
-    """What is said of the figures of the book's year that are to be stored."""
-    fresh = found.kept & of_year
-    rows = table[["series", "subject", "unit", "period", "value"]].iloc[found.row[fresh]]
-    promise = plausible.promised(feed.book, feed.source.name, rows)
-    value, series, period = promise.read(rows["value"].to_numpy(np.float64)), found.series[fresh], found.period[fresh]
+def doubts(
+    connection: Connection, feed: Feed, found: Compared, released: Released, at: datetime
+) -> list[Refused | None] | None:
+    """Why each figure that is to be stored shall not be, None where it shall; None for all where there is no doubt.
+
+    Figures of the book's year are held against their targets, what their series said before, and each other. A nil
+    report is beyond doubt.
+    """
+    if len(found.kept) == 0:
+        return None
+    fresh = _fresh(feed.book.year, found)
+    if len(fresh.kept) == 0:
+        return None
+    doubtful = _implausible(connection, feed, found, fresh, at)
+    doubtful = np.where(doubtful == 0, _stale(connection, feed, fresh, at), doubtful)
+    refused = np.flatnonzero(doubtful)
+    stated = refuse(
+        found.table.iloc[fresh.rows[refused]], (REASONS[code] or Refused.JUMP for code in doubtful[refused])
+    )
+    doubtful[refused[[figure(refusal) in released for refusal in stated]]] = 0
+    if not doubtful.any():
+        return None
+    codes = np.zeros(len(found.kept), np.int8)
+    codes[fresh.kept] = doubtful
+    return [REASONS[code] for code in codes.tolist()]
+
+
+def _fresh(year: int, found: Compared) -> _Fresh:
+    rows = found.rows
+    first, last = (np.datetime64(f"{year}-{day}").astype(np.int64) for day in ("01-01", "12-31"))
+    of_year = (rows.period >= first) & (rows.period <= last) & (rows.status != NIL)
+    kept = np.flatnonzero(of_year[found.kept])
+    new = found.kept[kept]
+    of_year[found.kept] = False
+    figures = Figures(rows.series, rows.period, rows.value)
+    return _Fresh(kept, rows.row[new], figures.take(new), figures.take(of_year), int(rows.series.max(initial=0)) + 1)
+
+
+def _implausible(connection: Connection, feed: Feed, found: Compared, fresh: _Fresh, at: datetime) -> plausible.Codes:
+    """What is said of each figure by itself and beside the earlier ones of its series."""
+    series, period, value = fresh.figures
+    promise = plausible.promised(feed.book, feed.source.name, found.table[_JUDGED].iloc[fresh.rows])
+    value = promise.read(value)
     codes, wanted, deep = plausible.alone(promise, value)
-    look = _marked(found, series[wanted])[series] & (codes == 0)
+    concerned = fresh.marked(series[wanted])
+    look = concerned[series] & (codes == 0)
     if look.any():
-        same = ~found.kept & of_year & _marked(found, series[wanted])[found.series]
-        there = table["value"].to_numpy(np.float64)[found.row[same]]
-        earlier = _earlier(connection, feed, found, series[wanted & ~deep], series[deep], period[0], at)
-        known = history.joined([*earlier, Figures(found.series[same], found.period[same], there)])
-        factor, offset = (np.zeros(int(found.series.max()) + 1) for _ in range(2))
+        same = fresh.same.take(concerned[fresh.same.series])
+        old = [some[some <= found.registered] for some in (series[wanted & ~deep], series[deep])]
+        one, all_year = (np.flatnonzero(fresh.marked(some)) for some in old)
+        earlier = _earlier(connection, feed, one, all_year, period[0], at)
+        known = history.joined([*earlier, same])
+        factor, offset = np.zeros(fresh.series), np.zeros(fresh.series)
         factor[series], offset[series] = promise.factor, promise.offset
         known = known._replace(value=known.value * factor[known.series] + offset[known.series])
-        codes[look] = plausible.beside(promise.take(look), Figures(series[look], period[look], value[look]), known)
+        codes[look] = plausible.beside(promise.take(look), fresh.figures._replace(value=value).take(look), known)
     return codes
 
 
+def _stale(connection: Connection, feed: Feed, fresh: _Fresh, at: datetime) -> plausible.Codes:
+    """Whether the source repeats old figures, or all are one period off; told from a sample of its series."""
+    parts, last = (fresh.same, fresh.figures), fresh.figures.period[-1]
+    series = np.flatnonzero(fresh.marked(parts[0].series) | fresh.marked(parts[1].series))
+    sample = series[:: -(-len(series) // _SAMPLE)]
+    mine = fresh.marked(sample)
+    stated = history.joined([part.take(mine[part.series] & (part.period <= last)) for part in parts])
+    days = sorted({day for day in _ends(feed) if day <= last} | set(stated.period.tolist()) | {int(last)})[-_LOOK:]
+    stated = stated.take(stated.period >= days[0])
+    known = history.these(connection, sample, np.array(days, "datetime64[D]").tolist(), at)
+    if stale.mislabelled(stated, known):
+        return np.full(len(fresh.kept), _MISLABELLED)
+    return np.where(np.isin(fresh.figures.period, stale.repeated(stated, known)), _REPEATED, np.int8(0))
+
+
 def _earlier(
-    connection: Connection, feed: Feed, found: Candidates, wanted: Ids, deep: Ids, before: int, at: datetime
+    connection: Connection, feed: Feed, one: Ids, all_year: Ids, before: int, at: datetime
 ) -> Iterator[Figures]:
-    """Stored figures of the year before a day: the latest one of ``wanted`` series, all of ``deep`` ones."""
-    year, first = feed.book.year, np.datetime64(int(before), "D").item()
-    every = {target.every for target in feed.book.targets if target.source == feed.source.name}
-    days = {day for one in every for day in period_ends(year, one).tolist() if day < first}
-    one, all_year = (np.flatnonzero(_marked(found, some[some <= found.registered])) for some in (wanted, deep))
-    yield history.nearest(connection, one, sorted(days), at)
+    """Stored figures of the year before a day: the latest one of some series, all of others."""
+    days = [np.datetime64(day, "D").item() for day in _ends(feed) if day < before]
+    yield history.nearest(connection, one, days, at)
     if len(all_year):
-        yield history.whole(connection, all_year, date(year, 1, 1), first - timedelta(days=1), at)
+        last = np.datetime64(int(before), "D").item() - timedelta(days=1)
+        yield history.whole(connection, all_year, date(feed.book.year, 1, 1), last, at)
 
 
-def _marked(found: Candidates, series: Ids) -> Mask:
-    """By id of a series, whether it is one of ``series``."""
-    marks = np.zeros(int(found.series.max()) + 1, bool)
-    marks[series] = True
-    return marks
-
-
-def _reasons(
-    codes: plausible.Codes, table: pd.DataFrame, rows: NDArray[np.intp], released: Released
-) -> list[Refused | None] | None:
-    refused = np.flatnonzero(codes)
-    if len(refused) == 0:
-        return None
-    stated = refuse(table.iloc[rows[refused]], (Refused.JUMP for _ in refused))
-    codes[refused[[figure(refusal) in released for refusal in stated]]] = 0
-    return [REASONS[code] for code in codes.tolist()]
+def _ends(feed: Feed) -> set[int]:
+    """The ends of all periods of the book's year that the targets of the source are judged at."""
+    every = {target.every for target in feed.book.targets if target.source == feed.source.name}
+    return {day for one in every for day in period_ends(feed.book.year, one).astype(np.int64).tolist()}

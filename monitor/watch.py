@@ -219,7 +219,8 @@ class Watch:
             row, period, slot = links.row[link], figures.period[figure], _slots(panel.block, figures.period[figure])
             values = figures.value[figure] * links.factor[link] + links.offset[link]
             mine = slot >= 0
-            revised[panel.put(row[mine], slot[mine], values[mine], figures.known_at[figure][mine])] = True
+            known_at, status = figures.known_at[figure][mine], figures.status[figure][mine]
+            revised[panel.put(row[mine], slot[mine], values[mine], known_at, status)] = True
             panel.put_past(row[~mine], period[~mine], values[~mine])
             if len(leans.row):
                 figure, link = leans.of(figures.series)

@@ -45,24 +45,31 @@ def judge(
         part = slice(start, min(start + _CHUNK, len(verdicts.reason)))
         mine: Rows = part if rows is None else rows[part]
         if slots is None:
-            slot, owed = panel.latest[mine], overdue[block.due_of[mine]]
+            told = _Told(panel.latest[mine], panel.reported[mine], overdue[block.due_of[mine]])
         else:
-            slot = owed = slots[part]
-        _judge(panel, today, failed, slot, owed, mine, verdicts.part(part))
+            told = _Told(slots[part], slots[part], slots[part])
+        _judge(panel, today, failed, told, mine, verdicts.part(part))
     return verdicts
+
+
+class _Told(NamedTuple):
+    """Of each row, as places of periods: the one judged, the newest that anything was stated for, the newest due."""
+
+    slot: NDArray[np.int16]
+    reported: NDArray[np.int16]
+    owed: NDArray[np.int16]
 
 
 def _judge(
     panel: Panel,
     today: date,
     failed: NDArray[np.bool_] | None,
-    slot: NDArray[np.int16],
-    owed: NDArray[np.int16],
+    told: _Told,
     rows: Rows,
     into: Verdicts,
 ) -> None:
     """Judge one chunk of rows into its part of the verdicts."""
-    block = panel.block
+    block, (slot, reported, owed) = panel.block, told
     seen = _against_plan(panel, rows, slot)
     yellow, yellow_now = _reached(panel, block.yellow, rows, slot, seen)
     red, red_now = _reached(panel, block.red, rows, slot, seen)
@@ -77,8 +84,9 @@ def _judge(
         reason[(slot >= 0) & (slot < block.judged_slot[rows])] = CODE[Reason.TOO_EARLY]
     # A milestone that is not reached is open until its day has passed.
     reason[(behind | (slot < 0)) & (np.datetime64(today) < block.judged_from[rows])] = CODE[Reason.NOT_DUE]
-    late = owed > slot
-    reason[late] = np.where(slot[late] < 0, CODE[Reason.NO_DATA], CODE[Reason.LATE])
+    reason[(slot < 0) & (reported >= 0)] = CODE[Reason.NIL]
+    late = owed > reported
+    reason[late] = np.where(reported[late] < 0, CODE[Reason.NO_DATA], CODE[Reason.LATE])
     if failed is not None:
         reason[late & failed[rows]] = CODE[Reason.FAILED]
     aimless = np.isnan(block.goals(rows, slot))
@@ -95,6 +103,8 @@ def _judge(
     pending = np.where(red_now, _RED, np.where(yellow_now, _YELLOW, _GREEN))
     into.pending[:] = np.where(judged & (pending > level), pending, _GREEN)
     into.slot[:], into.owed[:] = slot, np.where(late, owed, np.int16(-1))
+    into.nil[:] = np.where(reported > slot, reported, np.int16(-1))
+    into.preliminary[:] = (slot >= 0) & panel.preliminary[slot, _columns(rows)]
     into.actual[:], into.expected[:], into.shortfall[:] = seen
     into.probability[:] = panel.landings.probability[rows]
 
@@ -239,7 +249,7 @@ def verdict(panel: Panel, verdicts: Verdicts, index: int, row: int) -> Verdict:
     """The ``index``-th of ``verdicts``, which judged ``row``, as an object."""
     block = panel.block
     target, subject = block.target_at(row)
-    slot, owed = int(verdicts.slot[index]), int(verdicts.owed[index])
+    slot, owed, nil = (int(column[index]) for column in (verdicts.slot, verdicts.owed, verdicts.nil))
 
     def figure(value: float) -> float | None:
         return None if np.isnan(value) else float(value)
@@ -256,6 +266,8 @@ def verdict(panel: Panel, verdicts: Verdicts, index: int, row: int) -> Verdict:
         actual=figure(verdicts.actual[index]),
         expected=figure(verdicts.expected[index]),
         shortfall=figure(verdicts.shortfall[index]),
+        nil=block.ends[nil].item() if nil >= 0 else None,
+        preliminary=bool(verdicts.preliminary[index]),
         probability=figure(verdicts.probability[index]),
         low=figure(panel.landings.low[row]),
         high=figure(panel.landings.high[row]),

@@ -5,6 +5,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.observation import NIL, PARTIAL
 from rules.expectation import Floats
 from rules.landing import Landings
 from rules.limits import Rows
@@ -20,8 +21,10 @@ class Panel:
     """Latest known figure of every row of a block for every period of its year.
 
     ``values`` (P, R) in each target's unit, NaN where nothing is known; ``latest``
-    (R,) the newest known period, -1 for none; ``known_at`` (R,) when that figure
-    became known. Good days are counted here: ``values`` then holds the count so far.
+    (R,) the newest period with a figure, -1 for none; ``reported`` (R,) the newest
+    that anything was stated for, be it only that there is nothing to report, and
+    ``known_at`` (R,) when that was; ``preliminary`` (P, R) marks figures that are
+    not final yet. Good days are counted here: ``values`` then holds the count so far.
     ``expected`` (P, R) is what is expected at each period's end: the block's plan curves
     and, for the rows ``block.learnt``, what ``past`` says of the season, for rows that lean on a
     series what that is known to say; ``spread`` (P, L) is how much the season's share of the year
@@ -38,33 +41,48 @@ class Panel:
         self.spread: Floats = np.full((len(block.ends), len(block.learnt)), np.nan)
         self._unlearnt = np.zeros(block.rows, np.bool_)
         self.landings = Landings(block, self.past)
+        self.preliminary = np.zeros((len(block.ends), block.rows), dtype=np.bool_)
         self.latest = np.full(block.rows, -1, dtype=np.int16)
+        self.reported = self.latest.copy()
         self.known_at = np.full(block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
         self._averages: dict[int, Floats] = {}
         self._counting = np.flatnonzero(~np.isnan(block.counts))
         self._daily: Floats = np.full((len(block.ends), len(self._counting)), np.nan)
 
     def put(
-        self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats, known_at: NDArray[np.datetime64]
+        self,
+        rows: NDArray[np.int64],
+        slots: NDArray[np.int64],
+        values: Floats,
+        known_at: NDArray[np.datetime64],
+        status: NDArray[np.int8] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Enter figures, all arguments (N,), the later of two for the same place winning. NaN is no figure.
 
-        Returns the slots and rows where a known figure became another one.
+        ``status`` are places in ``STATUSES``, all final where it is left out. A nil report, whose value is NaN, takes
+        the place of the figure that its period may have had. Returns the slots and rows where a known figure became
+        another one.
         """
-        if not (known := ~np.isnan(values)).all():
-            return self.put(rows[known], slots[known], values[known], known_at[known])
+        status = np.zeros(len(rows), np.int8) if status is None else status
+        nil = status == NIL
+        if not (known := nil | ~np.isnan(values)).all():
+            return self.put(rows[known], slots[known], values[known], known_at[known], status[known])
         # Few rows get a figure that is not of a later period than all before.
         again = np.unique(rows[slots <= self.latest[rows]])
         before = self.values[:, again]
-        self.values[slots, rows] = values
-        np.maximum.at(self.latest, rows, slots.astype(np.int16))
-        newest = slots == self.latest[rows]
+        self.values[slots, rows], self.preliminary[slots, rows] = values, status == PARTIAL
+        np.maximum.at(self.reported, rows, slots.astype(np.int16))
+        newest = slots == self.reported[rows]
         self.known_at[rows[newest]] = known_at[newest]
         self._averages.clear()
         self.landings.moved(rows)
         if len(self._counting):
             self._count(rows, slots, values)
-        revised, which = np.nonzero(~np.isnan(before) & (self.values[:, again] != before))
+        np.maximum.at(self.latest, rows[~nil], slots[~nil].astype(np.int16))
+        if nil.any():
+            self.latest[rows[nil]] = self.before(rows[nil], np.full(nil.sum(), len(self.block.ends), np.int16))
+        now = self.values[:, again]
+        revised, which = np.nonzero(~np.isnan(before) & ~np.isnan(now) & (now != before))
         return revised, again[which]
 
     def having(self, rows: NDArray[np.int64], slots: NDArray[np.int16], values: Floats) -> "Panel":

@@ -38,9 +38,11 @@ REASONS: tuple[Refused | None, ...] = (
     Refused.WRONG_SCALE,
     Refused.CUMULATIVE_FELL,
     Refused.JUMP,
+    Refused.REPEATED,
+    Refused.MISLABELLED,
 )
 """What the codes of this module say; 0 is fine."""
-_OUT_OF_RANGE, _WRONG_SCALE, _CUMULATIVE_FELL, _JUMP = range(1, len(REASONS))
+_OUT_OF_RANGE, _WRONG_SCALE, _CUMULATIVE_FELL, _JUMP = range(1, 5)
 
 _SUMS = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS})
 _AMOUNTS = frozenset({*_SUMS, Measure.LEVEL, Measure.FLOOR, Measure.CEILING, Measure.REDUCTION})
@@ -67,6 +69,9 @@ class Figures(NamedTuple):
     series: Ints
     period: Ints
     value: Floats
+
+    def take(self, rows: Mask | Ints) -> "Figures":
+        return Figures(self.series[rows], self.period[rows], self.value[rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.observation import Status
 from rules.target import Level, Target
 
 
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     LATE = "late"
     NO_DATA = "no_data"
     FAILED = "failed"
+    NIL = "nil"
     NO_GOAL = "no_goal"
     TOO_EARLY = "too_early"
     NO_REFERENCE = "no_reference"
@@ -50,6 +52,7 @@ _TEXTS = {
     Reason.LATE: "数据逾期未报",
     Reason.NO_DATA: "到期无数据",
     Reason.FAILED: "数据来源故障",
+    Reason.NIL: "尚无数据",
     Reason.NO_GOAL: "尚无目标值",
     Reason.TOO_EARLY: "未到起判时点",
     Reason.NO_REFERENCE: "对照数据未到",
@@ -80,7 +83,9 @@ class Verdicts:
     ``level``); ``slot`` is the period judged (-1 none); ``actual``, ``expected``
     and ``shortfall`` (positive means behind, in the target's unit) are NaN where
     nothing is known; ``owed`` is the latest period whose figure is overdue (-1 none);
-    ``probability`` (0-1) that of meeting the goal, NaN where nothing can be said of it.
+    ``nil`` the latest one, after ``slot``, for which there was nothing to report (-1
+    none); ``preliminary`` says that the figure judged is not final yet; ``probability``
+    (0-1) is that of meeting the goal, NaN where nothing can be said of it.
     """
 
     reason: NDArray[np.int8]
@@ -92,6 +97,8 @@ class Verdicts:
     expected: NDArray[np.float64]
     shortfall: NDArray[np.float64]
     probability: NDArray[np.float32]
+    nil: NDArray[np.int16]
+    preliminary: NDArray[np.bool_]
 
     def part(self, rows: slice) -> "Verdicts":
         """A view of some of them."""
@@ -110,6 +117,8 @@ def empty(count: int) -> Verdicts:
         expected=np.empty(count),
         shortfall=np.empty(count),
         probability=np.empty(count, np.float32),
+        nil=np.empty(count, np.int16),
+        preliminary=np.empty(count, np.bool_),
     )
 
 
@@ -118,9 +127,10 @@ class Verdict:
     """One target's verdict for one subject. Figures are None where nothing is known.
 
     ``period`` is the last day of the period judged; ``owed`` that of the latest
-    period whose figure is overdue, if one is; ``goal`` was in force for the period
-    judged, ``low`` to ``high`` is where the year will probably end, ``years`` how
-    many complete earlier years are known.
+    period whose figure is overdue, if one is; ``nil`` that of the latest one, after
+    ``period``, for which the unit had nothing to report; ``goal`` was in force for the
+    period judged, ``low`` to ``high`` is where the year will probably end, ``years`` how
+    many complete earlier years are known. ``preliminary``: the figure is not final yet.
     """
 
     target: Target
@@ -138,10 +148,17 @@ class Verdict:
     low: float | None
     high: float | None
     years: int
+    nil: date | None = None
+    preliminary: bool = False
 
     @property
     def outcome(self) -> Outcome:
         return OUTCOME.get(self.reason, Outcome.NOT_JUDGED)
+
+    @property
+    def status(self) -> Status:
+        """Of the figure judged."""
+        return Status.PARTIAL if self.preliminary else Status.FINAL
 
     @property
     def judged(self) -> bool:

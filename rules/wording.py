@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from datetime import date
 
+from connectors.observation import Status
 from rules.calendar import PERIOD_NAMES, Every, Publication, label
 from rules.derived import DERIVED
 from rules.pace import Pace
@@ -116,6 +117,26 @@ def _stage(verdict: Verdict) -> str:
     return f"{so_far}“{name}”应于{day.month}月{day.day}日前完成" + (f"，逾期{late}天" if late > 0 else "")
 
 
+def actual(verdict: Verdict) -> str:
+    """The figure judged: 500人（初步数）. Empty where nothing is known."""
+    if verdict.actual is None:
+        return ""
+    said = verdict.status.text
+    return quantity(verdict.actual, verdict.target.goal.unit) + (f"（{said}）" if said else "")
+
+
+def period(verdict: Verdict) -> str:
+    """The period of the figure judged, with what else is to be said of that figure: 2025年9月，初步数."""
+    if verdict.period is None:
+        return ""
+    return "，".join(filter(None, (label(verdict.target.every, verdict.period), verdict.status.text)))
+
+
+def nil(verdict: Verdict) -> str:
+    """The latest period for which there was nothing to report: 2025年9月无报送事项."""
+    return f"{label(verdict.target.every, verdict.nil)}{Status.NIL.text}" if verdict.nil else ""
+
+
 def cause(why: Reason, shortfall: float | None) -> str:
     """The reason alone. Who is not behind the plan missed another yardstick: the period's task, the average, a bound."""
     other = why is Reason.BEHIND_SCHEDULE and shortfall is not None and shortfall <= 0
@@ -127,6 +148,8 @@ def reason(verdict: Verdict) -> str:
     if verdict.target.goal.by is not None and verdict.reason in (Reason.NOT_DUE, Reason.ANNUAL_ONLY):
         return "未到完成时限"
     words = cause(verdict.reason, verdict.shortfall)
+    if verdict.nil is not None:
+        words += f"，{nil(verdict)}"
     if verdict.owed is not None:
         words += f"，应报{label(verdict.target.every, verdict.owed)}"
     if verdict.pending > Level.GREEN:

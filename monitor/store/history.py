@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
-from monitor.store import bulk, moments
+from monitor.store import bulk, moments, stored
 from monitor.store.tables import observation
 from rules.plausible import Figures
 
@@ -42,6 +43,15 @@ def whole(connection: Connection, series: Ids, first: date, last: date, at: date
     return joined([_read(connection, series, first, last, at)])
 
 
+def these(connection: Connection, series: Ids, days: Sequence[date], at: datetime) -> Figures:
+    """The figures of a few ``series`` for ``days``, as known at ``at``."""
+    c = observation.c
+    query = stored.figures(connection).where(c.period.in_(days), c.series_id.in_(series.tolist()), c.known_at <= at)
+    rows = stored.fetch(connection, query)
+    newest, _ = stored.newest(rows)
+    return Figures(*(rows[name][newest] for name in Figures._fields))
+
+
 def _read(connection: Connection, series: Ids, first: date, last: date, at: datetime) -> Figures:
     """Of several stated for one period the newest comes last. Series registered together lie together: a question a run."""
     c = observation.c
@@ -58,12 +68,23 @@ def _read(connection: Connection, series: Ids, first: date, last: date, at: date
     query = query.order_by(c.period, c.series_id, c.known_at, c.id)
     columns = _ROW[: 2 + len(days)]
     parts = [bulk.fetch(connection, query.where(c.series_id.between(*run)), columns) for run in runs]
-    rows = np.concatenate(parts)
+    rows = _without_nil(np.concatenate(parts), [name for name, _ in columns if name != "value"])
     wanted = np.zeros(int(series[-1]) + 1, bool)
     wanted[series] = True
     rows = rows[wanted[rows["series"]]]
     period = np.full(len(rows), (first - _EPOCH).days) if one else rows["period"]
     return Figures(rows["series"], period, rows["value"])
+
+
+def _without_nil(rows: NDArray[Any], key: list[str]) -> NDArray[Any]:
+    """Rows in order of ``key`` without nil reports, nor what was stated before one for the same series and period."""
+    nil = np.isnan(rows["value"])
+    if not nil.any():
+        return rows
+    last = np.append(rows[key][1:] != rows[key][:-1], True)
+    withdrawn = np.isin(rows[key], rows[key][last & nil])
+    left: NDArray[Any] = rows[~(nil | withdrawn)]
+    return left
 
 
 def joined(parts: Sequence[Figures]) -> Figures:

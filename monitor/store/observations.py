@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, func, select
 
-from connectors.observation import where
-from monitor.store import bulk, moments
-from monitor.store.appending import Appended, append, figure_key, unchanged
+from connectors.observation import STATUSES, Status, where
+from monitor.store import stored
+from monitor.store.appending import Appended, append, compare, store, unchanged
 from monitor.store.registry import Group, series
 from monitor.store.tables import observation, pull
 from monitor.store.tables import series as series_table
@@ -22,11 +22,13 @@ __all__ = [
     "Group",
     "Vintage",
     "append",
+    "compare",
     "known",
     "last_position",
     "origins",
     "series",
     "since",
+    "store",
     "unchanged",
     "vintages",
 ]
@@ -40,7 +42,8 @@ class Figures:
     """Stored figures as columns of one length.
 
     ``id`` is the position in the feed, ``period`` the last day of the period
-    (datetime64[D]), ``known_at`` UTC rounded down to the second (datetime64[s]).
+    (datetime64[D]), ``value`` NaN for a nil report, ``known_at`` UTC rounded
+    down to the second (datetime64[s]), ``status`` a place in ``STATUSES``.
     """
 
     id: NDArray[np.int64]
@@ -48,19 +51,24 @@ class Figures:
     period: NDArray[np.datetime64]
     value: NDArray[np.float64]
     known_at: NDArray[np.datetime64]
+    status: NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
 class Vintage:
-    """One stored value of one period, in ``unit``, with the place it was read from: ``cell`` of ``document``."""
+    """One stored value of one period, in ``unit``, with the place it was read from: ``cell`` of ``document``.
+
+    ``value`` is None where there was nothing to report.
+    """
 
     period: date
-    value: float
+    value: float | None
     unit: str
     known_at: datetime
     cell: str
     document: str
     pulled_at: datetime
+    status: Status
 
 
 def known(connection: Connection, at: datetime, first: date, last: date) -> Figures:
@@ -70,14 +78,10 @@ def known(connection: Connection, at: datetime, first: date, last: date) -> Figu
     one stored later counts.
     """
     c = observation.c
-    query = _numbers(connection).where(c.period.between(first, last), c.known_at <= at)
-    # Sorted here, not by the database: the rows come almost in order, which a server's sort does not notice.
-    rows = bulk.fetch(connection, query, _ROW)
-    key = figure_key(rows["period"], rows["series"])
-    order = np.lexsort((rows["id"], rows["known_at"], key))
-    newest = np.ones(len(rows), dtype=bool)
-    newest[:-1] = key[order[1:]] != key[order[:-1]]
-    return _figures(rows[order[newest]])
+    query = stored.figures(connection).where(c.period.between(first, last), c.known_at <= at)
+    rows = stored.fetch(connection, query)
+    newest, _ = stored.newest(rows)
+    return _figures(rows[newest])
 
 
 def since(connection: Connection, position: int, at: datetime) -> Figures:
@@ -86,8 +90,8 @@ def since(connection: Connection, position: int, at: datetime) -> Figures:
     Entering them in this order, the later one winning, leads to what ``known``
     gives, as long as ``append`` was never called with an earlier moment than before.
     """
-    query = _numbers(connection).where(observation.c.id > position, observation.c.known_at <= at)
-    return _figures(bulk.fetch(connection, query.order_by(observation.c.id), _ROW))
+    query = stored.figures(connection).where(observation.c.id > position, observation.c.known_at <= at)
+    return _figures(stored.fetch(connection, query.order_by(observation.c.id)))
 
 
 def last_position(connection: Connection) -> int:
@@ -102,7 +106,7 @@ def vintages(connection: Connection, source: str, name: str, subject: str, first
         query = _vintages(days).where(
             series_table.c.source == source, series_table.c.name == name, series_table.c.subject == subject
         )
-        found += [Vintage(*row) for row in connection.execute(query)]
+        found += [_vintage(row) for row in connection.execute(query)]
     return found
 
 
@@ -128,31 +132,29 @@ def origins(connection: Connection, figures: Iterable[tuple[int, date]], at: dat
     return found
 
 
-_ROW = [("id", "i8"), ("series", "i8"), ("period", "i8"), ("value", "f8"), ("known_at", "i8")]
-
-
-def _numbers(connection: Connection) -> Select[Any]:
-    """Columns of ``_ROW``."""
-    c, dialect = observation.c, connection.dialect.name
-    return select(
-        c.id, c.series_id, moments.as_days(c.period, dialect), c.value, moments.as_micros(c.known_at, dialect)
-    )
-
-
 def _figures(rows: NDArray[Any]) -> Figures:
+    ids, status = stored.split(rows["id"])
     return Figures(
-        id=np.ascontiguousarray(rows["id"]),
+        id=ids,
         series=np.ascontiguousarray(rows["series"]),
         period=rows["period"].astype("datetime64[D]"),
         value=np.ascontiguousarray(rows["value"]),
         known_at=(rows["known_at"] // 1_000_000).astype("datetime64[s]"),
+        status=status,
     )
+
+
+def _vintage(row: Any) -> Vintage:
+    period, value, unit, known_at, cell, document, pulled_at, code = row
+    status = STATUSES[code]
+    stated = None if status is Status.NIL else value
+    return Vintage(period, stated, unit, known_at, cell, document, pulled_at, status)
 
 
 def _vintages(days: list[date]) -> Select[Any]:
     c = observation.c
     return (
-        select(c.period, c.value, series_table.c.unit, c.known_at, c.cell, pull.c.document, pull.c.started_at)
+        select(c.period, c.value, series_table.c.unit, c.known_at, c.cell, pull.c.document, pull.c.started_at, c.status)
         .join(series_table, series_table.c.id == c.series_id)
         .join(pull, pull.c.id == c.pull_id)
         # Every single day is named: one look-up each, where a range would read all other series in between.

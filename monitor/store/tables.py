@@ -51,17 +51,19 @@ series = Table(
 )
 
 # The id is the feed position: rows become visible in its order. No foreign keys here: the one writer takes both ids
-# from rows of the same transaction, and checking them costs more than writing the row.
+# from rows of the same transaction, and checking them costs more than writing the row. ``status`` is a place in
+# ``STATUSES``; a nil report has no value: NaN, which SQLite keeps as NULL.
 observation = Table(
     "observation",
     metadata,
     _id(),
     Column("series_id", BigInteger, nullable=False),
     Column("period", Day, nullable=False),
-    Column("value", Double, nullable=False),
+    Column("value", Double),
     Column("known_at", Moment, nullable=False),
     Column("pull_id", BigInteger, nullable=False),
     Column("cell", String, nullable=False),
+    Column("status", SmallInteger, nullable=False),
     # Period first: figures arrive and are read a period at a time, so neighbours stay neighbours. Not unique: a source
     # may correct itself within one moment (a repeated tick at the same hour); then the higher id is the newer.
     Index(None, "period", "series_id", "known_at"),
@@ -110,6 +112,7 @@ quarantine = Table(
     Column("who", String, nullable=False),
     Column("note", String, nullable=False),
     Column("decided_at", Moment),
+    Column("status", String, nullable=False),
     Index(None, "state", "source"),
 )
 

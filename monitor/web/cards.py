@@ -9,7 +9,6 @@ from markupsafe import Markup
 from monitor.web.chart import pace_chart
 from monitor.web.rows import Span
 from rules import wording
-from rules.calendar import label
 from rules.target import Book, Level, Measure, quantity
 from rules.verdict import Verdict
 
@@ -51,7 +50,7 @@ def card(book: Book, span: Span, row: int, today: date) -> Card:
         mark=book.mark(target),
         goal=wording.goal(verdict),
         actual="" if verdict.actual is None else quantity(verdict.actual, unit),
-        period="" if verdict.period is None else label(target.every, verdict.period),
+        period=wording.period(verdict),
         expected="" if verdict.expected is None else quantity(verdict.expected, unit),
         gap=wording.gap(verdict),
         pace=wording.pace(verdict),
@@ -75,7 +74,14 @@ def _chart(span: Span, row: int, verdict: Verdict, today: date) -> Markup:
     goal = np.nan if verdict.goal is None else verdict.goal
     landing = None if verdict.low is None or verdict.high is None else (verdict.low, verdict.high)
     drawn = pace_chart(
-        panel.block.ends, panel.expected[:, row], panel.values[:, row], goal, today, verdict.level, landing
+        panel.block.ends,
+        panel.expected[:, row],
+        panel.values[:, row],
+        goal,
+        today,
+        verdict.level,
+        verdict.status.text,
+        landing,
     )
     return Markup(drawn)  # noqa: S704  numbers and escaped words only
 

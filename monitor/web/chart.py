@@ -25,12 +25,14 @@ def pace_chart(
     goal: float,
     today: date,
     level: Level,
+    status: str = "",
     landing: tuple[float, float] | None = None,
 ) -> str:
     """Figures and plan curve by period end (P,), NaN where unknown, with the goal's line and today's.
 
-    ``landing`` is the span in which the year will probably end. Numbers are in the target's unit.
-    Colour repeats what the words beside the chart say; the ``<title>`` says it to those who do not see.
+    Numbers are in the target's unit; ``status`` is what is said of the last figure (初步数),
+    ``landing`` the span in which the year will probably end. Colour repeats what the words beside
+    the chart say; the ``<title>`` says it to those who do not see.
     """
     day = _Scale(ends[-1].astype("datetime64[Y]").astype("datetime64[D]").astype(int), int(ends[-1].astype(int)))
     value = _span(np.concatenate([expected, actual, [goal], landing or ()]))
@@ -51,9 +53,10 @@ def pace_chart(
             ' stroke-dasharray="5 3"/>'
         )
     parts.append(_figures(x, y(actual), COLOURS[level]))
+    said = _said(ends, expected, actual, goal, level, status)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg"'
-        f' font-family="sans-serif" font-size="12"><title>{escape(_said(ends, expected, actual, goal, level))}</title>'
+        f' font-family="sans-serif" font-size="12"><title>{escape(said)}</title>'
         f"{''.join(parts)}</svg>"
     )
 
@@ -123,7 +126,7 @@ def _figures(x: Floats, y: Floats, colour: str) -> str:
     )
 
 
-def _said(ends: Days, expected: Floats, actual: Floats, goal: float, level: Level) -> str:
+def _said(ends: Days, expected: Floats, actual: Floats, goal: float, level: Level, status: str) -> str:
     aim = f"目标{number(goal)}" if np.isfinite(goal) else "目标未定"
     known = np.flatnonzero(np.isfinite(actual))
     if not len(known):
@@ -131,4 +134,5 @@ def _said(ends: Days, expected: Floats, actual: Floats, goal: float, level: Leve
     last = known[-1]
     day: date = ends[last].item()
     should = f"，应达{number(float(expected[last]))}" if np.isfinite(expected[last]) else ""
-    return f"进度图：截至{day.month}月{day.day}日实际{number(float(actual[last]))}{should}，{aim}，{level.text}"
+    real = number(float(actual[last])) + (f"（{status}）" if status else "")
+    return f"进度图：截至{day.month}月{day.day}日实际{real}{should}，{aim}，{level.text}"

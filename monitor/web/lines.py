@@ -85,7 +85,7 @@ def _said(item: OpenAlert, span: Span | None) -> str:
     verdict = span.verdict(row)
     if identity.kind is Kind.DATA:
         return wording.reason(verdict)
-    gap = wording.gap(verdict)
+    gap = "，".join(filter(None, (wording.gap(verdict), verdict.status.text)))
     return gap if verdict.judged else "；".join(filter(None, (gap, wording.reason(verdict))))
 
 

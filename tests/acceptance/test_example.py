@@ -164,6 +164,10 @@ def test_a_slip_is_kept_apart_until_a_person_decides(settings):
     assert "name_and_note" in duban(settings, "quarantine", "release", "1", "--by", " ", "--note", "x", status=1)
     duban(settings, "tick", "--at", "2025-10-28")
     assert json.loads(duban(settings, "quarantine", "--json")) == []
+    told = duban(settings, "quarantine", "--settled")
+    assert told.startswith("已了结 2 条")
+    assert "已放行（" in told
+    assert "已驳回（" in told
     assert "150人" in duban(settings, "explain", "wansheng-2025/urban-jobs", "--at", "2025-11-20")
 
 

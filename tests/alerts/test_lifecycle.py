@@ -279,6 +279,8 @@ def _columns(verdicts: list[Verdict]) -> Verdicts:
         actual=np.zeros(count),
         expected=np.zeros(count),
         shortfall=np.zeros(count),
+        nil=np.zeros(count, np.int16),
+        preliminary=np.zeros(count, np.bool_),
     )
 
 

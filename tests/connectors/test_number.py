@@ -56,4 +56,5 @@ def test_a_whole_column_reads_as_its_cells_do(cells):
             assert found.bad[place]
         else:
             assert found.blank[place] == (value is None)
+            assert found.nil[place] == (cell == "无")
             assert value is None or found.value[place] == value

@@ -11,7 +11,7 @@ from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Result
 from alerts.routing import Contact
 from connectors.base import ConnectorError, Failure
-from connectors.observation import Observation, Reading, Refused, frame
+from connectors.observation import Observation, Reading, Refused, Status, frame
 from monitor import pipeline, sieve
 from monitor.clock import Clock
 from monitor.store import alerts as alert_store
@@ -171,16 +171,16 @@ def test_what_another_process_stored_in_between_is_set_right_by_the_next_answer(
     assert asks(engine, feed, month(8, 800.0), hours=3).rows_revised == 1
 
 
-def test_what_was_let_through_in_between_is_set_right_by_the_next_answer(engine, feed):
-    asks(engine, feed, month(7, 700.0), hours=0)
-    asks(engine, feed, month(7, 700.0), month(8, 80.0), hours=1)
-    for hour in (2, 3):
-        asks(engine, feed, month(7, 700.0), month(8, 810.0), hours=hour)
+def test_a_figure_let_through_is_set_right_when_it_is_stated_otherwise(engine, feed, seen):
+    asks(engine, feed, month(7, 700.0), month(8, 80.0), hours=0)
+    for hour in (1, 2):
+        asks(engine, feed, month(7, 700.0), hours=hour)
     with engine.begin() as connection:
         (row,) = quarantine.opened(connection)
-        quarantine.release(connection, row.id, "张三", "核减", AT + timedelta(hours=4))
+        quarantine.release(connection, row.id, "张三", "核减", AT + timedelta(hours=3))
+    assert asks(engine, feed, month(7, 700.0), hours=4).rows_unchanged == 1
+    assert seen.times == 3, "what is let through ends what was settled"
     assert asks(engine, feed, month(7, 700.0), month(8, 810.0), hours=5).rows_revised == 1
-    assert asks(engine, feed, month(7, 700.0), month(8, 810.0), hours=6).rows_revised == 0
 
 
 def test_figures_that_a_failed_transaction_took_back_are_taken_again(engine, feed, monkeypatch):
@@ -286,6 +286,132 @@ def test_a_jump_is_told_from_the_whole_year_in_the_store(engine, book):
     assert pulled(engine, book, month(7, 7000.0), at=AT + timedelta(hours=8)).rows_refused == 1
     with reading(engine) as connection:
         assert [row.reason for row in quarantine.opened(connection)] == ["jump"]
+
+
+@pytest.fixture
+def four_series():
+    names = [
+        {"name": name, "source": {"connector": "filings", "series": name}, "measure": "growth"} for name in "甲乙丙丁"
+    ]
+    return a_book(*({**name, "goal": "at least 5 %"} for name in names), sources=SOURCES)
+
+
+def statement(*months):
+    """What the four series state of January, February and so on."""
+    return [
+        month(number, value)._replace(series=name, unit="%")
+        for number, values in enumerate(months, 1)
+        for name, value in zip("甲乙丙丁", values or (), strict=False)
+    ]
+
+
+HISTORY = ((5.1, 6.1, 7.1, 8.1), (5.4, 6.3, 7.0, 8.8), (5.2, 6.0, 7.6, 8.5))
+
+
+def reasons(engine):
+    with reading(engine) as connection:
+        return {(row.reason, row.series, row.period[5:7]) for row in quarantine.opened(connection)}
+
+
+def test_last_months_figures_under_a_new_month_wait_and_clear_when_the_source_is_mended(engine, four_series):
+    pulled(engine, four_series, *statement(*HISTORY))
+    repeat = statement(*HISTORY, HISTORY[2])
+    result = pulled(engine, four_series, *repeat, at=AT + timedelta(hours=1))
+    assert (result.rows_unchanged, result.rows_refused, result.rows_new) == (12, 4, 0)
+    assert reasons(engine) == {("repeated", name, "04") for name in "甲乙丙丁"}
+    mended = statement(*HISTORY, (5.3, 6.2, 7.7, 8.5))
+    assert pulled(engine, four_series, *mended, at=AT + timedelta(hours=2)).rows_new == 4
+    assert reasons(engine) == set()
+    with reading(engine) as connection:
+        settled = quarantine.settled(connection, 10)
+    assert {(row.state, row.who, row.decided_at) for row in settled} == {("corrected", "", AT + timedelta(hours=2))}
+
+
+def test_a_repeat_that_a_person_lets_through_is_taken_and_not_asked_about_again(engine, four_series):
+    pulled(engine, four_series, *statement(*HISTORY))
+    repeat = statement(*HISTORY, HISTORY[2])
+    pulled(engine, four_series, *repeat, at=AT + timedelta(hours=1))
+    with engine.begin() as connection:
+        for row in quarantine.opened(connection):
+            quarantine.release(connection, row.id, "张三", "已核实", AT + timedelta(hours=2))
+    again = pulled(engine, four_series, *repeat, at=AT + timedelta(hours=3))
+    assert (again.rows_unchanged, again.rows_refused) == (16, 0)
+
+
+def test_a_feed_that_changed_to_release_months_is_kept_out_as_a_whole(engine, four_series):
+    pulled(engine, four_series, *statement(*HISTORY))
+    shifted = statement((), *HISTORY, (5.9, 6.9, 7.9, 8.9))
+    result = pulled(engine, four_series, *shifted, at=AT + timedelta(hours=1))
+    assert (result.rows_new, result.rows_revised, result.rows_refused) == (0, 0, 16)
+    assert reasons(engine) == {("mislabelled", name, f"0{number}") for name in "甲乙丙丁" for number in (2, 3, 4, 5)}
+    right = statement(*HISTORY, (5.9, 6.9, 7.9, 8.9))
+    assert pulled(engine, four_series, *right, at=AT + timedelta(hours=2)).rows_new == 4
+    assert {number for _, _, number in reasons(engine)} == {"05"}
+
+
+def test_figures_that_come_one_by_one_are_measured_with_those_that_came_before(engine, four_series):
+    pulled(engine, four_series, *statement(*HISTORY))
+    new = (5.5, *HISTORY[2][1:])
+    assert pulled(engine, four_series, *statement((), (), (), new[:1]), at=AT + timedelta(hours=1)).rows_new == 1
+    assert pulled(engine, four_series, *statement((), (), (), new), at=AT + timedelta(hours=2)).rows_new == 3
+
+
+def nothing(number, unit=""):
+    return month(number, float("nan"))._replace(unit=unit, status=Status.NIL)
+
+
+def test_nothing_to_report_settles_the_debt_and_leaves_the_target_where_it_stood(engine, book):
+    pulled(engine, book, month(8, 850.0))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    _, (owed,) = judged(engine, watch)
+    assert owed.notice.owed == "2025年9月"
+    pulled(engine, book, month(8, 850.0), nothing(9), at=AT + timedelta(hours=1))
+    (found,), (paid,) = judged(engine, watch, AT + timedelta(hours=1))
+    assert (paid.change.event, paid.notice.nil) == (Event.RESOLVED, "2025年9月无报送事项")
+    assert (paid.notice.period, paid.notice.actual) == ("2025年8月", 850.0)
+    assert REASONS[found.verdicts.reason[0]] is Reason.ON_SCHEDULE
+    again = Watch([book])
+    again.load(engine, AT + timedelta(hours=2))
+    assert judged(engine, again, AT + timedelta(hours=2))[1] == []
+
+
+def test_a_unit_that_never_had_anything_to_report_owes_nothing_and_later_states_figures_in_its_own_unit(engine, book):
+    pulled(engine, book, nothing(9))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    (found,), moves = judged(engine, watch)
+    assert (REASONS[found.verdicts.reason[0]], moves) == (Reason.NIL, [])
+    assert pulled(engine, book, nothing(9), month(10, 1000.0), at=AT + timedelta(hours=1)).rows_new == 1
+    judged(engine, watch, AT + timedelta(hours=1))
+    assert (watch.panels[0].values[9, 0], watch.panels[0].latest[0]) == (1000.0, 9)
+
+
+def test_a_preliminary_figure_is_judged_and_called_so_and_its_confirmation_disturbs_nobody(engine, book):
+    early = month(9, 500.0)._replace(status=Status.PARTIAL)
+    pulled(engine, book, early)
+    watch = Watch([book])
+    watch.load(engine, AT)
+    _, (fired,) = judged(engine, watch)
+    assert (fired.notice.actual, fired.notice.status) == (500.0, "初步数")
+    confirmed = early._replace(status=Status.FINAL)
+    assert pulled(engine, book, confirmed, at=AT + timedelta(hours=1)).rows_revised == 1
+    (found,), moves = judged(engine, watch, AT + timedelta(hours=1))
+    assert (moves, found.verdicts.preliminary.tolist()) == ([], [False])
+    assert pulled(engine, book, confirmed, at=AT + timedelta(hours=2)).rows_unchanged == 1
+    early_again = pulled(engine, book, early, at=AT + timedelta(hours=3))
+    assert early_again.rows_revised == 1
+
+
+def test_a_figure_that_is_taken_back_leaves_the_one_before_it(engine, book):
+    pulled(engine, book, month(8, 850.0), month(9, 500.0))
+    watch = Watch([book])
+    watch.load(engine, AT)
+    judged(engine, watch)
+    pulled(engine, book, nothing(9), at=AT + timedelta(hours=1))
+    (found,), (eased,) = judged(engine, watch, AT + timedelta(hours=1))
+    assert (eased.change.event, found.verdicts.actual.tolist()) == (Event.RESOLVED, [850.0])
+    assert pulled(engine, book, month(10, 860.0), at=AT + timedelta(hours=2)).rows_refused == 0
 
 
 def test_a_subject_that_the_book_does_not_list_is_refused(engine):

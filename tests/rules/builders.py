@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from connectors.observation import STATUSES, Status
 from rules.calendar import period_ends
 from rules.judging import judge, verdict
 from rules.loader import load_book
@@ -69,13 +70,20 @@ def judged(
     *,
     failed: bool = False,
     past: Mapping[int, Mapping[int, float]] | None = None,
+    said: Mapping[int, Status] | None = None,
     **target: Any,
 ) -> Verdict:
-    """The verdict on one target with these figures; ``at`` is the day after the newest period unless said."""
+    """The verdict on one target with these figures; ``at`` is the day after the newest period unless said.
+
+    ``past`` are figures of earlier years, ``said`` is the status of periods whose figure is not final.
+    """
     block = a_block(target)
     day = date.fromisoformat(at) if at else block.ends[max(figures) - 1].item() + timedelta(days=1)
     panel = a_panel(block, figures)
     remember(panel, past or {})
+    for period, status in (said or {}).items():
+        value, known = np.array([figures.get(period, np.nan)]), np.array([PUBLISHED], dtype="datetime64[s]")
+        panel.put(np.array([0]), np.array([period - 1]), value, known, np.array([STATUSES.index(status)], np.int8))
     return verdicts(panel, day, failed=np.array([failed]))[0]
 
 

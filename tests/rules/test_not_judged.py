@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from connectors.observation import Status
 from rules.target import Level
 from rules.verdict import Outcome, Reason, Verdict
 from tests.rules.builders import a_block, a_panel, judged, verdicts
@@ -42,6 +43,38 @@ def test_a_target_that_never_had_a_figure_waits_and_then_has_no_data(at: str, re
 )
 def test_an_annual_target_is_not_judged_within_the_year(at: str, reason: Reason) -> None:
     assert judged({}, at=at, every="year", published="10 days after period").reason is reason
+
+
+def test_nothing_to_report_settles_a_period_and_leaves_the_last_figure_to_judge_by() -> None:
+    verdict = judged({8: 40}, at="2025-10-22", said={9: Status.NIL}, **MONTHLY)
+    assert (verdict.reason, verdict.owed, verdict.nil) == (Reason.BEHIND_SCHEDULE, None, date(2025, 9, 30))
+    assert (verdict.period, verdict.actual) == (date(2025, 8, 31), 40)
+    after = judged({8: 40}, at="2025-11-15", said={9: Status.NIL}, **MONTHLY)
+    assert (after.reason, after.owed) == (Reason.LATE, date(2025, 10, 31))
+
+
+def test_a_target_that_never_had_anything_but_nil_reports_is_not_judged_and_owes_nothing() -> None:
+    for at, reason, owed in (("2025-02-18", Reason.NIL, None), ("2025-03-15", Reason.LATE, date(2025, 2, 28))):
+        verdict = judged({}, at=at, said={1: Status.NIL}, **MONTHLY)
+        assert (verdict.reason, verdict.owed, verdict.actual) == (reason, owed, None)
+        assert verdict.level is Level.NOT_JUDGED
+
+
+def test_nothing_to_report_is_no_zero_even_where_no_event_is_the_goal() -> None:
+    verdict = judged({}, at="2025-02-18", said={1: Status.NIL}, measure="zero", goal="at most 0 起", **MONTHLY)
+    assert (verdict.outcome, verdict.actual) == (Outcome.NOT_JUDGED, None)
+
+
+def test_a_figure_that_comes_after_a_nil_report_is_judged_as_ever() -> None:
+    verdict = judged({9: 80}, said={8: Status.NIL}, **MONTHLY)
+    assert (verdict.reason, verdict.nil) == (Reason.ON_SCHEDULE, None)
+
+
+def test_a_preliminary_figure_is_judged_as_any_other_and_said_to_be_one() -> None:
+    early, final = (judged({9: 50}, said={9: status}, **MONTHLY) for status in (Status.PARTIAL, Status.FINAL))
+    assert (early.reason, early.level, early.shortfall) == (final.reason, final.level, final.shortfall)
+    assert (early.status, final.status) == (Status.PARTIAL, Status.FINAL)
+    assert judged({9: 50, 10: 60}, said={9: Status.PARTIAL}, **MONTHLY).status is Status.FINAL
 
 
 def test_a_source_that_does_not_answer_makes_nobody_late() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.observation import NIL, PARTIAL
 from rules.panel import Panel
 from tests.rules.builders import a_block, a_panel, put
 
@@ -60,6 +61,48 @@ def test_a_figure_that_is_no_number_is_no_figure() -> None:
     put(panel, {(0, 4): float("nan"), (0, 2): 20.0}, MAY)
     assert (panel.latest[0], _known_at(panel)) == (2, APRIL)
     assert panel.values[1, 0] == 20
+
+
+def _nil(panel: Panel, *periods: int, known_at: str = JUNE) -> None:
+    count = len(periods)
+    known = np.full(count, np.datetime64(known_at), dtype="datetime64[s]")
+    panel.put(
+        np.zeros(count, np.int64), np.array(periods) - 1, np.full(count, np.nan), known, np.full(count, NIL, np.int8)
+    )
+
+
+def test_nothing_to_report_is_a_report_and_no_figure() -> None:
+    panel = Panel(a_block({}))
+    put(panel, {(0, 3): 30.0}, APRIL)
+    _nil(panel, 4)
+    assert (panel.latest[0], panel.reported[0], _known_at(panel)) == (2, 3, JUNE)
+    assert np.isnan(panel.values[3, 0])
+    put(panel, {(0, 5): 50.0}, JUNE)
+    assert (panel.latest[0], panel.reported[0]) == (4, 4)
+
+
+def test_a_figure_that_is_taken_back_gives_way_to_the_one_before_it() -> None:
+    panel = Panel(a_block({}))
+    put(panel, {(0, 1): 10.0, (0, 3): 30.0}, APRIL)
+    _nil(panel, 3)
+    assert (panel.latest[0], panel.reported[0]) == (0, 2)
+    _nil(panel, 1)
+    assert (panel.latest[0], panel.reported[0]) == (-1, 2)
+
+
+def test_a_preliminary_figure_is_marked_until_it_is_confirmed() -> None:
+    panel = Panel(a_block({}))
+    row, slot, value, known = np.array([0]), np.array([2]), np.array([30.0]), np.array([APRIL], dtype="datetime64[s]")
+    panel.put(row, slot, value, known, np.array([PARTIAL], np.int8))
+    assert panel.preliminary[:4, 0].tolist() == [False, False, True, False]
+    panel.put(row, slot, value, known)
+    assert not panel.preliminary.any()
+
+
+def test_a_day_without_anything_to_report_is_neither_good_nor_bad() -> None:
+    panel = a_panel(a_block(AIR), {1: 50.0, 2: 50.0})
+    _nil(panel, 2)
+    assert (panel.latest[0], panel.reported[0], panel.values[0, 0]) == (0, 1, 1)
 
 
 def test_days_are_good_up_to_the_limit_and_a_missing_day_is_neither() -> None:

@@ -127,3 +127,80 @@ def test_a_monthly_series_that_comes_only_at_quarter_ends_is_simply_quarterly(tm
     found = dict(_replayed(book, tmp_path / "f.csv", _days("2025-01-01", "2025-07-21")))
     assert not [day for day, verdict in found.items() if verdict.reason in OWED]
     assert found[date(2025, 6, 30)].actual == 30
+
+
+# On which days of 2025 (and of January 2026) figures really came out: the Bureau's releases of the nation's month and
+# quarter, Chongqing's quarters, and within these its services, which run a month behind all else.
+STATISTICS = "03-17 04-16 05-19 06-16 07-15 08-15 09-15 10-20 11-14 12-15 2026-01-19"
+PRICES = "02-09 03-09 04-10 05-10 06-09 07-09 08-09 09-10 10-15 11-09 12-10 2026-01-09"
+QUARTERS = {"2025-03": "04-16", "2025-06": "07-15", "2025-09": "10-20", "2025-12": "2026-01-19"}
+CITY = {"2025-03": "04-25", "2025-06": "07-23", "2025-09": "10-24"}
+SERVICES = {"2025-02": "04-25", "2025-05": "07-23", "2025-08": "10-24"}
+
+
+def _monthly(days: str, first: int) -> dict[str, str]:
+    return {f"2025-{month:02}": day for month, day in enumerate(days.split(), first)}
+
+
+def _owed(folder: Path, came: dict[str, str], published: str, last: str, **target: str) -> list[str]:
+    """The days on which a unit was called late whose figures came on these days."""
+    rows = [f"指标,{period},6,%,{day if len(day) > 5 else f'2025-{day}'}" for period, day in came.items()]
+    (folder / "f.csv").write_text("\n".join(["指标,期间,数值,单位,发布日期", *rows]), encoding="utf-8")
+    rule = {"goal": "at least 5 %", "measure": "growth", "published": published, "source": "filings", **target}
+    book = a_book(rule, sources={"filings": {"connector": "table_file"}})
+    replayed = _replayed(book, folder / "f.csv", _days("2025-01-01", last))
+    return [f"{day:%m-%d}" for day, verdict in replayed if verdict.reason in OWED]
+
+
+def test_industry_and_retail_keep_the_18th_with_january_and_february_together(tmp_path: Path) -> None:
+    came = _monthly(STATISTICS, 2)
+    assert _owed(tmp_path, came, "day 18 of next month, January with February", "2026-02-15") == []
+    # A day that is moved off a weekend a plain count of days does not know; January alone never comes.
+    assert _owed(tmp_path, came, "18 days after period, January with February", "2026-02-15") == ["10-19"]
+    assert _owed(tmp_path, came, "day 18 of next month", "2025-03-31")[0] == "02-19"
+
+
+def test_consumer_prices_come_about_the_9th_and_their_own_calendar_knows_when(tmp_path: Path) -> None:
+    came = _monthly(PRICES, 1)
+    days = ", ".join(day if len(day) > 5 else f"2025-{day}" for day in came.values())
+    assert _owed(tmp_path, came, f"on {days}", "2026-02-08") == []
+    # A plain rule does not know that they wait for half a week after the National Day.
+    late = _owed(tmp_path, came, "day 9 of next month", "2026-02-08")
+    assert late == ["10-10", "10-11", "10-12", "10-13", "10-14"]
+
+
+@pytest.mark.parametrize(
+    ("came", "rule", "last"),
+    [
+        (QUARTERS, "on 2025-04-16, 2025-07-15, 2025-10-20, 2026-01-19", "2026-02-28"),
+        (QUARTERS, "day 18 of next month", "2026-02-28"),
+        (CITY, "day 25 of next month", "2026-01-25"),
+        (CITY, "25 days after period", "2026-01-25"),
+    ],
+)
+def test_quarters_of_the_nation_and_a_week_later_of_a_city_are_never_late(
+    came: dict[str, str], rule: str, last: str, tmp_path: Path
+) -> None:
+    assert _owed(tmp_path, came, rule, last, every="quarter") == []
+
+
+def test_a_city_is_late_by_the_days_of_the_nation(tmp_path: Path) -> None:
+    late = _owed(tmp_path, CITY, "day 18 of next month", "2025-10-31", every="quarter")
+    assert late == [
+        *(f"04-{day}" for day in range(19, 25)),
+        *(f"07-{day}" for day in (19, 20, 21, 22)),
+        "10-21",
+        "10-22",
+        "10-23",
+    ]
+
+
+@pytest.mark.parametrize("period", SERVICES)
+def test_services_come_a_month_after_all_else(period: str, tmp_path: Path) -> None:
+    """January to February with the first quarter, to May with the second, to August with the third."""
+    month = int(period[-2:])
+    came = {f"2025-{earlier:02}": f"{earlier + 1:02}-28" for earlier in range(1, month)} | {period: SERVICES[period]}
+    last = f"2025-{month + 2:02}-28"
+    late = "day 28 of the month after next, January with February"
+    assert _owed(tmp_path, came, late, last) == []
+    assert _owed(tmp_path, came, "day 28 of next month, January with February", last) != []

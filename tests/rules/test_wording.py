@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from connectors.observation import Status
 from rules import phrase, wording
 from rules.target import Level, Measure, number, quantity
 from tests.rules.builders import a_block, a_panel, a_target, judged, verdicts
@@ -61,12 +62,12 @@ COURSE = {year: {month: 300.0 * month for month in range(1, 13)} for year in ran
     [
         (JOBS, {9: 3400}, {}, "往年数据不足（完整的有0年），暂不预测"),
         (JOBS, {9: 3400}, {2024: COURSE[2024]}, "往年数据不足（完整的有1年），暂不预测"),
-        (JOBS, {9: 2700}, COURSE, "预计全年达到3580—3620人（八成把握），完成目标的可能性不足1%"),
+        (JOBS, {9: 2700}, COURSE, "预计全年达到3590—3610人（八成把握），完成目标的可能性不足1%"),
         (
             {"goal": "at least 3000 人"},
             {9: 2700},
             COURSE,
-            "预计全年达到3580—3620人（八成把握），完成目标的可能性超过99%",
+            "预计全年达到3590—3610人（八成把握），完成目标的可能性超过99%",
         ),
         (JOBS, {12: 4400}, COURSE, ""),
         ({"measure": "rank", "goal": "at most 3 位"}, {9: 5}, {}, ""),
@@ -89,6 +90,17 @@ def test_a_curve_that_cannot_be_read_from_earlier_years_says_what_stands_in() ->
     seasonal = {**JOBS, "expect": "seasonal"}
     assert wording.curve(judged({9: 3400}, **seasonal)) == "按往年同期进度推进（往年数据不足，暂按时间均匀推进）"
     assert wording.curve(judged({9: 3400}, past=COURSE, **seasonal)) == "按往年同期进度推进"
+
+
+def test_what_a_figure_is_is_told_with_it() -> None:
+    early = judged({8: 2175}, said={8: Status.PARTIAL, 9: Status.NIL}, at="2025-10-01", **JOBS)
+    assert (wording.actual(early), wording.period(early)) == ("2175人（初步数）", "2025年8月，初步数")
+    assert wording.reason(early) == "未达时序进度，2025年9月无报送事项"
+    plain = judged({9: 3600}, **JOBS)
+    assert (wording.actual(plain), wording.period(plain), wording.nil(plain)) == ("3600人", "2025年9月", "")
+    nothing = judged({}, at="2025-02-01", said={1: Status.NIL}, **JOBS)
+    assert (wording.actual(nothing), wording.period(nothing)) == ("", "")
+    assert wording.reason(nothing) == "尚无数据，2025年1月无报送事项"
 
 
 def test_no_gap_is_told_where_nothing_is_known() -> None:

@@ -3,6 +3,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,16 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Column, Engine, MetaData, Table, insert, inspect, select, text
+from sqlalchemy import Column, Engine, MetaData, Table, column, insert, inspect, select, table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from alerts.alert import NOTHING, Cause
 from alerts.notice import Notice
 from monitor.store import alerts, database, pulls, tables
-from monitor.store.database import DatabaseError, Failure, migrate, open_engine, reading, revision, shown
+from monitor.store.database import DatabaseError, Failure, _config, migrate, open_engine, reading, revision, shown
 from monitor.store.leader import leadership
-from monitor.store.tables import attempt, metadata, pull, series
+from monitor.store.tables import attempt, metadata, observation, pull, series
 from rules.target import Level
 from tests.monitor.store.samples import START
 
@@ -27,7 +28,7 @@ from tests.monitor.store.samples import START
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     assert revision(engine) is None
-    assert migrate(engine) == revision(engine) == "0003"
+    assert migrate(engine) == revision(engine) == "0004"
     assert set(inspect(engine).get_table_names()) == set(metadata.tables) | {"alembic_version"}
     engine.dispose()
 
@@ -39,7 +40,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
 def test_a_daemon_at_work_does_not_hold_up_a_migration(engine: Engine) -> None:
     with leadership(engine) as leading:
         assert leading
-        assert migrate(engine) == "0003"
+        assert migrate(engine) == "0004"
 
 
 def test_migrations_and_tables_agree(engine: Engine) -> None:
@@ -83,7 +84,7 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
         )
         for _ in range(2)
     ]
-    assert [process.communicate() for process in started] == [("0003\n", "")] * 2
+    assert [process.communicate() for process in started] == [("0004\n", "")] * 2
 
 
 def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_url: str) -> None:
@@ -116,6 +117,22 @@ def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_u
 
 
 _LATER = ("told_at", "told_level", "told_actual", "told_text", "edit")
+
+
+def test_figures_that_were_stored_before_there_were_states_are_final(database_url: str) -> None:
+    engine = open_engine(database_url)
+    columns = [old for old in observation.c if old.name not in ("id", "status")]
+    before = table("observation", *(column(old.name, old.type) for old in columns))
+    row = {"series_id": 1, "period": date(2025, 9, 30), "value": 3150.0, "known_at": START, "pull_id": 1, "cell": "B2"}
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "0002")
+        connection.execute(insert(before).values(row))
+    migrate(engine)
+    with engine.begin() as connection:
+        assert connection.execute(select(*columns, observation.c.status)).all() == [(*row.values(), 0)]
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(before).values(row))
+    engine.dispose()
 
 
 def test_a_failed_migration_leaves_nothing_behind(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

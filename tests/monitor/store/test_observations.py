@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import StatementError
 
-from connectors.observation import Reading, Refusal, Refused, frame
+from connectors.observation import NIL, STATUSES, Observation, Reading, Refusal, Refused, Status, frame
 from monitor.store import observations, pulls
 from monitor.store.database import reading as reading_from
 from monitor.store.observations import Figures, known, last_position, since, vintages
@@ -196,6 +196,45 @@ def test_the_place_of_every_figure_that_counts_can_be_asked_for_in_bulk(connecti
     asked = [(ids[JOBS], SEP), (ids[JOBS], OCT), (ids["新增注册"], OCT)]
     assert observations.origins(connection, asked, START) == {asked[0]: f" {JOBS}09", asked[1]: f" {JOBS}10"}
     assert observations.origins(connection, asked, hours(1))[asked[0]] == " 更正"
+
+
+def said(*stated: tuple[float, Status] | Status) -> list[Observation]:
+    """September's figure in these versions; a bare nil report has no number and no unit."""
+    return [
+        Observation(
+            JOBS,
+            "",
+            SEP,
+            *((np.nan, "", None, "B2", one) if isinstance(one, Status) else (one[0], "人", None, "B2", one[1])),
+        )
+        for one in stated
+    ]
+
+
+def test_a_changed_status_alone_is_a_new_vintage(connection: Connection) -> None:
+    early, final = (frame(said((3150.0, status))) for status in (Status.PARTIAL, Status.FINAL))
+    assert store(connection, START, early).new == 1
+    assert store(connection, hours(1), early).unchanged == 1
+    assert store(connection, hours(2), final).revised == 1
+    assert store(connection, hours(3), final).unchanged == 1
+    found = vintages(connection, SOURCE, JOBS, "", SEP, SEP)
+    assert [(row.value, row.status) for row in found] == [(3150.0, Status.PARTIAL), (3150.0, Status.FINAL)]
+    assert [STATUSES[code] for code in known(connection, hours(1), SEP, SEP).status] == [Status.PARTIAL]
+    assert [STATUSES[code] for code in since(connection, 0, hours(3)).status] == [Status.PARTIAL, Status.FINAL]
+
+
+def test_a_nil_report_is_stored_without_a_number_and_only_once(connection: Connection) -> None:
+    store(connection, START, frame(said((3150.0, Status.FINAL))))
+    nil = frame(said(Status.NIL))
+    result = store(connection, hours(1), nil)
+    assert (result.revised, result.refusals) == (1, ())  # it has no unit to be wrong in
+    assert store(connection, hours(2), nil).unchanged == 1
+    figures = known(connection, hours(2), SEP, SEP)
+    assert np.isnan(figures.value).all()
+    assert [STATUSES[code] for code in figures.status] == [Status.NIL]
+    assert [row.value for row in vintages(connection, SOURCE, JOBS, "", SEP, SEP)] == [3150.0, None]
+    assert store(connection, hours(3), frame(said((3150.0, Status.FINAL)))).revised == 1
+    assert connection.scalar(select(func.count()).where(observation.c.status == NIL)) == 1
 
 
 def test_awkward_words_and_numbers_survive(connection: Connection) -> None:

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 from sqlalchemy import Connection, func, select
 
-from connectors.observation import Reading, Refusal, Refused
+from connectors.observation import Reading, Refusal, Refused, Status
 from monitor.store import pulls, quarantine
 from monitor.store.observations import append, vintages
 from monitor.store.quarantine import State, Undecidable
@@ -80,6 +80,59 @@ def test_what_is_dismissed_stays_out_and_is_not_listed_again(connection: Connect
     meet(connection, WORDS, at=hours(2))
     assert quarantine.opened(connection) == []
     assert connection.scalar(select(func.count()).select_from(table)) == 1
+
+
+def test_what_its_source_states_otherwise_later_closes_by_itself_and_stays_in_the_history(
+    connection: Connection,
+) -> None:
+    other = Refusal("第8行", Refused.CUMULATIVE_FELL, "90人", "新增注册", "", SEP, 90.0, "人")
+    meet(connection, FELL, WORDS, other)
+    quarantine.correct(connection, SOURCE, reading((JOBS, "", SEP, 2512.0)), [], hours(1))
+    assert [row.series for row in quarantine.opened(connection)] == [JOBS, "新增注册"]
+    (closed,) = quarantine.settled(connection, 10)
+    assert (closed.value, closed.state, closed.who, closed.decided_at) == (168.0, State.CORRECTED, "", hours(1))
+    with pytest.raises(Undecidable, match="already_corrected"):
+        quarantine.release(connection, closed.id, "张三", "核实", hours(2))
+
+
+def test_what_its_source_still_states_stays_open(connection: Connection) -> None:
+    meet(connection, FELL)
+    stated = reading((JOBS, "", SEP, 168.0))
+    for refusals, figures, source in (
+        ([FELL], stated, SOURCE),  # refused again
+        ([], reading((JOBS, "甲县", SEP, 168.0), (JOBS, "", date(2025, 8, 31), 1.0)), SOURCE),
+        ([], stated, "b/x"),
+    ):
+        quarantine.correct(connection, source, figures, refusals, hours(1))
+        assert len(quarantine.opened(connection)) == 1
+
+
+def test_a_slip_that_comes_back_after_its_correction_waits_again(connection: Connection) -> None:
+    meet(connection, FELL)
+    quarantine.correct(connection, SOURCE, reading((JOBS, "", SEP, 2512.0)), [], hours(1))
+    meet(connection, FELL, at=hours(2))
+    (row,) = quarantine.opened(connection)
+    assert (row.first_seen, row.last_seen, row.decided_at) == (START, hours(2), None)
+    assert quarantine.settled(connection, 10) == []
+
+
+def test_what_was_settled_is_listed_the_latest_first(connection: Connection) -> None:
+    meet(connection, FELL, WORDS)
+    for hour, row in enumerate(quarantine.opened(connection), 1):
+        quarantine.dismiss(connection, row.id, "李四", "原件有误", hours(hour))
+    assert [row.text for row in quarantine.settled(connection, 10)] == ["约\ufffd三千", "168人"]
+    assert len(quarantine.settled(connection, 1)) == 1
+
+
+def test_a_preliminary_figure_and_a_nil_report_are_released_as_what_they_are(connection: Connection) -> None:
+    early = Refusal("第9行", Refused.JUMP, "168人", JOBS, "", SEP, 168.0, "人", Status.PARTIAL)
+    nil = Refusal("第9行", Refused.UNKNOWN_SUBJECT, "无", JOBS, "丁县", SEP, None, "人", Status.NIL)
+    meet(connection, early, nil)
+    for row in quarantine.opened(connection):
+        quarantine.release(connection, row.id, "张三", "核实", hours(1))
+    stored = [vintages(connection, SOURCE, JOBS, subject, SEP, SEP)[0] for subject in ("", "丁县")]
+    assert [(row.value, row.status) for row in stored] == [(168.0, Status.PARTIAL), (None, Status.NIL)]
+    assert (JOBS, "丁县", "2025-09-30", None) in quarantine.released(connection, SOURCE)
 
 
 def test_what_cannot_be_decided_is_said_and_changes_nothing(connection: Connection) -> None:
