@@ -20,7 +20,7 @@ from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice
 from alerts.routing import Contact
 from connectors.base import ConnectorError, Failure
-from connectors.observation import Query
+from connectors.observation import Query, Refusal
 from monitor import archive, deriving, sieve
 from monitor.clock import Clock
 from monitor.moves import Move, found_moves, kept_up, local_day
@@ -29,7 +29,7 @@ from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading
 from monitor.watch import Watch
-from monitor.wiring import Feed
+from monitor.wiring import Feed, Settled
 from rules.judging import judge as judge_block
 from rules.past import YEARS
 
@@ -45,9 +45,9 @@ _REPEATED = timedelta(hours=1)
 
 def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
     """What a source is asked at ``at``: the figures of its book's year, and ``earlier`` ones, that targets read."""
-    book, source, _ = feed
-    first, last = date(book.year - earlier, 1, 1), date(book.year, 12, 31)
-    return Query(at, first, last, tuple(sorted(book.read_from(source.name))))
+    year = feed.book.year
+    series = tuple(sorted(feed.book.read_from(feed.source.name)))
+    return Query(at, date(year - earlier, 1, 1), date(year, 12, 31), series)
 
 
 def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:
@@ -59,9 +59,10 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     3. Figures already known are left alone; a changed figure is stored beside the old one.
     4. What the book derives from the figures is computed and stored with them.
 
+    An answer all of whose figures were settled when it was last given is counted, and not gone through again.
     The files behind the answer are kept in the folder ``archived`` before any of it is stored.
     """
-    book, source, connector = feed
+    book, source, connector = feed.book, feed.source, feed.connector
     with engine.begin() as connection:
         query = asked(feed, at, _earlier(connection, feed, at))
         pull_id = pulls.begin(connection, source.key, at)
@@ -74,17 +75,24 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     except Exception as error:  # a third party's connector may do anything; the other sources must go on
         log.exception("action=pull_crashed source=%s", source.key)
         return _failed(engine, pull_id, Failure.INTERNAL, f"{type(error).__name__}: {error}", at)
+    figures = sieve.fingerprint(answer.observations)
     with engine.begin() as connection:
-        released = quarantine.released(connection, source.key)
-        taken, unreadable = sieve.readable(feed, answer, released, at)
-        found = observations.compare(connection, source.key, taken, at)
-        doubts = sieve.doubts(connection, feed, found, released, at)
-        appended = observations.store(connection, pull_id, found, doubts)
+        released, before = quarantine.released(connection, source.key), pulls.last_success(connection, source.key)
+        taken, unreadable = answer.observations, list[Refusal]()
+        if before is not None and feed.settled == Settled(before[0], figures, released):
+            appended = observations.unchanged(len(taken))
+        else:
+            taken, unreadable = sieve.readable(feed, answer, released, at)
+            found = observations.compare(connection, source.key, taken, at)
+            doubts = sieve.doubts(connection, feed, found, released, at)
+            appended = observations.store(connection, pull_id, found, doubts)
         refused = [*answer.refusals, *unreadable, *appended.refusals]
         quarantine.keep(connection, source.key, pull_id, refused, at)
         quarantine.correct(connection, source.key, taken, refused, at)
         pulled = pulls.finish(connection, pull_id, at, answer, appended, len(refused))
         deriving.derive(connection, book, pull_id, bool(appended.new + appended.revised), at)
+    # A figure that was refused may be taken another day: it is looked at every time.
+    feed.settled = None if unreadable or appended.refusals else Settled(pull_id, figures, released)
     for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
     return pulled
@@ -93,7 +101,7 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
 def _earlier(connection: Connection, feed: Feed, at: datetime) -> int:
     """Earlier years, which curves and forecasts are read from, hardly change: they are asked for once a day."""
     zone, last = ZoneInfo(feed.book.timezone), pulls.last_success(connection, feed.source.key)
-    today = last is not None and last.astimezone(zone).date() >= at.astimezone(zone).date()
+    today = last is not None and last[1].astimezone(zone).date() >= at.astimezone(zone).date()
     return 0 if today else YEARS
 
 

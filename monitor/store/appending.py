@@ -32,6 +32,11 @@ class Appended(NamedTuple):
     refusals: tuple[Refusal, ...]
 
 
+def unchanged(rows: int) -> Appended:
+    """What becomes of ``rows`` rows that were stored as they are before."""
+    return Appended(rows, 0, 0, rows, ())
+
+
 class Rows(NamedTuple):
     """Rows of a reading by period, series and stated moment, as columns.
 
