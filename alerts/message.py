@@ -141,6 +141,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "pace": notice.pace_text,
         "outlook": notice.outlook_text,
         "rule": notice.rule,
+        "clear": notice.clear_text,
         "lead": "、".join(notice.lead),
         "asked": "、".join(notice.asked),
         "unit": f"{notice.asked[0]}等{len(notice.asked)}个单位" if len(notice.asked) > 2 else "、".join(notice.asked),

@@ -77,7 +77,7 @@ class Verdicts:
 
     ``reason`` indexes REASONS; ``level`` and ``pending`` are Level values
     (``pending``: a level whose ``for N`` periods are not complete yet, above
-    ``level``); ``slot`` is the period judged (-1 none); ``actual``, ``expected``
+    ``level``); ``keep`` says that an alert that stands is not solved yet; ``slot`` is the period judged (-1 none); ``actual``, ``expected``
     and ``shortfall`` (positive means behind, in the target's unit) are NaN where
     nothing is known; ``owed`` is the latest period whose figure is overdue (-1 none);
     ``probability`` (0-1) that of meeting the goal, NaN where nothing can be said of it.
@@ -86,6 +86,7 @@ class Verdicts:
     reason: NDArray[np.int8]
     level: NDArray[np.int8]
     pending: NDArray[np.int8]
+    keep: NDArray[np.bool_]
     slot: NDArray[np.int16]
     owed: NDArray[np.int16]
     actual: NDArray[np.float64]
@@ -104,6 +105,7 @@ def empty(count: int) -> Verdicts:
         reason=np.empty(count, np.int8),
         level=np.empty(count, np.int8),
         pending=np.empty(count, np.int8),
+        keep=np.zeros(count, np.bool_),
         slot=np.empty(count, np.int16),
         owed=np.empty(count, np.int16),
         actual=np.empty(count),
@@ -118,7 +120,7 @@ class Verdict:
     """One target's verdict for one subject. Figures are None where nothing is known.
 
     ``period`` is the last day of the period judged; ``owed`` that of the latest
-    period whose figure is overdue, if one is; ``goal`` was in force for the period
+    period whose figure is overdue, if one is; ``keep`` says that an alert that stands is not solved yet; ``goal`` was in force for the period
     judged, ``low`` to ``high`` is where the year will probably end, ``years`` how
     many complete earlier years are known.
     """
@@ -128,6 +130,7 @@ class Verdict:
     reason: Reason
     level: Level
     pending: Level
+    keep: bool
     period: date | None
     owed: date | None
     goal: float | None

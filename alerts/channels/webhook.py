@@ -152,6 +152,7 @@ def annotations(letter: Letter) -> dict[str, str]:
         "probability": _number(notice.probability),
         "outlook": notice.outlook_text,
         "rule": notice.rule,
+        "clear": notice.clear_text,
         "edit": notice.edit,
         "judged_level": str(notice.judged) if notice.told_at else "",
         "corrected_at": notice.told_at,
