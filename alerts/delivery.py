@@ -30,6 +30,7 @@ class Result(StrEnum):
     THROTTLED = "throttled"
     MISCONFIGURED = "misconfigured"
     INTERNAL = "internal"
+    REDRIVEN = "redriven"  # no attempt: a person had a dead letter tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Delivery:
     notice: dict[str, Any]
 
 
-def key(change: int, receiver: str, channel: str, address: str) -> str:
+def key(change: int | str, receiver: str, channel: str, address: str) -> str:
     """What a receiver may use to recognise a repetition: the same for every attempt of one delivery."""
     return hashlib.sha256(f"{change}|{receiver}|{channel}|{address}".encode()).hexdigest()[:32]
 

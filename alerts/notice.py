@@ -25,7 +25,7 @@ class Notice:
     ``state``, ``level`` and ``previous_level`` are the alert's, ``judged`` is the level of ``period``: another one only
     in the correction of a past period. What is corrected: ``told_at``, ``told_level`` and ``told_actual``. ``edit``
     tells what was changed in the rule, ``clear_text`` when the alert is solved, where the book asks for more than
-    that no level is reached.
+    that no level is reached. ``lines`` (标签：值) are all there is to say in a message that tells of no alert.
     """
 
     book: str
@@ -73,6 +73,7 @@ class Notice:
     told_text: str = ""
     edit: str = ""
     clear_text: str = ""
+    lines: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
@@ -82,8 +83,8 @@ class Notice:
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
         """From JSON."""
-        units = {name: tuple(facts[name]) for name in ("lead", "responsible", "asked")}
-        return Notice(**{**facts, **units})
+        lists = {name: tuple(facts.get(name, ())) for name in ("lead", "responsible", "asked", "lines")}
+        return Notice(**{**facts, **lists})
 
 
 def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", before: Alert | None = None) -> Notice:

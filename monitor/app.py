@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
 from monitor import config, pipeline, wiring
@@ -173,6 +174,7 @@ class Daemon:
             alerts = alert_store.open_alerts(connection)
             queued = outbox.counts(connection)
             waiting = quarantine.counts(connection)
+            heartbeat = outbox.last_sent(connection, Bulletin.HEARTBEAT)
         return Snapshot(
             at=at,
             rehearsing=self.clock.rehearsing,
@@ -185,6 +187,7 @@ class Daemon:
             ),
             deliveries=queued,
             resting=self._resting(force, at),
+            heartbeat=heartbeat,
             cycle_seconds=taken,
             config_error=self._config_error,
             config_loaded_at=force.loaded_at,

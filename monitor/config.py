@@ -18,7 +18,7 @@ from pydantic import (
 
 from alerts.routing import Contact
 from rules.document import Document, Invalid
-from rules.spec import Strict
+from rules.spec import SchedulePhrase, Strict
 
 CONFIG_ENV = "DUBAN_CONFIG"
 _ROOT = Path(__file__).parent.parent
@@ -72,6 +72,9 @@ class Settings(Strict):
     pulls_at_once: Annotated[int, Ge(1)] = Field(16, description="sources asked at the same time")
     pulls_per_host: Annotated[int, Ge(1)] = Field(4, description="of these, how many may be on one host")
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
+    heartbeat: SchedulePhrase | None = Field(
+        None, description="when the supervising office is told how the system is, as `daily at 09:00`; never if not set"
+    )
     clock: AwareDatetime | None = Field(
         None, description="moment at which a demonstration clock starts; the real time if it is not set"
     )

@@ -58,7 +58,7 @@ class Snapshot:
     ``rehearsing`` says that the clock is not the real one (演示时钟).
     ``config_error`` holds the words of a refused reload, "" while what is
     written is in force. ``deliveries`` counts outbox rows by Status,
-    ``resting`` tells why a channel rests, "" for one at work.
+    ``resting`` tells why a channel rests, "" for one at work; ``heartbeat`` is when a report on the system last arrived.
     """
 
     at: datetime
@@ -69,6 +69,7 @@ class Snapshot:
     sources: tuple[SourceHealth, ...]
     deliveries: Mapping[str, int]
     resting: Mapping[str, str]
+    heartbeat: datetime | None
     cycle_seconds: float
     config_error: str
     config_loaded_at: datetime

@@ -155,12 +155,13 @@ change = Table(
 )
 
 # due_at is when a row is to be taken next: its next try while queued, the end of its sender's lease while sending.
-# attempts counts the tries begun; it only grows, and so it also tells whose lease it is.
+# attempts counts the tries begun; it only grows while the row is not dead, and so it also tells whose lease it is.
+# bulletin and notice are of a message that tells of no change, and are NULL in any other.
 delivery = Table(
     "delivery",
     metadata,
     _id(),
-    Column("change_id", BigInteger, ForeignKey("change.id"), nullable=False),
+    Column("change_id", BigInteger, ForeignKey("change.id"), index=True),
     Column("receiver", String, nullable=False),
     Column("channel", String, nullable=False),
     Column("address", String, nullable=False),
@@ -170,7 +171,10 @@ delivery = Table(
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment, nullable=False),
     Column("finished_at", Moment),
+    Column("bulletin", String),
+    Column("notice", JSON),
     Index(None, "status", "channel", "due_at"),
+    Index(None, "bulletin", "finished_at"),
 )
 
 attempt = Table(
