@@ -60,6 +60,37 @@ class Delivery:
     notice: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try; also, as ``Result.REDRIVEN``, the order to try again, its ``answer`` the name of who gave it."""
+
+    at: datetime
+    result: Result
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One message to one receiver. ``about`` is book/target/subject/kind of its alert, or what else it is (drill).
+
+    ``due_at`` is its next try while it is queued; ``finished_at`` is set once it is sent or given up.
+    """
+
+    id: int
+    change_id: int | None
+    about: str
+    event: str
+    receiver: str
+    channel: str
+    address: str
+    why: str
+    status: Status
+    attempts: int
+    due_at: datetime
+    finished_at: datetime | None
+    tries: tuple[Try, ...]
+
+
 def key(change: int | str, receiver: str, channel: str, address: str) -> str:
     """What a receiver may use to recognise a repetition: the same for every attempt of one delivery."""
     return hashlib.sha256(f"{change}|{receiver}|{channel}|{address}".encode()).hexdigest()[:32]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from alerts.alert import Change, State
-from alerts.delivery import Status
+from alerts.delivery import Sending, Status
 from alerts.notice import Notice
 from monitor.app import open_store
 from monitor.clock import parse_moment
@@ -13,7 +13,6 @@ from monitor.config import Settings
 from monitor.store import alerts as alert_store
 from monitor.store import letters, outbox
 from monitor.store.database import reading
-from monitor.store.letters import Sending
 from rules.document import Invalid
 
 _ZONE = "Asia/Shanghai"

@@ -1,47 +1,14 @@
 """What became of every message: where it was to go, what it tells of, and every try with its answer."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from alerts.delivery import Result, Status
+from alerts.delivery import Result, Sending, Status, Try
 from monitor.store.tables import alert, attempt, change, delivery
 
 _IDS_ASKED = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One try; also, as ``Result.REDRIVEN``, the order to try again, its ``answer`` the name of who gave it."""
-
-    at: datetime
-    result: Result
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """One message to one receiver. ``about`` is book/target/subject/kind of its alert, or what else it is (drill).
-
-    ``due_at`` is its next try while it is queued; ``finished_at`` is set once it is sent or given up.
-    """
-
-    id: int
-    change_id: int | None
-    about: str
-    event: str
-    receiver: str
-    channel: str
-    address: str
-    why: str
-    status: Status
-    attempts: int
-    due_at: datetime
-    finished_at: datetime | None
-    tries: tuple[Try, ...]
 
 
 def sendings(
