@@ -18,6 +18,7 @@ class Status(StrEnum):
     SENDING = "sending"
     SENT = "sent"
     DEAD = "dead"
+    SUPPRESSED = "suppressed"
 
 
 class Result(StrEnum):
@@ -73,6 +74,7 @@ class Try:
 class Sending:
     """One message to one receiver. ``about`` is book/target/subject/kind of its alert, or what else it is (drill).
 
+    ``suppressed`` is why it waited, or waits until ``due_at``, "" for one that never did;
     ``due_at`` is its next try while it is queued; ``finished_at`` is set once it is sent or given up.
     """
 
@@ -88,6 +90,7 @@ class Sending:
     attempts: int
     due_at: datetime
     finished_at: datetime | None
+    suppressed: str
     tries: tuple[Try, ...]
 
 

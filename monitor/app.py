@@ -108,7 +108,9 @@ class Daemon:
                 with reading(self.engine) as connection:
                     records = pulls.latest(connection)
                 silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at)]
-                judged, moves = pipeline.judge(self.engine, force.watch, force.settings.receivers, silent, at)
+                judged, moves = pipeline.judge(
+                    self.engine, force.watch, force.settings.receivers, silent, at, force.settings.quiet
+                )
             except Exception:
                 self.meters.cycles.labels(outcome="failed").inc()
                 raise

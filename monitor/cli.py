@@ -28,6 +28,8 @@ quarantine = typer.Typer(help="核验未通过、暂存待核的数据。", invo
 app.add_typer(quarantine, name="quarantine")
 connector = typer.Typer(help="数据来源。", no_args_is_help=True)
 app.add_typer(connector, name="connector")
+silence = typer.Typer(help="静默：暂不发送某些预警消息。", no_args_is_help=True)
+app.add_typer(silence, name="silence")
 deliveries = typer.Typer(help="每一条消息及其历次投递。", invoke_without_command=True)
 app.add_typer(deliveries, name="deliveries")
 bench = typer.Typer(help="量度。", no_args_is_help=True)
@@ -286,11 +288,53 @@ def alerts(
     print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _alerts_text(rows))
 
 
+@silence.command()
+def add(
+    book: Annotated[str, typer.Option("--book", help="目标册")],
+    until: Annotated[str, typer.Option("--until", help="到何时为止，如 2025-11-30 （当日终）")],
+    who: By,
+    reason: Annotated[str, typer.Option("--reason", help="静默的理由")],
+    target: Annotated[str, typer.Option("--target", help="只静默这一目标，写编号")] = "",
+    unit: Annotated[str, typer.Option("--unit", help="只静默须由这一单位处置的预警")] = "",
+    level: Annotated[str, typer.Option("--level", help="yellow 只静默黄色，red 连红色一并静默")] = "yellow",
+    config: Config = None,
+) -> None:
+    """新设静默：消息照记不发，到期后预警仍在的再发。"""
+    from monitor.holding import ordered
+
+    wanted = {"book": book, "target": target, "unit": unit, "level": level, "until": until, "who": who}
+    print(f"已设第{ordered(_read(config), wanted | {'reason': reason})}号静默")
+
+
+@silence.command("list")
+def list_silences(config: Config = None, as_json: AsJson = False) -> None:
+    """列出生效中的静默。"""
+    from monitor.holding import listed
+
+    rows = listed(_settings(config))
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    print(f"静默 {len(rows)} 项")
+    for row in rows:
+        what = " ".join(filter(None, (row["book"], row["target"], row["unit"], row["level"])))
+        print(f"  第{row['id']}号 {what}，至 {_shown(row['until'])}，{row['by']}：{row['reason']}")
+
+
+@silence.command("end")
+def end_silence(number: Annotated[int, typer.Argument(help="静默的编号")], who: By, config: Config = None) -> None:
+    """提前结束静默；因此未发而预警仍在的消息随即发送。"""
+    from monitor.holding import ended
+
+    ended(_settings(config), number, who)
+    print(f"已结束第{number}号静默")
+
+
 @deliveries.callback()
 def list_deliveries(
     context: typer.Context,
     config: Config = None,
-    state: Annotated[str | None, typer.Option("--state", help="queued、sending、sent 或 dead")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="queued、sending、sent、dead 或 suppressed")] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="只列这一渠道")] = None,
     receiver: Annotated[str | None, typer.Option("--receiver", help="只列发给这一单位的")] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="最多列出多少条，最近的在前；0 为全部")] = 100,
@@ -375,6 +419,8 @@ def _deliveries_text(rows: list[dict[str, Any]]) -> str:
         way = f"{row['channel']} {row['address']}".strip()
         lines.append(f"第{row['id']}号 [{row['status']}] {row['about']} {row['event']} 致 {row['receiver']}（{way}）")
         lines += [f"    {_shown(one['at'])} {one['result']} {one['answer']}".rstrip() for one in row["tries"]]
+        if row["suppressed"]:
+            lines.append(f"    曾因 {row['suppressed']} 未发")
         if row["next_try"] is not None:
             lines.append(f"    下次投递 {_shown(row['next_try'])}")
     return "\n".join(lines)

@@ -77,10 +77,15 @@ def sending_facts(sending: Sending) -> dict[str, Any]:
         "why": sending.why,
         "status": sending.status.value,
         "attempts": sending.attempts,
-        "next_try": _local(sending.due_at) if sending.status is Status.QUEUED else None,
+        "suppressed": sending.suppressed,
+        "next_try": _local(sending.due_at) if _waits(sending) else None,
         "finished": _local(sending.finished_at) if sending.finished_at else None,
         "tries": [{"at": _local(one.at), "result": one.result.value, "answer": one.answer} for one in sending.tries],
     }
+
+
+def _waits(sending: Sending) -> bool:
+    return sending.status in (Status.QUEUED, Status.SUPPRESSED) and sending.finished_at is None
 
 
 def _step(number: int, change: Change, notice: Notice) -> dict[str, Any]:

@@ -69,5 +69,6 @@ def _sending(row: Any, tries: tuple[Try, ...]) -> Sending:
         attempts=row.attempts,
         due_at=row.due_at,
         finished_at=row.finished_at,
+        suppressed=row.suppressed or "",
         tries=tries,
     )

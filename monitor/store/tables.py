@@ -156,6 +156,7 @@ change = Table(
 
 # due_at is when a row is to be taken next: its next try while queued, the end of its sender's lease while sending.
 # attempts counts the tries begun; it only grows while the row is not dead, and so it also tells whose lease it is.
+# A suppressed row waits until due_at; finished_at is set when what it says is no longer worth telling.
 # bulletin and notice are of a message that tells of no change, and are NULL in any other.
 delivery = Table(
     "delivery",
@@ -173,8 +174,26 @@ delivery = Table(
     Column("finished_at", Moment),
     Column("bulletin", String),
     Column("notice", JSON),
+    Column("suppressed", String),
+    Column("silence_id", BigInteger),
     Index(None, "status", "channel", "due_at"),
     Index(None, "bulletin", "finished_at"),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    _id(),
+    Column("book", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("who", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_by", String, nullable=False),
 )
 
 attempt = Table(

@@ -25,7 +25,13 @@ _EVENTS = {
     Event.CORRECTED: "更正",
     Event.WITHDRAWN: "撤销",
 }
-_STATUSES = {Status.QUEUED: "待发", Status.SENDING: "正在发送", Status.SENT: "已送达", Status.DEAD: "未能送达"}
+_STATUSES = {
+    Status.QUEUED: "待发",
+    Status.SENDING: "正在发送",
+    Status.SENT: "已送达",
+    Status.DEAD: "未能送达",
+    Status.SUPPRESSED: "静默",
+}
 _CHANGES = 10
 """Changes shown, the latest ones."""
 _FAILURES = {

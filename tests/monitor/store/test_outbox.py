@@ -47,7 +47,7 @@ def test_a_message_is_due_at_once_and_says_all_that_a_sender_needs(connection: C
 def test_nothing_is_queued_and_nothing_taken_from_an_empty_outbox(connection: Connection) -> None:
     assert outbox.enqueue(connection, [], START) == 0
     assert _claim(connection) == []
-    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 0, "dead": 0}
+    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 0, "dead": 0, "suppressed": 0}
 
 
 def test_the_same_message_is_queued_once(connection: Connection) -> None:
@@ -265,4 +265,4 @@ def test_a_storm_is_queued_and_taken_in_bulk(engine: Engine) -> None:
     with engine.begin() as connection:
         assert len(_claim(connection, limit=20_000)) == 2000
     with reading(engine) as connection:
-        assert outbox.counts(connection) == {"queued": 2000, "sending": 2000, "sent": 0, "dead": 0}
+        assert outbox.counts(connection) == {"queued": 2000, "sending": 2000, "sent": 0, "dead": 0, "suppressed": 0}
