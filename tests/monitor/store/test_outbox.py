@@ -141,7 +141,7 @@ def test_a_sender_that_comes_back_too_late_changes_nothing(connection: Connectio
     assert outbox.counts(connection)["sending"] == 1
     assert outbox.finish(connection, second, SENT, Status.SENT, hours(1), hours(1)) is True
     assert outbox.finish(connection, second, BROKEN, Status.QUEUED, hours(1), hours(1)) is False
-    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 1, "dead": 0}
+    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 1, "dead": 0, "suppressed": 0}
     assert connection.scalar(select(func.count()).select_from(attempt)) == 3
 
 
