@@ -26,7 +26,8 @@ class Notice:
 
     ``state``, ``level`` and ``previous_level`` are the alert's, ``judged`` is the level of ``period``: another one only
     in the correction of a past period. What is corrected: ``told_at``, ``told_level`` and ``told_actual``. ``edit``
-    tells what was changed in the rule.
+    tells what was changed in the rule, ``clear_text`` when the alert is solved, where the book asks for more than
+    that no level is reached. ``lines`` (标签：值) are all there is to say in a message that tells of no alert.
     """
 
     book: str
@@ -75,6 +76,8 @@ class Notice:
     told_actual: float | None = None
     told_text: str = ""
     edit: str = ""
+    clear_text: str = ""
+    lines: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
@@ -84,8 +87,8 @@ class Notice:
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
         """From JSON."""
-        units = {name: tuple(facts[name]) for name in ("lead", "responsible", "asked")}
-        return Notice(**{**facts, **units})
+        lists = {name: tuple(facts.get(name, ())) for name in ("lead", "responsible", "asked", "lines")}
+        return Notice(**{**facts, **lists})
 
 
 def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", before: Alert | None = None) -> Notice:
@@ -143,6 +146,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         told_actual=taken_back.basis.actual if taken_back else None,
         told_text=quantity(taken_back.basis.actual, unit) if taken_back and taken_back.basis.actual is not None else "",
         edit=_edit(change, before),
+        clear_text=_clear(change, verdict),
     )
 
 
@@ -164,6 +168,12 @@ def withdrawal(change: Change, last: Notice) -> Notice:
         told_text="",
         edit="",
     )
+
+
+def _clear(change: Change, verdict: Verdict) -> str:
+    """When the alert is solved, in words; the last period of a year solves whatever meets its goal."""
+    last = verdict.period is not None and (verdict.period.month, verdict.period.day) == (12, 31)
+    return "" if last or change.identity.kind is Kind.DATA else wording.clearing(verdict.target)
 
 
 def _edit(change: Change, before: Alert | None) -> str:

@@ -16,9 +16,11 @@ from pydantic import (
     ValidationError,
 )
 
+from alerts import suppression
 from alerts.routing import Contact
+from alerts.suppression import Quiet
 from rules.document import Document, Invalid
-from rules.spec import Strict
+from rules.spec import SchedulePhrase, Strict
 
 CONFIG_ENV = "DUBAN_CONFIG"
 _ROOT = Path(__file__).parent.parent
@@ -51,6 +53,11 @@ def _contacts(value: Any) -> Any:
     return tuple(contacts)
 
 
+def _quiet(value: Any) -> Any:
+    return suppression.quiet(value) if isinstance(value, str) else value
+
+
+QuietPhrase = Annotated[Quiet, BeforeValidator(_quiet, json_schema_input_type=str)]
 Contacts = Annotated[tuple[Contact, ...], BeforeValidator(_contacts, json_schema_input_type=list[str | dict[str, str]])]
 
 
@@ -72,6 +79,12 @@ class Settings(Strict):
     pulls_at_once: Annotated[int, Ge(1)] = Field(16, description="sources asked at the same time")
     pulls_per_host: Annotated[int, Ge(1)] = Field(4, description="of these, how many may be on one host")
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
+    heartbeat: SchedulePhrase | None = Field(
+        None, description="when the supervising office is told how the system is, as `daily at 09:00`; never if not set"
+    )
+    quiet: QuietPhrase | None = Field(
+        None, description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning"
+    )
     clock: AwareDatetime | None = Field(
         None, description="moment at which a demonstration clock starts; the real time if it is not set"
     )

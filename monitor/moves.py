@@ -99,8 +99,10 @@ class _Step(NamedTuple):
 
 def _steps(watch: Watch, judged: Sequence[Judged], at: datetime) -> Iterator[_Step]:
     for block, (panel, verdicts) in enumerate((j.panel, j.verdicts) for j in judged):
+        revised = watch.revised[block]
+        anew = revised[verdicts.slot, np.arange(panel.block.rows)] if revised.any() else None
         for kind in Kind:
-            for row in lifecycle.moved(kind, watch.standing[block][kind], verdicts).tolist():
+            for row in lifecycle.moved(kind, watch.standing[block][kind], verdicts, anew).tolist():
                 found = verdict(panel, verdicts, row, row)
                 before = watch.alert(kind, found)
                 alert, change = lifecycle.advance(kind, before, found, at)

@@ -5,7 +5,7 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice
 from alerts.routing import Contact
+from alerts.suppression import Held, Quiet, decide
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Refusal
 from monitor import archive, deriving, sieve
@@ -26,10 +27,11 @@ from monitor.clock import Clock
 from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
-from monitor.store import observations, outbox, pulls, quarantine
+from monitor.store import observations, outbox, pulls, quarantine, silences
 from monitor.store.database import reading
 from monitor.watch import Watch
 from monitor.wiring import Feed, Settled
+from rules.calendar import PUBLISHED
 from rules.judging import judge as judge_block
 from rules.past import YEARS
 
@@ -111,11 +113,17 @@ def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: date
 
 
 def judge(
-    engine: Engine, watch: Watch, contacts: Mapping[str, Sequence[Contact]], failed: Iterable[str], at: datetime
+    engine: Engine,
+    watch: Watch,
+    contacts: Mapping[str, Sequence[Contact]],
+    failed: Iterable[str],
+    at: datetime,
+    quiet: Quiet | None = None,
 ) -> tuple[list[Judged], list[Move]]:
     """Judge every target as of ``at`` and save what changed, with the messages that are owed for it, as one.
 
-    ``failed`` are the sources (``book/name``) whose last pull gave nothing.
+    ``failed`` are the sources (``book/name``) whose last pull gave nothing. In the hours of ``quiet``, and under a
+    silence, messages wait.
     """
     watch.take(engine, at)
     judged = verdicts_at(watch, failed, at)
@@ -130,6 +138,9 @@ def judge(
                 at,
             )
             alert_store.keep_up(connection, kept)
+            waits = _waits(connection, watch, quiet, at)
+            decided = {change: waits(move.notice) for change, move in zip(changes, moves, strict=True) if move.routes}
+            silences.hold(connection, {change: held for change, held in decided.items() if held is not None})
         # Only after the commit: what stands in memory is never ahead of what is saved.
         for change, move in zip(changes, moves, strict=True):
             if move.alert is not None:
@@ -137,7 +148,23 @@ def judge(
         for alert in kept:
             watch.stand(alert)
     watch.settled([found.verdicts for found in judged])
+    with engine.begin() as connection:
+        told, dropped = silences.awake(connection, _waits(connection, watch, quiet, at), at)
+    if told or dropped:
+        log.info("action=awoken told=%s dropped=%s", told, dropped)
     return judged, moves
+
+
+def _waits(connection: Connection, watch: Watch, quiet: Quiet | None, at: datetime) -> Callable[[Notice], Held | None]:
+    """Whether a message waits now."""
+    in_force = silences.in_force(connection, at)
+
+    def held(notice: Notice) -> Held | None:
+        book = watch.by_id.get(notice.book)
+        zone, workdays = (ZoneInfo(book.timezone), book.workdays) if book else (at.tzinfo, PUBLISHED)
+        return decide(notice, at.astimezone(zone), in_force, quiet, workdays)
+
+    return held if in_force or quiet is not None else lambda _: None
 
 
 def verdicts_at(watch: Watch, failed: Iterable[str], at: datetime) -> list[Judged]:

@@ -48,6 +48,8 @@ ThresholdPhrases = Annotated[
     tuple[Threshold, ...], BeforeValidator(phrase.thresholds, json_schema_input_type=str | list[str])
 ]
 """One threshold or several, any of which reaches the level."""
+ClearPhrases = Annotated[tuple[Threshold, ...], BeforeValidator(phrase.clear, json_schema_input_type=str | list[str])]
+"""What must be over before an alert is solved; none for the yellow threshold itself."""
 ElapsedPhrase = Annotated[float, _phrase(phrase.elapsed)]
 ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
 PublishedPhrase = Annotated[Publication, _phrase(phrase.published)]
@@ -69,6 +71,8 @@ class LevelsSpec(Strict):
     yellow: ThresholdPhrases | None = None
     red: ThresholdPhrases | None = None
     not_before: ElapsedPhrase | None = Field(None, alias="not before")
+    clear: ClearPhrases | None = None
+    clear_for: Annotated[int, Field(ge=1, le=366)] | None = Field(None, alias="clear for")
 
 
 class ItemSpec(Strict):

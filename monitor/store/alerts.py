@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -154,26 +154,66 @@ def history(connection: Connection, identity: Identity) -> list[tuple[int, Chang
         .where(*(column == value for column, value in zip(_IDENTITY, identity, strict=True)))
         .order_by(change.c.id)
     )
-    return [
-        (
-            row.id,
-            Change(
-                identity=identity,
-                at=row.at,
-                event=Event(row.event),
-                cause=Cause(row.cause),
-                state=State(row.state),
-                level=Level(row.level),
-                previous_level=Level(row.previous_level),
-                since=row.since,
-                judged=Level(row.judged),
-                basis=Basis(row.period, row.actual, row.rule),
-                corrects=row.corrects,
-            ),
-            Notice.of(row.notice),
-        )
-        for row in connection.execute(query)
+    return [(row.id, _change(identity, row), Notice.of(row.notice)) for row in connection.execute(query)]
+
+
+def histories(
+    connection: Connection,
+    *,
+    book: str | None = None,
+    target: str | None = None,
+    state: State | None = None,
+    since: datetime | None = None,
+) -> list[tuple[Alert, list[tuple[int, Change, Notice]]]]:
+    """Alerts that are all of what is given (``since``: changed then or later), each with all its changes, oldest first."""
+    wanted = [
+        column == value
+        for column, value in ((alert.c.book, book), (alert.c.target, target), (alert.c.state, state and state.value))
+        if value is not None
     ]
+    if since is not None:
+        wanted.append(alert.c.changed >= since)
+    query = select(alert.c.id, *_IDENTITY, *_STAND).where(*wanted).order_by(alert.c.since, alert.c.id)
+    found = {row.id: _alert(row) for row in connection.execute(query)}
+    return [(found[number], steps) for number, steps in _histories(connection, found).items()]
+
+
+def trails(connection: Connection, alerts: Collection[Alert]) -> dict[Identity, list[tuple[int, Change, Notice]]]:
+    """All changes of ``alerts``, by what they are."""
+    c, last = change.c, [alert.change_id for alert in alerts]
+    numbers: dict[int, Alert] = {}
+    by_change = {alert.change_id: alert for alert in alerts}
+    for start in range(0, len(last), _TARGETS_ASKED):
+        rows = connection.execute(select(c.id, c.alert_id).where(c.id.in_(last[start : start + _TARGETS_ASKED])))
+        numbers |= {row.alert_id: by_change[row.id] for row in rows}
+    return {numbers[number].identity: steps for number, steps in _histories(connection, numbers).items()}
+
+
+def _histories(connection: Connection, alerts: Mapping[int, Alert]) -> dict[int, list[tuple[int, Change, Notice]]]:
+    found: dict[int, list[tuple[int, Change, Notice]]] = {number: [] for number in alerts}
+    numbers = list(alerts)
+    for start in range(0, len(numbers), _TARGETS_ASKED):
+        some = select(change).where(change.c.alert_id.in_(numbers[start : start + _TARGETS_ASKED]))
+        for row in connection.execute(some.order_by(change.c.id)):
+            step = _change(alerts[row.alert_id].identity, row)
+            found[row.alert_id].append((row.id, step, Notice.of(row.notice)))
+    return found
+
+
+def _change(identity: Identity, row: Any) -> Change:
+    return Change(
+        identity=identity,
+        at=row.at,
+        event=Event(row.event),
+        cause=Cause(row.cause),
+        state=State(row.state),
+        level=Level(row.level),
+        previous_level=Level(row.previous_level),
+        since=row.since,
+        judged=Level(row.judged),
+        basis=Basis(row.period, row.actual, row.rule),
+        corrects=row.corrects,
+    )
 
 
 def _owners(connection: Connection, corrections: Sequence[Change]) -> dict[Identity, int]:

@@ -158,12 +158,14 @@ change = Table(
 )
 
 # due_at is when a row is to be taken next: its next try while queued, the end of its sender's lease while sending.
-# attempts counts the tries begun; it only grows, and so it also tells whose lease it is.
+# attempts counts the tries begun; it only grows while the row is not dead, and so it also tells whose lease it is.
+# A suppressed row waits until due_at; finished_at is set when what it says is no longer worth telling.
+# bulletin and notice are of a message that tells of no change, and are NULL in any other.
 delivery = Table(
     "delivery",
     metadata,
     _id(),
-    Column("change_id", BigInteger, ForeignKey("change.id"), nullable=False),
+    Column("change_id", BigInteger, ForeignKey("change.id"), index=True),
     Column("receiver", String, nullable=False),
     Column("channel", String, nullable=False),
     Column("address", String, nullable=False),
@@ -173,7 +175,28 @@ delivery = Table(
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment, nullable=False),
     Column("finished_at", Moment),
+    Column("bulletin", String),
+    Column("notice", JSON),
+    Column("suppressed", String),
+    Column("silence_id", BigInteger),
     Index(None, "status", "channel", "due_at"),
+    Index(None, "bulletin", "finished_at"),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    _id(),
+    Column("book", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("who", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_by", String, nullable=False),
 )
 
 attempt = Table(

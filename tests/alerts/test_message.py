@@ -18,6 +18,15 @@ GOLDEN_NOTICES = {
     "pace-worsened": pace_notice("worsened"),
     "pace-eased": pace_notice("eased"),
     "pace-resolved": pace_notice("resolved"),
+    "pace-kept": pace_notice(
+        "eased",
+        reason="on_schedule",
+        judged=0,
+        actual_text="3600人",
+        gap_text="比时序进度少150人（低于应完成数4%）",
+        clear_text="无落后应完成数超过3%的情形",
+    ),
+    "pace-cleared": pace_notice("resolved", clear_text="无落后应完成数超过3%的情形，连续2期"),
     "pace-corrected": pace_notice("corrected"),
     "pace-corrected-anew": pace_notice(
         "corrected",

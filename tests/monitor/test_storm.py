@@ -144,7 +144,7 @@ def test_every_alert_reaches_every_receiver_and_no_limit_is_ever_exceeded(engine
             server.close()
         for channel in channels.values():
             channel.close()
-    assert counts == {"queued": 0, "sending": 0, "sent": ALERTS * len(channels), "dead": 0}
+    assert counts == {"queued": 0, "sending": 0, "sent": ALERTS * len(channels), "dead": 0, "suppressed": 0}
     everything = {f"指标{number:03d}" for number in range(ALERTS)}
     for name in ROBOTS:
         robot = servers[name]
