@@ -75,6 +75,7 @@ class Notice:
     told_actual: float | None = None
     told_text: str = ""
     edit: str = ""
+    labels: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
@@ -84,7 +85,7 @@ class Notice:
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
         """From JSON."""
-        units = {name: tuple(facts[name]) for name in ("lead", "responsible", "asked")}
+        units = {name: tuple(facts[name]) for name in ("lead", "responsible", "asked", "labels")}
         return Notice(**{**facts, **units})
 
 
@@ -143,6 +144,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         told_actual=taken_back.basis.actual if taken_back else None,
         told_text=quantity(taken_back.basis.actual, unit) if taken_back and taken_back.basis.actual is not None else "",
         edit=_edit(change, before),
+        labels=target.labels,
     )
 
 

@@ -45,7 +45,7 @@ def tick(force: InForce, at: str | None) -> str:
             latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])
             failed = pulls.failing(connection)
         if leading and (latest is None or latest <= moment):
-            judged, moves = pipeline.judge(engine, force.watch, force.settings.receivers, failed, moment)
+            judged, moves = pipeline.judge(engine, force.watch, force.organisation, failed, moment)
             lines.append(f"预警变动 {len(moves)} 项")
             for name, channel in force.channels.items():
                 pipeline.deliver(engine, name, channel, clock, Circuit())

@@ -5,7 +5,7 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from alerts.channels.base import Channel, Letter
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice
-from alerts.routing import Contact
+from alerts.organisation import Organisation
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
 from monitor import archive, deriving, sieve
@@ -103,7 +103,7 @@ def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: date
 
 
 def judge(
-    engine: Engine, watch: Watch, contacts: Mapping[str, Sequence[Contact]], failed: Iterable[str], at: datetime
+    engine: Engine, watch: Watch, organisation: Organisation, failed: Iterable[str], at: datetime
 ) -> tuple[list[Judged], list[Move]]:
     """Judge every target as of ``at`` and save what changed, with the messages that are owed for it, as one.
 
@@ -111,7 +111,7 @@ def judge(
     """
     watch.take(engine, at)
     judged = verdicts_at(watch, failed, at)
-    moves = found_moves(engine, watch, judged, contacts, at)
+    moves = found_moves(engine, watch, judged, organisation, at)
     kept = kept_up(watch, judged, moves) if watch.loaded else []
     if moves or kept:
         with engine.begin() as connection:
