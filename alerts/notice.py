@@ -26,7 +26,8 @@ class Notice:
 
     ``state``, ``level`` and ``previous_level`` are the alert's, ``judged`` is the level of ``period``: another one only
     in the correction of a past period. What is corrected: ``told_at``, ``told_level`` and ``told_actual``. ``edit``
-    tells what was changed in the rule.
+    tells what was changed in the rule. A reminder and an escalation tell how long the alert has stood (``waited``),
+    the latter whose ``attention`` it asks for.
     """
 
     book: str
@@ -76,6 +77,8 @@ class Notice:
     told_text: str = ""
     edit: str = ""
     labels: tuple[str, ...] = ()
+    waited: str = ""
+    attention: str = ""
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
@@ -148,6 +151,11 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
     )
 
 
+def waiting(said: Notice, waited: str, attention: str) -> Notice:
+    """The facts of an alert that goes on standing, so long, with whose attention is asked for."""
+    return replace(said, waited=waited, attention=attention)
+
+
 def withdrawal(change: Change, last: Notice) -> Notice:
     """The facts of ``change``, which withdraws an alert whose target is in no book any more: ``last`` knew them."""
     at = change.at.astimezone(datetime.fromisoformat(last.at).tzinfo).isoformat()
@@ -165,6 +173,8 @@ def withdrawal(change: Change, last: Notice) -> Notice:
         told_actual=None,
         told_text="",
         edit="",
+        waited="",
+        attention="",
     )
 
 

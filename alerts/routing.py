@@ -47,6 +47,12 @@ def routes(matter: Matter, organisation: Organisation) -> list[Route]:
     return to(rule.to, matter, organisation, f"机构文件第{number}条路由")
 
 
+def higher(addressees: Iterable[str], matter: Matter, organisation: Organisation, reason: str) -> list[Route]:
+    """Who is told because an alert goes on standing; ``reason`` stands in every why."""
+    found = to(addressees, matter, organisation, "机构文件的升级规则")
+    return [route._replace(why=f"{route.why}；{reason}") for route in found]
+
+
 def to(addressees: Iterable[str], matter: Matter, organisation: Organisation, by: str) -> list[Route]:
     """Every way to each of ``addressees``, each way once; ``by`` names the rule that asks for those named in it."""
     found: dict[tuple[str, str, str], Route] = {}

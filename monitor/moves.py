@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from alerts import lifecycle
+from alerts import escalation, lifecycle
 from alerts.alert import Alert, Cause, Change, Event, Identity, Kind
+from alerts.escalation import Step
 from alerts.notice import Notice, notice, withdrawal
 from alerts.organisation import Organisation
-from alerts.routing import Matter, Route, routes
+from alerts.routing import Matter, Route, higher, routes
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations
@@ -98,13 +99,25 @@ class Telling:
         self.organisation = organisation
         self._found: dict[Matter, list[Route]] = {}
 
-    def of(self, said: Notice, change: Change) -> list[Route]:
-        if not change.event.told:
-            return []
+    def of(self, said: Notice, before: Alert | None = None) -> list[Route]:
+        """Who is told by the routes; and of the end of what stood too long, who was told of that."""
         matter = Matter.of(said)
         if matter not in self._found:
             self._found[matter] = routes(matter, self.organisation)
-        return self._found[matter]
+        found = self._found[matter]
+        if before is None or not before.steps:
+            return found
+        known = {route[:3] for route in found}
+        informed = higher(escalation.followed(before, self.organisation), matter, self.organisation, "此前已获报告")
+        return [*found, *(route for route in informed if route[:3] not in known)]
+
+    def of_step(self, said: Notice, step: Step) -> list[Route]:
+        """Who is reminded, or told higher up."""
+        if not step.rules:
+            return self.of(said)
+        named = dict.fromkeys(name for rule in step.rules for name in rule.to)
+        reason = f"{step.rules[-1].of.text}{step.waited}{'仍未解除' if step.waited else '即时报告'}"
+        return higher(named, Matter.of(said), self.organisation, reason)
 
 
 class _Step(NamedTuple):
@@ -180,7 +193,7 @@ def _told(engine: Engine, watch: Watch, steps: Sequence[_Step], telling: Telling
         book = watch.by_id[found.target.book]
         origin = origins.get((series, found.period), "") if found.period else ""
         said = notice(change, found, book, origin, before)
-        yield Move(alert, change, said, telling.of(said, change), before)
+        yield Move(alert, change, said, telling.of(said, before) if change.event.told else [], before)
 
 
 def _withdrawn(engine: Engine, watch: Watch, telling: Telling, at: datetime) -> Iterator[Move]:
@@ -193,4 +206,4 @@ def _withdrawn(engine: Engine, watch: Watch, telling: Telling, at: datetime) -> 
     for before, last in ((item.alert, item.notice) for item in opened if item.alert.identity in gone):
         alert, change = lifecycle.withdrawn(before, at)
         said = withdrawal(change, last)
-        yield Move(alert, change, said, telling.of(said, change), before)
+        yield Move(alert, change, said, telling.of(said, before) if change.event.told else [], before)

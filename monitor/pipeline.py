@@ -23,6 +23,7 @@ from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
 from monitor import archive, deriving, sieve
 from monitor.clock import Clock
+from monitor.following import found_steps
 from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
@@ -113,6 +114,8 @@ def judge(
     judged = verdicts_at(watch, failed, at)
     moves = found_moves(engine, watch, judged, organisation, at)
     kept = kept_up(watch, judged, moves) if watch.loaded else []
+    changed = [*kept, *(move.alert for move in moves if move.alert is not None)]
+    moves += found_steps(engine, watch, judged, changed, organisation, at)
     if moves or kept:
         with engine.begin() as connection:
             changes = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
@@ -123,11 +126,12 @@ def judge(
             )
             alert_store.keep_up(connection, kept)
         # Only after the commit: what stands in memory is never ahead of what is saved.
-        for change, move in zip(changes, moves, strict=True):
-            if move.alert is not None:
-                watch.stand(replace(move.alert, change_id=change))
         for alert in kept:
             watch.stand(alert)
+        for change, move in zip(changes, moves, strict=True):
+            if move.alert is not None:
+                last = watch.alerts[move.alert.identity].change_id if move.change.event.follows else change
+                watch.stand(replace(move.alert, change_id=last))
     watch.settled([found.verdicts for found in judged])
     return judged, moves
 

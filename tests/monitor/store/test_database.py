@@ -28,7 +28,7 @@ from tests.monitor.store.samples import START
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     assert revision(engine) is None
-    assert migrate(engine) == revision(engine) == "0004"
+    assert migrate(engine) == revision(engine) == "0005"
     assert set(inspect(engine).get_table_names()) == set(metadata.tables) | {"alembic_version"}
     engine.dispose()
 
