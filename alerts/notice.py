@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from alerts.alert import Alert, Cause, Change, Event, Kind
 from rules import edit, wording
 from rules.calendar import label
-from rules.target import Book, Level, quantity
+from rules.target import Book, Level, Target, quantity
 from rules.verdict import Reason, Verdict
 
 
@@ -97,7 +97,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
 
     ``origin`` tells where the figure was read; ``before`` is the alert as it was told, and what a correction takes back.
     """
-    target, item = verdict.target, book.item(verdict.target.item)
+    target = verdict.target
     unit, local = target.goal.unit, ZoneInfo(book.timezone)
     taken_back = before if change.event is Event.CORRECTED else None
     return Notice(
@@ -107,7 +107,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         subject=verdict.subject,
         name=target.name,
         item=target.item,
-        section=item.section if item else "",
+        section=section(book, target),
         lead=target.lead,
         responsible=target.responsible,
         asked=target.reporter if change.identity.kind is Kind.DATA else target.lead,
@@ -149,6 +149,12 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         edit=_edit(change, before),
         labels=target.labels,
     )
+
+
+def section(book: Book, target: Target) -> str:
+    """The section of the plan that a target belongs to, or ""."""
+    item = book.item(target.item)
+    return item.section if item else ""
 
 
 def waiting(said: Notice, waited: str, attention: str) -> Notice:

@@ -12,7 +12,8 @@ from alerts.alert import Alert, Identity, Kind, State
 from alerts.escalation import Office, Step
 from alerts.notice import notice, waiting
 from alerts.organisation import Organisation
-from monitor.moves import Move, Telling
+from alerts.routing import Matter
+from monitor.moves import Move, step_routes
 from monitor.snapshot import Judged
 from monitor.store import observations
 from monitor.store.database import reading
@@ -36,7 +37,6 @@ def found_steps(
     An alert whose figure is overdue still stands and is followed up. Where the source does not answer, nothing is
     known to stand: its steps wait until it answers.
     """
-    telling = Telling(organisation)
     due: list[tuple[Alert, Step, Verdict, tuple[int, int]]] = []
     for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
         book, panel = watch.by_id[found.target.book], judged[block].panel
@@ -49,7 +49,7 @@ def found_steps(
             watch.due[block][kind][row] = NEVER if later is None else _second(later)
             if found.judged:
                 watch.looked[block][kind][row] = panel.latest[row]
-    return list(_told(engine, watch, due, telling, at))
+    return list(_told(engine, watch, due, organisation, at))
 
 
 def _looked_at(
@@ -82,7 +82,7 @@ def _told(
     engine: Engine,
     watch: Watch,
     due: Sequence[tuple[Alert, Step, Verdict, tuple[int, int]]],
-    telling: Telling,
+    organisation: Organisation,
     at: datetime,
 ) -> Iterator[Move]:
     """The steps with their facts and who is to hear; one that nobody would hear of is not taken."""
@@ -99,7 +99,7 @@ def _told(
         moved, change = escalation.take(before, step, at)
         origin = origins.get((series, found.period), "") if found.period else ""
         said = waiting(notice(change, found, watch.by_id[found.target.book], origin), step.waited, step.attention)
-        routes = telling.of_step(said, step)
+        routes = step_routes(step, Matter.of(said), organisation)
         if routes:
             stands[alert.identity] = moved
             yield Move(moved, change, said, routes, before)

@@ -111,13 +111,14 @@ class Telling:
         informed = higher(escalation.followed(before, self.organisation), matter, self.organisation, "此前已获报告")
         return [*found, *(route for route in informed if route[:3] not in known)]
 
-    def of_step(self, said: Notice, step: Step) -> list[Route]:
-        """Who is reminded, or told higher up."""
-        if not step.rules:
-            return self.of(said)
-        named = dict.fromkeys(name for rule in step.rules for name in rule.to)
-        reason = f"{step.rules[-1].of.text}{step.waited}{'仍未解除' if step.waited else '即时报告'}"
-        return higher(named, Matter.of(said), self.organisation, reason)
+
+def step_routes(step: Step, matter: Matter, organisation: Organisation) -> list[Route]:
+    """Who is reminded, or told higher up."""
+    if not step.rules:
+        return routes(matter, organisation)
+    named = dict.fromkeys(name for rule in step.rules for name in rule.to)
+    reason = f"{step.rules[-1].of.text}{step.waited}{'仍未解除' if step.waited else '即时报告'}"
+    return higher(named, matter, organisation, reason)
 
 
 class _Step(NamedTuple):
