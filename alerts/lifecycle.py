@@ -111,7 +111,9 @@ def withdrawn(alert: Alert, at: datetime) -> tuple[Alert, Change]:
     firing = alert.state is State.FIRING
     event = Event.WITHDRAWN if firing else Event.LAPSED
     held = alert.level if firing else Level.GREEN
-    closed = replace(alert, state=State.RESOLVED, level=Level.GREEN, changed=at, basis=NOTHING, change_id=0)
+    closed = replace(
+        alert, state=State.RESOLVED, level=Level.GREEN, changed=at, basis=NOTHING, change_id=0, reminded=None, steps=()
+    )
     change = Change(
         identity=alert.identity,
         at=at,

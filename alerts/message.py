@@ -160,6 +160,8 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "target": f"{notice.book}/{notice.target}",
         "why": letter.why,
         "mark": notice.mark,
+        "waited": notice.waited,
+        "attention": notice.attention,
     }
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from alerts import organisation
 from alerts.alert import Identity
 from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
 from alerts.delivery import Sending
+from alerts.organisation import Organisation
 from monitor import config, pipeline, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
@@ -40,6 +42,7 @@ class InForce:
     watch: Watch
     feeds: dict[str, wiring.Feed]
     channels: dict[str, Channel]
+    organisation: Organisation
     errors: tuple[str, ...]
     loaded_at: datetime
 
@@ -60,9 +63,20 @@ def read(path: Path | None, only: str | None = None) -> InForce:
         watch=Watch(books, complete=not found and only is None),
         feeds=wiring.feeds(books, errors),
         channels=wiring.channels(settings.channels, errors),
+        organisation=_organisation(settings, errors),
         errors=tuple(errors),
         loaded_at=Clock.real(),
     )
+
+
+def _organisation(settings: Settings, errors: list[str]) -> Organisation:
+    """Who is told what; where the file cannot be used, everybody is told on every channel."""
+    if settings.organisation is not None:
+        try:
+            return organisation.load(settings.organisation, settings.channels)
+        except Invalid as found:
+            errors.extend(found.errors)
+    return Organisation.of_channels(settings.channels)
 
 
 def open_store(settings: Settings) -> tuple[Engine, Clock]:
@@ -109,7 +123,7 @@ class Daemon:
                     records = pulls.latest(connection)
                 silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at)]
                 judged, moves = pipeline.judge(
-                    self.engine, force.watch, force.settings.receivers, silent, at, force.settings.quiet
+                    self.engine, force.watch, force.organisation, silent, at, force.settings.quiet
                 )
             except Exception:
                 self.meters.cycles.labels(outcome="failed").inc()

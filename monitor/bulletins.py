@@ -1,7 +1,7 @@
 """Messages about the system itself: exercises on demand, and a report on schedule whose absence is a message too."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,8 @@ from alerts.bulletin import Bulletin, bulletin
 from alerts.circuit import Circuit
 from alerts.delivery import Status
 from alerts.notice import Notice
-from alerts.routing import DEFAULT, Contact, Route
+from alerts.organisation import Organisation
+from alerts.routing import Route
 from monitor import pipeline
 from monitor.app import InForce, open_store
 from monitor.records import sending_facts
@@ -31,7 +32,8 @@ _NAMED = 5
 def drill(force: InForce, unit: str | None, channel: str | None) -> tuple[list[dict[str, Any]], bool]:
     """Send an exercise by the real way; returns its messages, and whether they are left to a running daemon.
 
-    To every receiver of the settings, or to how ``unit`` is reached; on every channel, or on ``channel`` alone.
+    To everybody in the organisation and to the supervising offices, or to ``unit`` (or person) alone; on every
+    channel, or on ``channel`` alone.
     Raises Invalid where that is nobody.
     """
     ways = _ways(force, unit, channel)
@@ -54,29 +56,25 @@ def _ways(force: InForce, unit: str | None, channel: str | None) -> list[Route]:
     settings = force.settings
     if channel is not None and channel not in settings.channels:
         raise Invalid([f"没有名为 '{channel}' 的渠道 (unknown channel){near(channel, settings.channels)}"])
-    units = list(settings.receivers) if unit is None else [unit]
+    organisation = force.organisation
+    everybody = dict.fromkeys([*organisation.units, *organisation.people, *offices(force.watch.books)])
+    units = list(everybody) if unit is None else [unit]
     ways = [
         Route(name, contact.channel, contact.address, "演练，检验消息能否送达")
         for name in units
-        for contact in _contacts(settings.receivers, name)
+        for contact in organisation.contacts(name)
         if channel in (None, contact.channel)
     ]
     if not ways:
         who = unit or "任何单位"
-        raise Invalid([f"receivers 中{who}没有可用的渠道 (nobody to reach)"])
+        raise Invalid([f"机构中{who}没有可用的渠道 (nobody to reach)"])
     return ways
 
 
-def _contacts(receivers: Mapping[str, Sequence[Contact]], unit: str) -> Sequence[Contact]:
-    return receivers.get(unit, receivers.get(DEFAULT, ()))
-
-
-def heartbeat(
-    connection: Connection, snapshot: Snapshot, supervisor: str, receivers: Mapping[str, Sequence[Contact]]
-) -> list[int]:
+def heartbeat(connection: Connection, snapshot: Snapshot, supervisor: str, organisation: Organisation) -> list[int]:
     """Queue the report to the office that supervises some of the books; returns the ids of its messages."""
-    contacts = _contacts(receivers, supervisor)
-    ways = [Route(supervisor, c.channel, c.address, f"{supervisor}负责督办，按时接收系统报告") for c in contacts]
+    why = f"{supervisor}负责督办，按时接收系统报告"
+    ways = [Route(supervisor, c.channel, c.address, why) for c in organisation.contacts(supervisor)]
     return outbox.announce(connection, report(snapshot, supervisor), ways, snapshot.at)
 
 

@@ -32,6 +32,8 @@ silence = typer.Typer(help="静默：暂不发送某些预警消息。", no_args
 app.add_typer(silence, name="silence")
 deliveries = typer.Typer(help="每一条消息及其历次投递。", invoke_without_command=True)
 app.add_typer(deliveries, name="deliveries")
+route = typer.Typer(help="谁会收到什么。", no_args_is_help=True)
+app.add_typer(route, name="route")
 bench = typer.Typer(help="量度。", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
@@ -112,19 +114,22 @@ def check(
 ) -> None:
     """检查设置、目标册、来源与渠道；逐行指出何处有误、如何改正。"""
     from monitor.app import read
+    from monitor.route import objections
     from rules.plan import beyond_calendar
 
     try:
         force = read(_config(config))
         errors, books = list(force.errors), force.watch.books
+        open_ends = objections(force.organisation, books, str(force.settings.organisation or ""))
     except Invalid as error:
-        errors, books = list(error.errors), ()
+        errors, books, open_ends = list(error.errors), (), []
     warnings = [
         f"{book.id}: {len(found)} 个目标的报送期限晚于 {book.workdays.known_until}，其后放假安排未知，暂按周末推算"
         " (workdays unknown)；放假通知公布后，请在册内写 holidays: 和 workdays:"
         for book in books
         if (found := beyond_calendar(book))
     ]
+    warnings += open_ends
     if as_json:
         facts = {"errors": errors, "warnings": warnings, "books": [book.id for book in books]}
         print(json.dumps(facts, ensure_ascii=False, indent=2))
@@ -371,6 +376,27 @@ def redrive(
         raise typer.BadParameter("请写消息的编号，或写 --all-dead，二者取一 (which)")
     rows = queue(_settings(config), numbers or (), who)
     print(f"已重新排队 {len(rows)} 条\n{_deliveries_text(rows)}" if rows else "没有未能送达的消息")
+
+
+@route.command("test")
+def try_route(
+    target: Annotated[str, typer.Argument(help="目标，写作 册号/编号，如 wansheng-2025/urban-jobs")],
+    level: Annotated[str, typer.Argument(help="级别：yellow 或 red")],
+    config: Config = None,
+    at: At = None,
+    subject: Annotated[str, typer.Option("--subject", help="对象（县、区），册内只有一处时不必写")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="pace 为进度预警，data 为数据催报")] = "pace",
+    as_json: AsJson = False,
+) -> None:
+    """试一项预警：如一直未解除，此后 30 个工作日内何时告知谁、经何渠道、因何缘由；不发送。"""
+    from monitor.route import facts, show, tried
+
+    book, _, name = target.partition("/")
+    trial = tried(_read(config, book), name, level, subject, kind, at)
+    if as_json:
+        print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
+    else:
+        show(trial)
 
 
 @bench.command()

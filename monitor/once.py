@@ -47,7 +47,7 @@ def tick(force: InForce, at: str | None) -> str:
             failed = pulls.failing(connection)
         if leading and (latest is None or latest <= moment):
             judged, moves = pipeline.judge(
-                engine, force.watch, force.settings.receivers, failed, moment, force.settings.quiet
+                engine, force.watch, force.organisation, failed, moment, force.settings.quiet
             )
             lines.append(f"预警变动 {len(moves)} 项")
             for name, channel in force.channels.items():

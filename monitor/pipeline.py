@@ -5,7 +5,7 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -18,12 +18,13 @@ from alerts.channels.base import Channel, Letter
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice
-from alerts.routing import Contact
+from alerts.organisation import Organisation
 from alerts.suppression import Held, Quiet, decide
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Refusal
 from monitor import archive, deriving, sieve
 from monitor.clock import Clock
+from monitor.following import found_steps
 from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
@@ -115,7 +116,7 @@ def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: date
 def judge(
     engine: Engine,
     watch: Watch,
-    contacts: Mapping[str, Sequence[Contact]],
+    organisation: Organisation,
     failed: Iterable[str],
     at: datetime,
     quiet: Quiet | None = None,
@@ -127,8 +128,10 @@ def judge(
     """
     watch.take(engine, at)
     judged = verdicts_at(watch, failed, at)
-    moves = found_moves(engine, watch, judged, contacts, at)
+    moves = found_moves(engine, watch, judged, organisation, at)
     kept = kept_up(watch, judged, moves) if watch.loaded else []
+    changed = [*kept, *(move.alert for move in moves if move.alert is not None)]
+    moves += found_steps(engine, watch, judged, changed, organisation, at)
     if moves or kept:
         with engine.begin() as connection:
             changes = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
@@ -142,11 +145,12 @@ def judge(
             decided = {change: waits(move.notice) for change, move in zip(changes, moves, strict=True) if move.routes}
             silences.hold(connection, {change: held for change, held in decided.items() if held is not None})
         # Only after the commit: what stands in memory is never ahead of what is saved.
-        for change, move in zip(changes, moves, strict=True):
-            if move.alert is not None:
-                watch.stand(replace(move.alert, change_id=change))
         for alert in kept:
             watch.stand(alert)
+        for change, move in zip(changes, moves, strict=True):
+            if move.alert is not None:
+                last = watch.alerts[move.alert.identity].change_id if move.change.event.follows else change
+                watch.stand(replace(move.alert, change_id=last))
     watch.settled([found.verdicts for found in judged])
     with engine.begin() as connection:
         told, dropped = silences.awake(connection, _waits(connection, watch, quiet, at), at)

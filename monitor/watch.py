@@ -24,6 +24,9 @@ from rules.target import Book
 from rules.unit import conversion
 from rules.verdict import Verdict, Verdicts
 
+NEVER = np.datetime64("9999-12-31", "s")
+_AT_ONCE = np.datetime64(0, "s")
+
 
 class Reads(NamedTuple):
     """Rows of a block that read series, one each: columns of one length, and how their unit is read in the target's."""
@@ -62,6 +65,9 @@ class Watch:
     (``links``), the id of the series that each row reads (``series_of``, -1 for none yet), which rows lean on which
     series (``leans``), and where a known figure became another one that no cycle has dealt with (``revised``, (P, R)).
 
+    ``due`` is when an alert that stands may ask for a reminder or an escalation, and ``looked`` the slot of the newest
+    figure when it was last asked: a look that finds nothing to do sets both, and the alert's next change sets them back.
+
     ``gone`` are open alerts whose target is in no book; nothing is known of them unless the books are ``complete``:
     every one that is written, each without error. ``loaded`` says that no cycle has seen this yet.
     """
@@ -74,6 +80,8 @@ class Watch:
         self.leans = [Links() for _ in self.panels]
         self.series_of = [np.full(panel.block.rows, -1, np.int64) for panel in self.panels]
         self.standing = [{kind: np.zeros(panel.block.rows, np.int8) for kind in Kind} for panel in self.panels]
+        self.due = [{kind: np.full(panel.block.rows, NEVER) for kind in Kind} for panel in self.panels]
+        self.looked = [{kind: np.full(panel.block.rows, -1, np.int16) for kind in Kind} for panel in self.panels]
         self.revised = [np.zeros((len(panel.block.ends), panel.block.rows), np.bool_) for panel in self.panels]
         self.alerts: dict[Identity, Alert] = {}
         self.gone: list[Identity] = []
@@ -132,6 +140,7 @@ class Watch:
         self.alerts[alert.identity] = alert
         block, index = row
         self.standing[block][alert.identity.kind][index] = lifecycle.standing(alert)
+        self.due[block][alert.identity.kind][index] = _AT_ONCE
 
     def settled(self, judged: Sequence[Verdicts]) -> None:
         """A cycle has dealt with all there was. A revision of the newest period waits while that is not judged."""

@@ -215,7 +215,7 @@ class Worker:
                 continue
             with self._daemon.engine.begin() as connection:
                 if runs.claim_slot(connection, job, due, snapshot.at):
-                    ids = bulletins.heartbeat(connection, snapshot, office, force.settings.receivers)
+                    ids = bulletins.heartbeat(connection, snapshot, office, force.organisation)
                     runs.finish(connection, job, due, snapshot.at, "ok" if ids else "nobody")
                     told = True
                     log.info("action=heartbeat office=%s messages=%s", office, len(ids))

@@ -61,6 +61,13 @@ Units = Annotated[tuple[str, ...], BeforeValidator(_units, json_schema_input_typ
 """Units as the plan writes them (``A局、B局及镇街``) or as a list."""
 
 
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
+]
+"""One name or a list of names."""
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -117,6 +124,7 @@ class TargetSpec(Strict):
     lead: Units = ()
     responsible: Units = ()
     reporter: Units = ()
+    labels: Names = ()
     goal: GoalPhrase
     measure: Measure
     every: Every | None = None

@@ -291,6 +291,7 @@ class Target:
     ``reporter`` files the figure: the lead, unless the book names another unit.
     ``counts`` (good-days only) is the highest daily value that still counts as good.
     ``leans_on`` is the series of ``goal.reference``; ``changes`` are later goals, oldest first.
+    By its ``labels`` an organisation may choose who is told.
     """
 
     book: str
@@ -313,6 +314,7 @@ class Target:
     place: str
     leans_on: Series | None = None
     changes: tuple[ChangedGoal, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

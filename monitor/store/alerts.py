@@ -33,7 +33,16 @@ from rules.target import Level
 
 _IDENTITY = (alert.c.book, alert.c.target, alert.c.subject, alert.c.kind)
 _STOOD_ON = (alert.c.period, alert.c.actual, alert.c.rule)
-_STAND = (alert.c.state, alert.c.level, alert.c.since, alert.c.changed, alert.c.last_change_id, *_STOOD_ON)
+_STAND = (
+    alert.c.state,
+    alert.c.level,
+    alert.c.since,
+    alert.c.changed,
+    alert.c.last_change_id,
+    *_STOOD_ON,
+    alert.c.reminded,
+    alert.c.steps,
+)
 # Where ``save`` lays its alerts down, so that one statement moves them all. Each connection has its own.
 _moving = Table(
     "moving_alert",
@@ -44,7 +53,7 @@ _moving = Table(
     postgresql_on_commit="DELETE ROWS",
 )
 _STANDING = (State.PENDING.value, State.FIRING.value)
-_TOLD = tuple(event.value for event in Event if event.told)
+_TOLD = tuple(event.value for event in Event if event.told and not event.follows)
 _TARGETS_ASKED = 500
 """With more targets than this, every target's changes are read."""
 _DAY = Day()
@@ -76,7 +85,7 @@ def told(connection: Connection, periods: Collection[date], targets: Collection[
         select(
             *_IDENTITY, c.state, c.judged.label("level"), c.since, c.at.label("changed"), c.id.label("last_change_id")
         )
-        .add_columns(c.period, c.actual, c.rule)
+        .add_columns(c.period, c.actual, c.rule, alert.c.reminded, alert.c.steps)
         .join(alert, alert.c.id == c.alert_id)
         .where(c.id.in_(last), c.event != Event.WITHDRAWN.value)
     )
@@ -92,9 +101,7 @@ def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, N
     if not changes:
         return []
     ids = list(bulk.reserve(connection, change, len(changes)))
-    alert_ids = _upsert(
-        connection, [(alert, number) for (alert, _, _), number in zip(changes, ids, strict=True) if alert]
-    )
+    alert_ids = _upsert(connection, _left(changes, ids))
     alert_ids |= _owners(connection, [step for alert, step, _ in changes if alert is None])
     steps = [step for _, step, _ in changes]
     dialect = connection.dialect.name
@@ -131,7 +138,8 @@ def keep_up(connection: Connection, alerts: Iterable[Alert]) -> None:
 
 def latest_change(connection: Connection, books: Sequence[str]) -> datetime | None:
     """When an alert of one of ``books`` last changed; None if none ever did."""
-    newest: datetime | None = connection.scalar(select(func.max(alert.c.changed)).where(alert.c.book.in_(books)))
+    query = select(func.max(change.c.at)).join(alert, alert.c.id == change.c.alert_id).where(alert.c.book.in_(books))
+    newest: datetime | None = connection.scalar(query)
     return newest
 
 
@@ -226,6 +234,16 @@ def _owners(connection: Connection, corrections: Sequence[Change]) -> dict[Ident
     return {step.identity: found[step.corrects] for step in corrections if step.corrects is not None}
 
 
+def _left(changes: Sequence[tuple[Alert | None, Change, Notice]], ids: Sequence[int]) -> list[tuple[Alert, int]]:
+    """Where the changes leave their alerts, each with the change that put it there: what follows it up moves nothing."""
+    left: dict[Identity, tuple[Alert, int]] = {}
+    for (moved, step, _), number in zip(changes, ids, strict=True):
+        if moved is not None:
+            _, last = left.get(step.identity, (moved, moved.change_id))
+            left[step.identity] = (moved, last if step.event.follows else number)
+    return list(left.values())
+
+
 def _upsert(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> dict[Identity, int]:
     """Store where alerts stand, each with its last change; returns their ids."""
     latest = {alert.identity: (alert, number) for alert, number in alerts}
@@ -260,6 +278,8 @@ def _columns(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> bul
         "changed": [moments.written(alert.changed, dialect) for alert, _ in alerts],
         "last_change_id": [number for _, number in alerts],
         **_stood_on(connection, [alert.basis for alert, _ in alerts]),
+        "reminded": [alert.reminded and moments.written(alert.reminded, dialect) for alert, _ in alerts],
+        "steps": ["\n".join(alert.steps) for alert, _ in alerts],
     }
 
 
@@ -281,4 +301,6 @@ def _alert(row: Any) -> Alert:
         # Thousands of alerts go by one rule.
         basis=Basis(row.period, row.actual, sys.intern(row.rule)),
         change_id=row.last_change_id,
+        reminded=row.reminded,
+        steps=tuple(row.steps.splitlines()),
     )

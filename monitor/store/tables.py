@@ -117,6 +117,7 @@ quarantine = Table(
 )
 
 # ``period``, ``actual`` and ``rule`` are what the alert's last change stood on; the rule is kept up with the book.
+# Since that change: when people were last ``reminded``, and the escalations followed, a line each (``steps``).
 alert = Table(
     "alert",
     metadata,
@@ -133,6 +134,8 @@ alert = Table(
     Column("period", Day),
     Column("actual", Double),
     Column("rule", String, nullable=False),
+    Column("reminded", Moment),
+    Column("steps", String, nullable=False),
     UniqueConstraint("book", "target", "subject", "kind"),
 )
 

@@ -35,8 +35,10 @@ def settings(tmp_path):
         "clock": "2025-10-27T09:30:00+08:00",
         "heartbeat": "daily at 09:00",
         "channels": {name: {"kind": "folder", "path": str(tmp_path / name)} for name in ("letters", "copies")},
-        "receivers": {"default": ["letters"], "督查办": ["letters", "copies"]},
+        "organisation": str(tmp_path / "organisation.yaml"),
     }
+    organisation = {"default": {"contacts": ["letters"]}, "units": {"督查办": {"contacts": ["letters", "copies"]}}}
+    (tmp_path / "organisation.yaml").write_text(json.dumps(organisation, ensure_ascii=False), encoding="utf-8")
     path = tmp_path / "duban.yaml"
     path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
     return path
@@ -49,7 +51,7 @@ def _letters(settings, what):
 @pytest.mark.parametrize(
     ("unit", "channel", "reached"),
     [
-        (None, None, ["default", "督查办", "督查办"]),
+        (None, None, ["督查办", "督查办"]),
         (None, "copies", ["督查办"]),
         ("督查办", "letters", ["督查办"]),
         ("人力社保局", None, ["人力社保局"]),  # by the way of all others

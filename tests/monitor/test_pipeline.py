@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from alerts.alert import Event, State
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Result
-from alerts.routing import Contact
+from alerts.organisation import Organisation
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Observation, Reading, Refused, Status, frame
 from monitor import pipeline, sieve
@@ -28,7 +28,7 @@ from tests.rules.builders import a_book
 AT = datetime(2025, 10, 27, 1, 0, tzinfo=UTC)
 KNOWN = datetime(2025, 10, 15, tzinfo=UTC)
 SEPTEMBER = datetime(2025, 9, 30).date()  # noqa: DTZ001
-CONTACTS = {"default": [Contact("folder", "")]}
+ORGANISATION = Organisation.of_channels(["folder"])
 SOURCES = {"filings": {"connector": "table_file"}}
 
 
@@ -60,7 +60,7 @@ def pulled(engine, book, *rows, at=AT, error=None):
 
 
 def judged(engine, watch, at=AT, silent=()):
-    return pipeline.judge(engine, watch, CONTACTS, silent, at)
+    return pipeline.judge(engine, watch, ORGANISATION, silent, at)
 
 
 def test_a_figure_that_is_behind_owes_one_message_to_each_lead_unit(engine, book):

@@ -24,7 +24,6 @@ def settings(tmp_path):
         "archive": None,
         "clock": "2025-10-27T09:30:00+08:00",
         "channels": {"letters": {"kind": "folder", "path": str(tmp_path / "letters")}},
-        "receivers": {"default": ["letters"]},
     }
     path = tmp_path / "duban.yaml"
     path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")

@@ -25,7 +25,6 @@ def settings(tmp_path):
         "archive": None,
         "clock": "2025-10-12T09:30:00+08:00",  # a Sunday
         "channels": {"letters": {"kind": "folder", "path": str(tmp_path / "letters")}},
-        "receivers": {"default": ["letters"]},
     }
     return _write(tmp_path / "duban.yaml", written)
 

@@ -32,7 +32,6 @@ def test_the_page_tells_how_an_alert_came_to_stand_and_who_was_told(tmp_path):
         "archive": None,
         "clock": "2025-10-12T09:30:00+08:00",
         "channels": {"letters": {"kind": "folder", "path": str(tmp_path / "letters")}},
-        "receivers": {"default": ["letters"]},
     }
     path = tmp_path / "duban.yaml"
     path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
