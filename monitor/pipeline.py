@@ -47,7 +47,7 @@ def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
     """What a source is asked at ``at``: the figures of its book's year, and ``earlier`` ones, that targets read."""
     book, source, _ = feed
     first, last = date(book.year - earlier, 1, 1), date(book.year, 12, 31)
-    return Query(at, first, last, tuple(sorted(book.read_from(source.name))))
+    return Query(at, first, last, tuple(sorted(book.read_from(source.name))), book.id)
 
 
 def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:
