@@ -149,7 +149,7 @@ def filed(data: bytes, document: str, most: int) -> Filing:
         ) from None
     try:
         form = opened([str(cells[0].value) for _, cells in hidden.head if cells and cells[0].value])
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except ValueError:
         raise _no_form(document, "中的登记信息被改动 (tampered form)；请用 duban filing make 重新生成后填写") from None
     trouble = _of_another(form, sheet)
     return Filing(form, _entries(form, sheet, document), trouble)

@@ -38,7 +38,7 @@ def acknowledge(engine: Engine, feed: Feed, at: datetime) -> None:
             try:
                 filing = filed(read(file, connector.most).data, file.name, connector.most)
             except ConnectorError as error:
-                log.warning("action=no_receipt source=%s file=%s reason=%s", feed.source.key, file.name, error.reason)
+                log.info("action=no_receipt source=%s file=%s reason=%s", feed.source.key, file.name, error.reason)
                 continue
             where.parent.mkdir(parents=True, exist_ok=True)
             write(where, workbook(filing.form, receipt(engine, feed, filing, file.name, at)))
