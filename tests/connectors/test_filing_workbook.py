@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from connectors.base import ConnectorError, Failure
 from connectors.contract import ConnectorContract, Row
 from connectors.filing_form import HIDDEN, KEY, NAME, NOTE, OF_PERIOD, STATUS, UNIT, VALUE, Line, opened, sealed
-from connectors.filing_workbook import FilingWorkbook, filed, figures
+from connectors.filing_workbook import FilingWorkbook, figures, filed
 from connectors.observation import NIL as NIL_CODE
 from connectors.observation import STATUSES, LeftOut, Query, Refused, Status
 from connectors.period import period_end
