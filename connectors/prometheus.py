@@ -41,7 +41,7 @@ class PrometheusOptions(Site):
 
     query: str = Field(description="PromQL")
     every: Literal["day", "month", "quarter", "half", "year"] | None = None
-    labels: dict[Literal["series", "subject", "unit", "period", "known"], str] = Field(
+    labels: dict[Literal["series", "subject", "unit", "period", "known", "status"], str] = Field(
         default={}, description="field -> label"
     )
     warnings: Literal["refuse", "accept"] = Field(

@@ -39,7 +39,7 @@ class SdmxOptions(Site):
     query: dict[str, str | int] = Field(default={}, repr=False)
     headers: dict[str, str] = Field(default={"Accept": _ACCEPT}, repr=False)
     key: dict[str, str] = Field(default={}, description="dimension -> the value that is meant")
-    dimensions: dict[Literal["series", "subject", "unit", "period", "known"], str] = Field(
+    dimensions: dict[Literal["series", "subject", "unit", "period", "known", "status"], str] = Field(
         default={}, description="field -> dimension or attribute"
     )
     codes: dict[Literal["series", "subject"], dict[str, str]] = Field(

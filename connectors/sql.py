@@ -21,7 +21,7 @@ from connectors.figures import Cells, Column, Rows, objects, reading
 from connectors.observation import Query, Reading
 from connectors.sql_session import Database, address
 
-_FIELDS = ("series", "subject", "period", "value", "unit", "known")
+_FIELDS = ("series", "subject", "period", "value", "unit", "known", "status")
 _PARAMETERS: dict[str, BindParameter[Any]] = {
     "first": bindparam("first", type_=Date()),
     "last": bindparam("last", type_=Date()),
@@ -38,7 +38,7 @@ class SqlOptions(Constants):
     """A database and a query whose columns are the fields of a figure.
 
     A column of the result called ``series``, ``subject``, ``period``, ``value``,
-    ``unit`` or ``known`` is that field; ``columns`` names those called
+    ``unit``, ``known`` or ``status`` is that field; ``columns`` names those called
     otherwise. Bound in the query, times as local times of ``timezone``:
     ``:first`` and ``:last`` (dates), ``:at``, ``:series`` (``IN :series``), and
     ``:since``: ``again`` before the last answer, so that late rows and
@@ -49,7 +49,7 @@ class SqlOptions(Constants):
     url_file: str | None = Field(default=None, description="file with the URL, relative to the configuration")
     password_file: str | None = Field(default=None, description="file with the password, relative to the configuration")
     query: str = Field(description="one SELECT")
-    columns: dict[Literal["series", "subject", "period", "value", "unit", "known"], str] = Field(
+    columns: dict[Literal["series", "subject", "period", "value", "unit", "known", "status"], str] = Field(
         default={}, description="field -> column of the result; default: the field's own name"
     )
     again: str = Field(default="60 days", description='"N days": how far :since goes back before the last answer')
@@ -276,7 +276,7 @@ def _values(cells: Sequence[Any]) -> NDArray[Any]:
 def _digest(cells: Cells) -> str:
     """Of the distinct contents and where they stand, which is the result in fewer bytes."""
     digest = hashlib.sha256()
-    for column in (cells.series, cells.subject, cells.period, cells.unit, cells.known):
+    for column in (cells.series, cells.subject, cells.period, cells.unit, cells.known, cells.status):
         if column is not None:
             digest.update(repr(column.contents).encode() + column.codes.tobytes())
     values = cells.value

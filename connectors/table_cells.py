@@ -19,7 +19,7 @@ from connectors.table_layout import Head, Header, at
 from connectors.table_sheet import Table
 from connectors.unit_words import unit_line, unit_of
 
-FIELDS = ("series", "subject", "unit", "known", "period", "year")
+FIELDS = ("series", "subject", "unit", "known", "status", "period", "year")
 _NOTE = re.compile(r"\s*(?:[(（]?(?:注|备注|附注|说明|数据来源|资料来源|note|data source)|\d+[.、．])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20|21)\d\d")
 
@@ -91,6 +91,7 @@ class Figures:
             subject=self._said("subject"),
             unit=self._unit(series, values),
             known=self._said("known"),
+            status=self._said("status"),
         )
 
     def _said(self, name: str) -> Column | None:
@@ -170,7 +171,8 @@ class Figures:
             notes = self._notes(labels) & ~skipped
         left_out: Counter[LeftOut] = Counter()
         for figures in self._table.figures:
-            said = ~numbers(figures).blank
+            read = numbers(figures)
+            said = ~read.blank | read.nil
             left_out[LeftOut.SKIPPED] += int((said & skipped).sum())
             left_out[LeftOut.NOTE] += int((said & notes).sum())
         return ~(skipped | notes), left_out

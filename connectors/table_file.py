@@ -24,7 +24,7 @@ from connectors.table_xls import xls
 _TEXTS = (".csv", ".tsv", ".txt")
 _SHEETS = (".xlsx", ".xlsm", ".xls")
 _HEADER = re.compile(r"(\d+)(?:-(\d+))?")
-Name = Literal["series", "subject", "unit", "known", "period", "year"]
+Name = Literal["series", "subject", "unit", "known", "status", "period", "year"]
 CellName = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}[1-9]\d*$")]
 
 
@@ -36,6 +36,7 @@ class Columns(Options):
     subject: str | None = None
     unit: str | None = None
     known: str | None = None
+    status: str | None = None
     period: str | None = None
     year: str | None = None
 

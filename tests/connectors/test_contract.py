@@ -133,9 +133,9 @@ class TestSqlite(ConnectorContract):
     def connector(self, rows: tuple[Row, ...]) -> Sql:
         with closing(sqlite3.connect(self.path)) as connection, connection:
             connection.execute("DROP TABLE IF EXISTS figures")
-            connection.execute("CREATE TABLE figures (series, subject, period, value, unit, known)")
+            connection.execute("CREATE TABLE figures (series, subject, period, value, unit, known, status)")
             sent = [tuple(asdict(row)[field] for field in TITLES) for row in rows]
-            connection.executemany("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?)", sent)
+            connection.executemany("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?)", sent)
         return self._at("sqlite:///figures.db")
 
     def broken(self) -> Sql:
@@ -163,7 +163,7 @@ class TestPostgres(ConnectorContract):
             for row in rows:
                 sent = [asdict(row)[field] for field in TITLES]
                 connection.execute(
-                    f"INSERT INTO figures ({', '.join(TITLES)}) VALUES (%s, %s, %s, %s, %s, %s)",
+                    f"INSERT INTO figures ({', '.join(TITLES)}) VALUES (%s, %s, %s, %s, %s, %s, %s)",
                     [None if cell is None else str(cell) for cell in sent],
                 )
         return self._at(self.url)
@@ -211,7 +211,7 @@ class TestSdmx(ConnectorContract):
         self.folder = tmp_path
 
     def connector(self, rows: tuple[Row, ...]) -> Sdmx:
-        names = ["row", "series", "subject", "unit", "known"]
+        names = ["row", "series", "subject", "unit", "known", "status"]
         listed = [{"row": str(number), **asdict(row)} for number, row in enumerate(rows)]
         values = {name: [row[name] for row in listed] for name in [*names, "period"]}
         message = {
@@ -240,7 +240,7 @@ class TestSdmx(ConnectorContract):
         return self.broken()
 
     def broken(self) -> Sdmx:
-        dimensions = {name: name for name in ("series", "subject", "unit", "known")}
+        dimensions = {name: name for name in ("series", "subject", "unit", "known", "status")}
         return Sdmx(Sdmx.Options(path="figures.json", dimensions=dimensions), self.folder)
 
 

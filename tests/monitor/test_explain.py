@@ -2,6 +2,7 @@
 
 import pytest
 
+from connectors.observation import Status
 from monitor.explain import explanation
 from monitor.snapshot import Judged
 from monitor.store.observations import Vintage
@@ -67,7 +68,7 @@ def test_every_period_shown_has_a_conclusion_of_its_own():
     figures = {6: 50, 7: 40, 8: 50, 9: 80}
     put(panel, {(0, period): value for period, value in figures.items()})
     vintages = [
-        Vintage(panel.block.ends[period - 1].item(), value, "个", AT, "第2行", "figures.csv", AT)
+        Vintage(panel.block.ends[period - 1].item(), value, "个", AT, "第2行", "figures.csv", AT, Status.FINAL)
         for period, value in figures.items()
     ]
     page = explanation(watch, Judged(panel, judge(panel, AT.date())), 0, vintages, AT)

@@ -10,6 +10,7 @@ from alerts.routing import Route
 from monitor.store import alerts, outbox
 from monitor.store.database import reading
 from monitor.store.tables import attempt, delivery
+from rules.target import Level
 from tests.monitor.store.samples import START, hours, identity, step, steps
 
 OFFICE = Route("人力社保局", "folder", "", "人力社保局是该目标的牵头单位")
@@ -116,7 +117,8 @@ def test_a_sender_whose_lease_ended_puts_nothing_back(connection: Connection) ->
 def test_what_stands_is_the_last_that_was_told_of_an_alert(connection: Connection) -> None:
     def told(target: str, *events: Event) -> None:
         for hour, event in enumerate(events):
-            (change,) = alerts.save(connection, [step(event, at=hours(hour), of=identity(target))])
+            level = Level.GREEN if event is Event.RESOLVED else Level.YELLOW
+            (change,) = alerts.save(connection, [step(event, level, at=hours(hour), of=identity(target))])
             outbox.enqueue(connection, [(change, OFFICE), (change, HOOK)], hours(hour))
             for taken in _claim(connection, hours(hour)):
                 outbox.finish(connection, taken, SENT, Status.SENT, hours(hour), hours(hour))
