@@ -267,8 +267,10 @@ def _amount(content: Any, unit: str, *, percent: bool) -> tuple[Any, str]:
 def _of_another(form: Form, sheet: Sheet) -> str:
     """Why the form is not what its first rows say: somebody wrote another unit or period over those it was made for."""
     for _, cells in sheet.head:
-        for cell in cells:
-            text = plain(str(cell.value or ""))
+        texts = [plain(str(cell.value or "")) for cell in cells]
+        if NAME in texts:
+            break
+        for text in texts:
             for label, made_for in ((OF_UNIT, form.unit), (OF_PERIOD, form.label)):
                 if text.startswith(plain(label)) and text != plain(label + made_for):
                     return f"表头写“{text}”，而本表是为“{form.unit}，{form.label}”生成的"

@@ -58,7 +58,7 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A filing that went into the store, row by row: ``entries`` beside what became of them, and the written receipt."""
+    """A filing that went into the store: its form, what became of each row, and where the receipt was written."""
 
     form: Form
     receipt: Receipt

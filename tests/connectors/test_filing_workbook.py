@@ -266,6 +266,10 @@ def test_last_months_form_with_another_month_written_over_it_is_refused():
     assert "2025年10月" in refusal.text
 
 
+def test_a_note_that_names_another_unit_is_only_a_note():
+    assert read(a_filing({**GOOD, "fees": {VALUE: 3, NOTE: f"{OF_PERIOD}2025年9月"}})).refusals == ()
+
+
 def _tamper(book):
     cell = book[HIDDEN].cell(2, 1)
     cell.value = cell.value[:-4] + ("AAAA" if not cell.value.endswith("AAAA") else "BBBB")
