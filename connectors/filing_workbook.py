@@ -107,6 +107,7 @@ class FilingWorkbook:
         self.receipts = self.folder / options.receipts
         self.most = options.max_mb << 20
         self._path, self._base = options.path, folder
+        self._seen: dict[str, Filing] = {}  # by digest: a year's forms are not taken apart again at every pull
 
     def files(self) -> list[Path]:
         """The forms that lie there, the latest last. Raises ConnectorError (NOT_FOUND)."""
@@ -115,17 +116,20 @@ class FilingWorkbook:
     def fetch(self, query: Query) -> Reading:
         """The figures of all forms. ConnectorError: NOT_FOUND. A form that cannot be read is refused, the others count."""
         readings, failures = read_each(self.files(), lambda file: self._read(file, query))
+        here = {one.digest for one in readings}
+        self._seen = {digest: filing for digest, filing in self._seen.items() if digest in here}
         return together(_without_mended(readings), failures, f"{Path(self._path).parent.as_posix()}/")
 
     def _read(self, file: Path, query: Query) -> Reading:
         data, fresh = read(file, self.most)
+        digest = hashlib.sha256(data).hexdigest()
         try:
-            filing = filed(data, file.name, self.most)
+            filing = self._seen.get(digest) or filed(data, file.name, self.most)
         except ConnectorError as error:
             if fresh and error.reason is Failure.BAD_ANSWER:
                 raise incomplete(file) from None
             raise
-        digest = hashlib.sha256(data).hexdigest()
+        self._seen[digest] = filing
         return replace(figures(filing, query, file.name, digest), originals=(Original(file.name, digest, file),))
 
 

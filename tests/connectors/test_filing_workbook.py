@@ -316,6 +316,16 @@ def test_of_two_filings_the_later_counts_and_what_it_leaves_blank_stays(tmp_path
     assert {original.name for original in found.originals} == {"a.xlsx", "z.xlsx", "files.txt"}
 
 
+def test_a_form_that_changes_or_goes_is_not_remembered(tmp_path):
+    source = connector(tmp_path)
+    put(tmp_path / "in", "a.xlsx", a_filing({"urban-jobs": 1}))
+    assert values(source.fetch(YEAR)) == {"城镇新增就业": 1}
+    put(tmp_path / "in", "a.xlsx", a_filing({"urban-jobs": 2}))
+    assert values(source.fetch(YEAR)) == {"城镇新增就业": 2}
+    (tmp_path / "in" / "a.xlsx").unlink()
+    assert values(source.fetch(YEAR)) == {}
+
+
 def test_a_refusal_ends_with_the_filing_that_mends_it(tmp_path):
     put(tmp_path / "in", "1.xlsx", a_filing({**GOOD, "fees": "大约三"}), 0)
     assert [it.text for it in connector(tmp_path).fetch(YEAR).refusals] == ["大约三"]
