@@ -1,13 +1,22 @@
-"""Files that people drop: which are there, and whether the one that is read is complete."""
+"""Files that people drop: which are there, whether the one that is read is complete, and all of them as one answer."""
 
+import hashlib
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+import pandas as pd
 
 from connectors.base import ConnectorError, Failure
+from connectors.observation import LeftOut, Original, Reading, Refusal, Refused, frame
+
+Failed: TypeAlias = tuple[str, ConnectorError]
+"""The name of a file that could not be read, and why."""
 
 _FRESH = 60
 """Seconds after its last change in which a file that cannot be read is taken to be still on its way."""
@@ -91,4 +100,48 @@ def incomplete(path: Path) -> ConnectorError:
     """The error for a file that is still being written."""
     return ConnectorError(
         Failure.INCOMPLETE, f"{path}: 文件尚未写完 (incomplete); 下次拉取时再读，无需处理", retryable=True
+    )
+
+
+def read_each(files: Iterable[Path], one: Callable[[Path], Reading]) -> tuple[list[Reading], list[Failed]]:
+    """What each file says, or why it cannot be read. Raises ConnectorError INCOMPLETE for one that is still on its way.
+
+    What it will say is not known to be missing: nobody may be called late for it.
+    """
+    readings, failures = [], []
+    for file in files:
+        try:
+            readings.append(one(file))
+        except ConnectorError as error:
+            if error.reason is Failure.INCOMPLETE:
+                raise
+            failures.append((file.name, error))
+    return readings, failures
+
+
+def together(readings: Sequence[Reading], failures: Sequence[Failed], document: str) -> Reading:
+    """Several files as one answer: of figures that state the same thing that of the latest file stays."""
+    broken = [Refusal(name, Refused.BROKEN_FILE, error.detail) for name, error in failures]
+    tables = [one.observations.assign(cell=one.document + " " + one.observations["cell"]) for one in readings] or [
+        frame([])
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    older = table.duplicated(["series", "subject", "period", "known_at"], keep="last").to_numpy()
+    left_out = sum((Counter(one.left_out) for one in readings), Counter())
+    if older.any():
+        left_out[LeftOut.SUPERSEDED] = int(older.sum())
+    originals = [original for one in readings for original in one.originals]
+    listed = "".join(f"{one.digest}  {one.name}\n" for one in originals).encode()
+    digest = hashlib.sha256(listed).hexdigest()
+    return Reading(
+        table[~older].reset_index(drop=True),
+        (
+            *(replace(refusal, cell=f"{one.document} {refusal.cell}") for one in readings for refusal in one.refusals),
+            *broken,
+        ),
+        document,
+        digest,
+        dict(left_out),
+        tuple(dict.fromkeys(name for one in readings for name in one.unread)),
+        (*originals, Original("files.txt", digest, listed)),
     )

@@ -42,13 +42,14 @@ class Query:
 
     ``series`` are the names that the books read from this source; a connector
     may answer with more, and must not answer with figures known after ``at``
-    where the source says when they became known.
+    where the source says when they became known. ``book`` is the book that asks.
     """
 
     at: datetime
     first: date
     last: date
     series: tuple[str, ...] = ()
+    book: str = ""
 
 
 class Observation(NamedTuple):
@@ -85,6 +86,8 @@ class Refused(StrEnum):
     CONFLICT = "conflict"
     NO_RESULT = "no_result"
     BROKEN_FILE = "broken_file"
+    WRONG_FORM = "wrong_form"
+    UNKNOWN_ROW = "unknown_row"
     UNKNOWN_SUBJECT = "unknown_subject"
     OUT_OF_RANGE = "out_of_range"
     WRONG_SCALE = "wrong_scale"
@@ -117,6 +120,8 @@ _WORDS = {
     Refused.CONFLICT: ("同一数据前后不一", "请只留一个"),
     Refused.NO_RESULT: ("公式无结果", "请用 Excel 打开后保存，或填写数值"),
     Refused.BROKEN_FILE: ("文件读不出", "请按所说改正后重新放入"),
+    Refused.WRONG_FORM: ("不是本册本期的填报表", "请用为本册本期生成的填报表填报"),
+    Refused.UNKNOWN_ROW: ("与填报表所列目标对不上", "请勿改动编号和名称，在原行填写"),
     Refused.UNKNOWN_SUBJECT: ("目标册中没有这一对象", "请核对名称，或在对象表中补列"),
     Refused.OUT_OF_RANGE: ("超出可能的范围", "请核对数值，确属无误的请放行"),
     Refused.WRONG_SCALE: ("疑为万、亿错位", "请核对计量单位，确属无误的请放行"),

@@ -4,20 +4,17 @@ import codecs
 import fnmatch
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-import pandas as pd
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from connectors.base import ConnectorError, Failure, Options
-from connectors.drop_folder import dropped, incomplete, is_pattern, read
+from connectors.drop_folder import dropped, incomplete, is_pattern, read, read_each, together
 from connectors.fields import Constants
 from connectors.figures import reading
-from connectors.observation import LeftOut, Original, Query, Reading, Refusal, Refused, frame
+from connectors.observation import Original, Query, Reading
 from connectors.table_cells import FIELDS, Figures, Layout
 from connectors.table_layout import HEAD, Header, Wanted, find_header
 from connectors.table_sheet import Sheet, broken_workbook, xlsx
@@ -202,18 +199,12 @@ class TableFile:
         path = self._options.path
         if not is_pattern(path):
             return self._read(self._folder / path, path, query)
-        readings, failures = [], []
-        for file in dropped(self._folder, path, _TEXTS + _SHEETS):
-            try:
-                readings.append(self._read(file, file.name, query))
-            except ConnectorError as error:
-                if error.reason is Failure.INCOMPLETE:
-                    raise  # what it will say is not known to be missing
-                failures.append((file.name, error))
+        readings, failures = read_each(
+            dropped(self._folder, path, _TEXTS + _SHEETS), lambda file: self._read(file, file.name, query)
+        )
         if failures and not readings:
             raise failures[0][1]
-        broken = [Refusal(name, Refused.BROKEN_FILE, error.detail) for name, error in failures]
-        return _together(readings, broken, f"{Path(path).parent.as_posix()}/")
+        return together(readings, failures, f"{Path(path).parent.as_posix()}/")
 
     def _read(self, path: Path, document: str, query: Query) -> Reading:
         options = self._options
@@ -260,30 +251,3 @@ class TableFile:
         if Path(document).suffix.lower() in _SHEETS:
             raise broken_workbook(document)
         return Text(data, wanted, document, delimiter=options.delimiter, encoding=options.encoding)
-
-
-def _together(readings: Sequence[Reading], broken: Sequence[Refusal], document: str) -> Reading:
-    """Several files as one answer: of figures that state the same thing that of the latest file stays."""
-    tables = [one.observations.assign(cell=one.document + " " + one.observations["cell"]) for one in readings] or [
-        frame([])
-    ]
-    table = pd.concat(tables, ignore_index=True)
-    older = table.duplicated(["series", "subject", "period", "known_at"], keep="last").to_numpy()
-    left_out = sum((Counter(one.left_out) for one in readings), Counter())
-    if older.any():
-        left_out[LeftOut.SUPERSEDED] = int(older.sum())
-    originals = [original for one in readings for original in one.originals]
-    listed = "".join(f"{one.digest}  {one.name}\n" for one in originals).encode()
-    digest = hashlib.sha256(listed).hexdigest()
-    return Reading(
-        table[~older].reset_index(drop=True),
-        (
-            *(replace(refusal, cell=f"{one.document} {refusal.cell}") for one in readings for refusal in one.refusals),
-            *broken,
-        ),
-        document,
-        digest,
-        dict(left_out),
-        tuple(dict.fromkeys(name for one in readings for name in one.unread)),
-        (*originals, Original("files.txt", digest, listed)),
-    )

@@ -17,7 +17,7 @@ from alerts.channels.base import Channel
 from alerts.circuit import Circuit
 from alerts.delivery import Sending
 from alerts.organisation import Organisation
-from monitor import config, pipeline, wiring
+from monitor import config, pipeline, receipts, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.metrics import Meters
@@ -110,6 +110,7 @@ class Daemon:
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
         result = pipeline.pull(self.engine, feed, self.clock.now(), self.force.settings.archive)
+        receipts.acknowledge(self.engine, feed, self.clock.now())
         self.meters.pulls.labels(source=feed.source.key, outcome=result.reason or result.outcome).inc()
         return result
 

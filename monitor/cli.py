@@ -34,6 +34,8 @@ deliveries = typer.Typer(help="每一条消息及其历次投递。", invoke_wit
 app.add_typer(deliveries, name="deliveries")
 route = typer.Typer(help="谁会收到什么。", no_args_is_help=True)
 app.add_typer(route, name="route")
+filing = typer.Typer(help="填报表：生成、收回。", no_args_is_help=True)
+app.add_typer(filing, name="filing")
 bench = typer.Typer(help="量度。", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
@@ -397,6 +399,36 @@ def try_route(
         print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
     else:
         show(trial)
+
+
+@filing.command("make")
+def make_filing(
+    unit: Annotated[str, typer.Option("--unit", help="填报单位，如 人力社保局")],
+    period: Annotated[str, typer.Option("--period", help="所属期，如 2025-10、2025Q3")],
+    config: Config = None,
+    book: Annotated[str | None, typer.Option("--book", help="只生成这一册的；缺省为该单位应报的各册")] = None,
+    out: Annotated[Path, typer.Option("--out", help="存到此文件夹")] = Path(),
+) -> None:
+    """生成一个单位某期的填报表（XLSX），列出应由其报送的目标。"""
+    from monitor.filing import make
+
+    for made in make(_read(config, book), unit, period, out):
+        print(f"{made.path}: {made.form.unit}，{made.form.label}，{len(made.form.lines)} 项")
+
+
+@filing.command("take")
+def take_filing(
+    file: Annotated[Path, typer.Argument(help="填好的填报表")],
+    config: Config = None,
+    out: Annotated[Path | None, typer.Option("--out", help="回执存到此文件夹；缺省与填报表同处")] = None,
+) -> None:
+    """收回填好的填报表：入库，并写出回执；有数据未收的，退出码为 1。"""
+    from monitor.filing import take
+
+    taken = take(_read(config), file, out)
+    print("\n".join([taken.receipt.summary, *(f"  未收 {line}" for line in taken.refused), f"回执: {taken.path}"]))
+    if taken.refused:
+        raise typer.Exit(1)
 
 
 @bench.command()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from alerts.circuit import Circuit
 from alerts.delivery import Status
-from monitor import pipeline
+from monitor import pipeline, receipts
 from monitor.app import InForce, open_store
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
@@ -37,10 +37,9 @@ def tick(force: InForce, at: str | None) -> str:
     lines = [f"未启用：{error}" for error in force.errors]
     with leadership(engine) as leading:
         if leading:
-            lines += [
-                _pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive))
-                for feed in force.feeds.values()
-            ]
+            for feed in force.feeds.values():
+                lines.append(_pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive)))
+                receipts.acknowledge(engine, feed, moment)
         force.watch.load(engine, moment)
         with reading(engine) as connection:
             latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])

@@ -50,7 +50,7 @@ def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
     """What a source is asked at ``at``: the figures of its book's year, and ``earlier`` ones, that targets read."""
     year = feed.book.year
     series = tuple(sorted(feed.book.read_from(feed.source.name)))
-    return Query(at, date(year - earlier, 1, 1), date(year, 12, 31), series)
+    return Query(at, date(year - earlier, 1, 1), date(year, 12, 31), series, feed.book.id)
 
 
 def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:

@@ -153,14 +153,14 @@ def _terms(target: Target | None, factor: float, offset: float) -> _Terms:
         return _Terms(factor, offset, np.nan, no, no, *_ANY, no, no, no, no, no)
     measure, goal = target.measure, target.goal
     percent, daily = goal.unit in _PERCENT, target.counts is not None
-    lowest, highest = (-np.inf, np.inf) if measure in _IN_PERCENT and not percent else _RANGE.get(measure, _ANY)
+    lowest, highest = limits(target)
     return _Terms(
         factor,
         offset,
         size=target.counts if target.counts is not None else max(abs(target.expect.base), abs(goal.upper or 0.0)),
         grows=target.expect.shape in (Shape.LINEAR, Shape.CHECKPOINTS) and not daily,
         counts_days=measure is Measure.GOOD_DAYS and not daily,
-        lowest=0.0 if goal.unit in COUNTED and measure in _SUMS else lowest,
+        lowest=lowest,
         highest=highest,
         falls=goal.op in (Op.AT_MOST, Op.LESS_THAN),
         sums_up=measure in _SUMS and not daily,
@@ -168,6 +168,13 @@ def _terms(target: Target | None, factor: float, offset: float) -> _Terms:
         moves=measure in _MOVING,
         steady=measure in _STEADY and goal.op in (Op.AT_LEAST, Op.MORE_THAN),
     )
+
+
+def limits(target: Target) -> tuple[float, float]:
+    """The least and the most that a figure of a target can be, in its unit; infinite where there is no bound."""
+    measure, unit = target.measure, target.goal.unit
+    lowest, highest = _ANY if measure in _IN_PERCENT and unit not in _PERCENT else _RANGE.get(measure, _ANY)
+    return 0.0 if unit in COUNTED and measure in _SUMS else lowest, highest
 
 
 def _goals(book: Book, targets: list[Target | None], code: Ints, subjects: "pd.Series[str]") -> Floats:

@@ -10,8 +10,7 @@ _MOMENT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("alert") as table:
-        table.add_column(sa.Column("reminded", _MOMENT))
-        table.add_column(sa.Column("steps", sa.String(), nullable=False, server_default=""))
-    with op.batch_alter_table("alert") as table:
-        table.alter_column("steps", existing_type=sa.String(), existing_nullable=False, server_default=None)
+    op.add_column("alert", sa.Column("reminded", _MOMENT))
+    op.add_column("alert", sa.Column("steps", sa.String(), nullable=False, server_default=""))
+    if op.get_bind().dialect.name == "postgresql":
+        op.alter_column("alert", "steps", server_default=None)
