@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
+from connectors.observation import Query
 from monitor import config, pipeline, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
@@ -91,9 +93,17 @@ class Daemon:
 
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
-        result = pipeline.pull(self.engine, feed, self.clock.now(), self.force.settings.archive)
-        self.meters.pulls.labels(source=feed.source.key, outcome=result.reason or result.outcome).inc()
-        return result
+        return self.take(feed).pulled
+
+    def take(self, feed: wiring.Feed, query: Query | None = None) -> pipeline.Taken:
+        """Ask one source, or read what was handed in, and count what came of it."""
+        started, key = time.perf_counter(), feed.source.key
+        taken = pipeline.take(self.engine, feed, self.clock.now(), self.force.settings.archive, query)
+        self.meters.pull_seconds.labels(source=key).observe(time.perf_counter() - started)
+        self.meters.pulls.labels(source=key, outcome=taken.pulled.reason or taken.pulled.outcome).inc()
+        for reason, count in Counter(refusal.reason for refusal in taken.refused).items():
+            self.meters.refused.labels(source=key, reason=reason).inc(count)
+        return taken
 
     def judge(self) -> bool:
         """One cycle. Returns whether a message is owed to anybody."""
@@ -198,6 +208,8 @@ def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
     """
     if record is None or record.reason or record.last_success is None:
         return True
+    if feed.pushed:  # whoever hands in answers for what does not come
+        return False
     return at - record.last_success > 2 * (feed.source.schedule.interval or timedelta(days=1))
 
 

@@ -39,6 +39,7 @@ def tick(force: InForce, at: str | None) -> str:
             lines += [
                 _pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive))
                 for feed in force.feeds.values()
+                if not feed.pushed
             ]
         force.watch.load(engine, moment)
         with reading(engine) as connection:
@@ -71,6 +72,8 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
     with reading(engine) as connection:
         asked = pulls.latest(connection)
     for key in sorted(wanted & force.feeds.keys() - asked.keys()):
+        if force.feeds[key].pushed:
+            continue
         pipeline.pull(engine, force.feeds[key], moment, force.settings.archive)
     force.watch.load(engine, moment)
     with reading(engine) as connection:

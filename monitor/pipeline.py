@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
@@ -20,13 +21,14 @@ from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice
 from alerts.routing import Contact
 from connectors.base import ConnectorError, Failure
-from connectors.observation import Query
+from connectors.observation import Query, Refusal
 from monitor import archive, deriving, sieve
 from monitor.clock import Clock
 from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine
+from monitor.store.appending import Compared
 from monitor.store.database import reading
 from monitor.watch import Watch
 from monitor.wiring import Feed
@@ -50,8 +52,23 @@ def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
     return Query(at, first, last, tuple(sorted(book.read_from(source.name))))
 
 
-def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:
-    """Ask one source for the book's year and store what is new. Never raises for what a source does.
+class Taken(NamedTuple):
+    """What became of an answer: as the ledger has it, and figure by figure. A failed pull has only the first."""
+
+    pulled: pulls.Pulled
+    found: Compared | None = None
+    refused: Sequence[Refusal] = ()
+
+
+def pull(
+    engine: Engine, feed: Feed, at: datetime, archived: Path | None = None, query: Query | None = None
+) -> pulls.Pulled:
+    """``take``, as the ledger has it."""
+    return take(engine, feed, at, archived, query).pulled
+
+
+def take(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None, query: Query | None = None) -> Taken:
+    """Ask one source for the book's year (or ``query``) and store what is new. Never raises for what a source does.
 
     1. The attempt is written down before the source is asked.
     2. What cannot be judged (a period that has not begun, a unit no target can read) or cannot be right (a sum that
@@ -63,7 +80,7 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     """
     book, source, connector = feed
     with engine.begin() as connection:
-        query = asked(feed, at, _earlier(connection, feed, at))
+        query = query or asked(feed, at, _earlier(connection, feed, at))
         pull_id = pulls.begin(connection, source.key, at)
     try:
         answer = connector.fetch(query)
@@ -87,7 +104,7 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
         deriving.derive(connection, book, pull_id, bool(appended.new + appended.revised), at)
     for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
-    return pulled
+    return Taken(pulled, found, refused)
 
 
 def _earlier(connection: Connection, feed: Feed, at: datetime) -> int:
@@ -97,9 +114,9 @@ def _earlier(connection: Connection, feed: Feed, at: datetime) -> int:
     return 0 if today else YEARS
 
 
-def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> pulls.Pulled:
+def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> Taken:
     with engine.begin() as connection:
-        return pulls.fail(connection, pull_id, at, reason, detail)
+        return Taken(pulls.fail(connection, pull_id, at, reason, detail))
 
 
 def judge(

@@ -38,6 +38,8 @@ def tried(force: InForce, name: str, at: str | None) -> Trial:
         raise Invalid(
             [f"{book.id} 没有来源 '{name}' (unknown source){near(name, book.sources)}; 有: {known}；请写作 册号/来源名"]
         )
+    if feed.pushed:
+        raise Invalid([f"{feed.source.key}: 数据由对方推送，无可试读 (push only)；推送的答复逐条说明结果"])
     moment = _moment(at, force.settings.clock, feed)
     try:
         query = asked(feed, moment)

@@ -29,6 +29,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PATIENCE = 3
 """Failures in a row after which a source on another machine is asked less often."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_REMEMBERED = timedelta(days=7)
+"""For how long at least what was handed in is known by its Idempotency-Key; older ones are forgotten at the start."""
 _JUDGING_RESTS = 3.0
 """Times as long as it took: judging takes at most a quarter of the time, however many sources have news."""
 _DELIVERY_EVERY = 5.0
@@ -113,6 +115,7 @@ class Worker:
             # This process leads now: what another one left half done is taken up again.
             runs.abandon(connection)
             outbox.release(connection)
+            runs.forget_answers(connection, self._daemon.clock.now() - _REMEMBERED)
         self._judging.start()
         self._lanes.start()
         self._schedule()
@@ -134,6 +137,10 @@ class Worker:
         self._wake_delivery()
         return refused
 
+    def news(self) -> None:
+        """Judge now."""
+        self._judging.wake()
+
     def next_pull(self, key: str) -> datetime | None:
         """When a source is asked next (real time)."""
         job = self._scheduler.get_job(f"pull:{key}")
@@ -143,6 +150,8 @@ class Worker:
         self._scheduler.remove_all_jobs()
         self._failures.clear()
         for key, feed in self._daemon.force.feeds.items():
+            if feed.pushed:
+                continue
             self._scheduler.add_job(
                 self._get_in_lane,
                 _trigger(feed.source.schedule, ZoneInfo(feed.book.timezone)),
