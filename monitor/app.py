@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -23,6 +23,7 @@ from monitor.store import alerts as alert_store
 from monitor.store import outbox, pulls, quarantine, runs
 from monitor.store.database import migrate, open_engine, reading
 from monitor.store.pulls import Pulled, PullRecord
+from monitor.turns import Turns
 from monitor.watch import Watch
 from rules.document import Invalid, near
 from rules.loader import load_books
@@ -210,7 +211,7 @@ def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
         return True
     if feed.pushed:  # whoever hands in answers for what does not come
         return False
-    return at - record.last_success > 2 * (feed.source.schedule.interval or timedelta(days=1))
+    return record.last_success < Turns.of(feed).patience(at)
 
 
 def _health(

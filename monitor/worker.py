@@ -8,24 +8,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from connectors.base import Remote
 from monitor.app import Daemon
 from monitor.lanes import Lanes
 from monitor.store import outbox, runs
-from rules.target import Schedule
+from monitor.turns import Trigger, Turns, jitter
 
 log = logging.getLogger(__name__)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PATIENCE = 3
 """Failures in a row after which a source on another machine is asked less often."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
@@ -70,16 +66,6 @@ class Loop(threading.Thread):
         self._stopping.set()
         self._wanted.set()
         self.join()
-
-
-def slot(schedule: Schedule, now: datetime, zone: ZoneInfo) -> datetime:
-    """The latest moment at or before ``now`` for which ``schedule`` asked."""
-    if schedule.interval is not None:
-        return now - (now - _EPOCH) % schedule.interval
-    assert schedule.at is not None
-    local = now.astimezone(zone)
-    today = datetime.combine(local.date(), schedule.at, zone)
-    return (today if today <= local else today - timedelta(days=1)).astimezone(UTC)
 
 
 def pause(failures: int) -> timedelta:
@@ -154,7 +140,7 @@ class Worker:
                 continue
             self._scheduler.add_job(
                 self._get_in_lane,
-                _trigger(feed.source.schedule, ZoneInfo(feed.book.timezone)),
+                Trigger(Turns.of(feed), jitter(feed)),
                 args=[key],
                 id=f"pull:{key}",
                 next_run_time=datetime.now(UTC),
@@ -179,7 +165,7 @@ class Worker:
         if feed is None:
             return
         job, now = f"pull:{key}", daemon.clock.now()
-        due = slot(feed.source.schedule, now, ZoneInfo(feed.book.timezone))
+        due = Turns.of(feed).latest(now)
         with daemon.engine.begin() as connection:
             if not runs.claim_slot(connection, job, due, now):
                 return
@@ -221,10 +207,3 @@ class Worker:
 
     def _tell(self, event: str, _key: str) -> None:
         self._daemon.meters.job_events.labels(job="pull", event=event).inc()
-
-
-def _trigger(schedule: Schedule, zone: ZoneInfo) -> IntervalTrigger | CronTrigger:
-    if schedule.interval is not None:
-        return IntervalTrigger(seconds=int(schedule.interval.total_seconds()), start_date=_EPOCH, timezone=UTC)
-    assert schedule.at is not None
-    return CronTrigger(hour=schedule.at.hour, minute=schedule.at.minute, timezone=zone)
