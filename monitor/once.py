@@ -1,6 +1,9 @@
 """The commands that do the daemon's work once: tick and explain."""
 
-from collections.abc import Callable
+import re
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -8,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from alerts.circuit import Circuit
+from connectors.base import Stepwise
 from monitor import pipeline
 from monitor.app import InForce, open_store
 from monitor.clock import Clock, parse_moment
@@ -18,6 +22,7 @@ from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading
 from monitor.store.leader import leadership
 from monitor.store.pulls import Pulled
+from monitor.trying import named
 from monitor.watch import Watch
 from rules.document import Invalid, near
 
@@ -55,6 +60,74 @@ def tick(force: InForce, at: str | None) -> str:
             why = "库中已有此后的预警变动" if leading else "守护进程正在运行，由它拉取和告知"
             lines.append(f"只判定，不改动预警：{why}")
     return "\n".join([*lines, "", summary(force.watch, judged, moment)])
+
+
+def pull(
+    force: InForce, name: str, first: str | None, last: str | None, told: Callable[[int, int], object]
+) -> tuple[str, bool]:
+    """Ask the source ``name`` of the one book in force now, for the periods ``first`` to ``last`` if given.
+
+    A source that asks period by period is asked so, each stored before the next; ``told`` hears how many of how many
+    are done. Returns what came of it in words, and whether all of it did. Raises Invalid beside a running daemon.
+    """
+    feed = named(force, name)
+    days = _span(first, last, feed.book.year)
+    engine, clock = open_store(force.settings)
+    at = clock.now()
+    with leadership(engine) as leading:
+        if not leading:
+            raise Invalid(["守护进程正在运行，由它拉取 (already running)；补取历史数据请先停止守护进程"])
+        with reading(engine) as connection:
+            query = pipeline.asked(feed, at, pipeline.earlier(connection, feed, at))
+        if days is not None:
+            query = replace(query, first=days[0], last=days[1])
+        steps = feed.connector.steps(query) if isinstance(feed.connector, Stepwise) else [query]
+        done: list[Pulled] = []
+        for place, step in enumerate(steps):
+            told(place, len(steps))
+            found = pipeline.pull(engine, feed, at, force.settings.archive, step)
+            if found.failed:
+                where = f"{step.first} 至 {step.last}，"
+                rest = f"；此前各期已入库，可用 --from {step.first} 续取" if place else ""
+                return "\n".join(
+                    [*_summed(feed.source.key, done), where + _pulled(feed.source.key, found) + rest]
+                ), False
+            done.append(found)
+        told(len(steps), len(steps))
+    return "\n".join(_summed(feed.source.key, done)) or f"{feed.source.key}：所问期间尚未开始，未拉取", True
+
+
+def _summed(key: str, done: Sequence[Pulled]) -> list[str]:
+    """One line for all that was read; none for nothing."""
+    counts = ("rows_read", "rows_new", "rows_revised", "rows_unchanged", "rows_refused")
+    total = {name: sum(getattr(one, name) for one in done) for name in counts}
+    return [_pulled(key, replace(done[-1], **total))] if done else []
+
+
+def _span(first: str | None, last: str | None, year: int) -> tuple[date, date] | None:
+    """The days that ``--from`` and ``--to`` name, the book's year for the one left out; None for neither."""
+    if first is None and last is None:
+        return None
+    try:
+        begin, end = (_month(text or str(year)) for text in (first, last))
+    except ValueError:
+        raise Invalid(["--from、--to 应如 2023、2023-01 或 2023-01-15 (bad period)"]) from None
+    if begin[0] > end[1]:
+        raise Invalid([f"--from {begin[0]} 晚于 --to {end[1]} (wrong order)"])
+    return begin[0], end[1]
+
+
+def _month(text: str) -> tuple[date, date]:
+    """First and last day of a year, a month or a day."""
+    found = re.fullmatch(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", text)
+    if not found:
+        raise ValueError(text)
+    year, month, day = (int(part) if part else None for part in found.groups())
+    assert year is not None
+    if day is not None and month is not None:
+        return (one := date(year, month, day)), one
+    end = month or 12
+    return date(year, month or 1, 1), date(year, end, monthrange(year, end)[1])
 
 
 def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
@@ -194,4 +267,4 @@ def _moment(at: str | None, clock: Clock, watch: Watch) -> datetime:
 def _pulled(key: str, result: Pulled) -> str:
     if result.failed:
         return f"拉取 {key}：失败（{result.reason}）{result.detail}"
-    return f"拉取 {key}：读取 {result.rows_read}，新增 {result.rows_new}，修订 {result.rows_revised}，拒收 {result.rows_refused}"
+    return f"拉取 {key}：读取 {result.rows_read}，新增 {result.rows_new}，修订 {result.rows_revised}，未变 {result.rows_unchanged}，拒收 {result.rows_refused}"

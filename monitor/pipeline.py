@@ -80,7 +80,7 @@ def take(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None,
     """
     book, source, connector = feed
     with engine.begin() as connection:
-        query = query or asked(feed, at, _earlier(connection, feed, at))
+        query = query or asked(feed, at, earlier(connection, feed, at))
         pull_id = pulls.begin(connection, source.key, at)
     try:
         answer = connector.fetch(query)
@@ -107,7 +107,7 @@ def take(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None,
     return Taken(pulled, found, refused)
 
 
-def _earlier(connection: Connection, feed: Feed, at: datetime) -> int:
+def earlier(connection: Connection, feed: Feed, at: datetime) -> int:
     """Earlier years, which curves and forecasts are read from, hardly change: they are asked for once a day."""
     zone, last = ZoneInfo(feed.book.timezone), pulls.last_success(connection, feed.source.key)
     today = last is not None and last.astimezone(zone).date() >= at.astimezone(zone).date()
