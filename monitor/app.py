@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -18,6 +18,7 @@ from monitor import config, pipeline, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.metrics import Meters
+from monitor.moves import local_day
 from monitor.snapshot import Judged, Snapshot, SourceHealth
 from monitor.store import alerts as alert_store
 from monitor.store import outbox, pulls, quarantine, runs
@@ -25,6 +26,7 @@ from monitor.store.database import migrate, open_engine, reading
 from monitor.store.pulls import Pulled, PullRecord
 from monitor.turns import Turns
 from monitor.watch import Watch
+from rules import feed as feed_rules
 from rules.document import Invalid, near
 from rules.loader import load_books
 
@@ -178,12 +180,18 @@ class Daemon:
         circuits = {name: self.circuits.get(name, Circuit()) for name in force.channels}
         return {name: circuit.reason if circuit.resting(at) else "" for name, circuit in circuits.items()}
 
+    def _next(self, key: str) -> datetime | None:
+        """When a source is asked next, by the daemon's clock."""
+        real = self.next_pull(key)
+        return real and real + (self.clock.now() - Clock.real() if self.clock.rehearsing else timedelta())
+
     def _snapshot(self, force: InForce, judged: list[Judged], at: datetime, taken: float) -> Snapshot:
         with reading(self.engine) as connection:
             records = pulls.latest(connection)
             alerts = alert_store.open_alerts(connection)
             queued = outbox.counts(connection)
             waiting = quarantine.counts(connection)
+        stale = feed_rules.stale((found.panel, local_day(found.panel, at)) for found in judged)
         return Snapshot(
             at=at,
             rehearsing=self.clock.rehearsing,
@@ -191,7 +199,7 @@ class Daemon:
             judged=tuple(judged),
             alerts=tuple(alerts),
             sources=tuple(
-                _health(feed, records.get(key), self.next_pull(key), waiting.get(key, {}))
+                _health(feed, records.get(key), self._next(key), stale.get(key, 0), waiting.get(key, {}))
                 for key, feed in force.feeds.items()
             ),
             deliveries=queued,
@@ -215,13 +223,14 @@ def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
 
 
 def _health(
-    feed: wiring.Feed, record: PullRecord | None, next_pull: datetime | None, waiting: Mapping[str, int]
+    feed: wiring.Feed, record: PullRecord | None, next_pull: datetime | None, stale: int, waiting: Mapping[str, int]
 ) -> SourceHealth:
     return SourceHealth(
         book=feed.book.id,
         name=feed.source.name,
         connector=feed.source.connector,
         mark=feed.source.mark,
+        schedule="由对方推送" if feed.pushed else feed.source.schedule.said,
         last_pull=record.last_pull if record else None,
         last_success=record.last_success if record else None,
         next_pull=next_pull,
@@ -231,5 +240,6 @@ def _health(
         rows_new=record.rows_new if record else 0,
         rows_revised=record.rows_revised if record else 0,
         rows_refused=record.rows_refused if record else 0,
+        stale_periods=stale if record and record.last_success and not record.reason else 0,
         quarantined=waiting,
     )

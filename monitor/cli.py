@@ -345,10 +345,13 @@ def _read(explicit: Path | None, book: str | None = None) -> "InForce":
 
 
 def _status_text(found: dict[str, Any]) -> str:
+    from rules.feed import DEAD
+
     lines = ["来源:"]
     lines += [
         f"  {row['source']}: 最近成功 {(row['last_success'] or '无')[:16].replace('T', ' ')}，新增 {row['new']}，修订 {row['revised']}，"
         f"拒收 {row['refused']}，待核 {row['quarantined']}"
+        + (f"；有答复，但已{row['stale_periods']}期没有新数据" if row["stale_periods"] >= DEAD else "")
         + (f"；最近一次失败：{row['reason']} {row['detail']}" if row["reason"] else "")
         for row in found["sources"]
     ]

@@ -304,6 +304,16 @@ def _sources(sources: Iterable[SourceHealth]) -> Iterator[Metric]:
         "duban_source_last_success_timestamp_seconds", "When the source last answered.", labels=labels
     )
     rows = GaugeMetricFamily("duban_pull_rows", "Figures of the last successful pull.", labels=[*labels, "result"])
+    following = GaugeMetricFamily(
+        "duban_source_next_pull_timestamp_seconds",
+        "When the source is asked next, by the daemon's clock.",
+        labels=labels,
+    )
+    stale = GaugeMetricFamily(
+        "duban_source_stale_periods",
+        "Periods that are due and of which the source, though it answers, brought nothing; 1 is late, 2 is a dead feed.",
+        labels=labels,
+    )
     kept = GaugeMetricFamily(
         "duban_quarantine", "Refused figures that wait for a decision.", labels=[*labels, "reason"]
     )
@@ -313,11 +323,14 @@ def _sources(sources: Iterable[SourceHealth]) -> Iterator[Metric]:
             up.add_metric(key, not source.reason)
         if source.last_success is not None:
             success.add_metric(key, source.last_success.timestamp())
+            stale.add_metric(key, source.stale_periods)
             for result in ("read", "new", "revised", "refused"):
                 rows.add_metric([*key, result], getattr(source, f"rows_{result}"))
+        if source.next_pull is not None:
+            following.add_metric(key, source.next_pull.timestamp())
         for reason, count in source.quarantined.items():
             kept.add_metric([*key, reason], count)
-    yield from (up, success, rows, kept)
+    yield from (up, success, following, stale, rows, kept)
 
 
 def _workdays_end(books: Iterable[Book]) -> float:

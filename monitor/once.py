@@ -17,6 +17,7 @@ from monitor.app import InForce, open_store
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
+from monitor.moves import local_day
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading
@@ -24,6 +25,7 @@ from monitor.store.leader import leadership
 from monitor.store.pulls import Pulled
 from monitor.trying import named
 from monitor.watch import Watch
+from rules import feed as feed_rules
 from rules.document import Invalid, near
 
 Decision: TypeAlias = Callable[[Connection, int, str, str, datetime], quarantine.Kept]
@@ -166,7 +168,7 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
 
 def status(force: InForce) -> dict[str, Any]:
     """Sources, open alerts and deliveries as the store has them."""
-    engine, _ = open_store(force.settings)
+    engine, clock = open_store(force.settings)
     zone = ZoneInfo(force.watch.books[0].timezone)
     with reading(engine) as connection:
         records = pulls.latest(connection)
@@ -174,6 +176,9 @@ def status(force: InForce) -> dict[str, Any]:
         counts = outbox.counts(connection)
         given_up = outbox.dead(connection)
         waiting = quarantine.counts(connection)
+    now = clock.now()
+    force.watch.load(engine, now)
+    stale = feed_rules.stale((panel, local_day(panel, now)) for panel in force.watch.panels)
     return {
         "sources": [
             {
@@ -183,6 +188,7 @@ def status(force: InForce) -> dict[str, Any]:
                 "new": record.rows_new,
                 "revised": record.rows_revised,
                 "refused": record.rows_refused,
+                "stale_periods": 0 if record.reason else stale.get(key, 0),
                 "quarantined": sum(waiting.get(key, {}).values()),
                 "reason": record.reason,
                 "detail": record.detail,
