@@ -1,5 +1,6 @@
 """What every connector is: a class made from checked options that answers a query or says why it cannot."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -51,6 +52,15 @@ class Connector(Protocol):
 
     def fetch(self, query: Query) -> Reading:
         """Answer ``query``. Raises ConnectorError; refuses single figures in ``Reading.refusals``."""
+        ...
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A connector that asks period by period can be asked for a long time in steps, each stored before the next."""
+
+    def steps(self, query: Query) -> Sequence[Query]:
+        """Queries that together ask for what ``query`` asks, oldest first."""
         ...
 
 

@@ -152,6 +152,13 @@ class HttpJson:
             detail = f"{self._document}: {hidden.hidden(error.detail)[:_WORDS_SHOWN]}"
             raise ConnectorError(error.reason, detail, retryable=error.retryable) from None
 
+    def steps(self, query: Query) -> list[Query]:
+        """A query for each period that the template asks for by itself, the one under way last."""
+        template, today = self._options.template, query.at.astimezone(self._options.timezone).date()
+        if not template.names("period"):
+            return [query]
+        return [replace(query, first=first, last=last) for first, last in template.spans(query, today)]
+
     def _limits(self) -> Limits:
         options = self._options
         return Limits(options.timeout, options.budget, options.retries, options.max_bytes)

@@ -1,10 +1,10 @@
 """From one template to the requests that answer a query: one for each thing that the template names."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import product
+from itertools import groupby, product
 from urllib.parse import quote
 
 from connectors.observation import Query
@@ -59,13 +59,16 @@ class Template:
                 place,
             )
 
-    def _periods(self, query: Query, today: date) -> list[date | None]:
-        """A day of every period that the template writes differently: monthly for ``%Y%m``, yearly for ``%Y``."""
+    def spans(self, query: Query, today: date) -> list[tuple[date, date]]:
+        """First and last day of every period that the template writes differently: months for ``%Y%m``, years for ``%Y``."""
         forms = self._forms("period")
-        if not forms:
-            return [None]
-        days = (query.first + timedelta(days=n) for n in range((min(query.last, today) - query.first).days + 1))
-        return list({tuple(_written(day, form) for form in forms): day for day in days}.values())
+        days = [query.first + timedelta(days=n) for n in range((min(query.last, today) - query.first).days + 1)]
+        alike = groupby(days, lambda day: [_written(day, form) for form in forms])
+        periods = [list(period) for _, period in alike]
+        return [(period[0], period[-1]) for period in periods]
+
+    def _periods(self, query: Query, today: date) -> Sequence[date | None]:
+        return [last for _, last in self.spans(query, today)] if self.names("period") else [None]
 
     def _forms(self, hole: str) -> list[str]:
         texts = [self.url, *map(str, self.params.values())]

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,16 +18,20 @@ from alerts.channels.base import Channel
 from alerts.circuit import Circuit
 from alerts.delivery import Sending
 from alerts.organisation import Organisation
+from connectors.observation import Query
 from monitor import config, pipeline, receipts, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.metrics import Meters
+from monitor.moves import local_day
 from monitor.snapshot import TRAILS, Judged, OpenAlert, Snapshot, SourceHealth, Trail, foremost
 from monitor.store import alerts as alert_store
 from monitor.store import letters, outbox, pulls, quarantine, runs
 from monitor.store.database import migrate, open_engine, reading
 from monitor.store.pulls import Pulled, PullRecord
+from monitor.turns import Turns
 from monitor.watch import Watch
+from rules import feed as feed_rules
 from rules.document import Invalid, near
 from rules.loader import load_books
 from rules.target import Book
@@ -109,10 +114,19 @@ class Daemon:
 
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
-        result = pipeline.pull(self.engine, feed, self.clock.now(), self.force.settings.archive)
+        pulled = self.take(feed).pulled
         receipts.acknowledge(self.engine, feed, self.clock.now())
-        self.meters.pulls.labels(source=feed.source.key, outcome=result.reason or result.outcome).inc()
-        return result
+        return pulled
+
+    def take(self, feed: wiring.Feed, query: Query | None = None) -> pipeline.Taken:
+        """Ask one source, or read what was handed in, and count what came of it."""
+        started, key = time.perf_counter(), feed.source.key
+        taken = pipeline.take(self.engine, feed, self.clock.now(), self.force.settings.archive, query)
+        self.meters.pull_seconds.labels(source=key).observe(time.perf_counter() - started)
+        self.meters.pulls.labels(source=key, outcome=taken.pulled.reason or taken.pulled.outcome).inc()
+        for reason, count in Counter(refusal.reason for refusal in taken.refused).items():
+            self.meters.refused.labels(source=key, reason=reason).inc(count)
+        return taken
 
     def judge(self) -> bool:
         """One cycle. Returns whether a message is owed to anybody."""
@@ -188,6 +202,11 @@ class Daemon:
         circuits = {name: self.circuits.get(name, Circuit()) for name in force.channels}
         return {name: circuit.reason if circuit.resting(at) else "" for name, circuit in circuits.items()}
 
+    def _next(self, key: str) -> datetime | None:
+        """When a source is asked next, by the daemon's clock."""
+        real = self.next_pull(key)
+        return real and real + (self.clock.now() - Clock.real() if self.clock.rehearsing else timedelta())
+
     def _snapshot(self, force: InForce, judged: list[Judged], at: datetime, taken: float) -> Snapshot:
         with reading(self.engine) as connection:
             records = pulls.latest(connection)
@@ -196,6 +215,7 @@ class Daemon:
             queued = outbox.counts(connection)
             waiting = quarantine.counts(connection)
             heartbeat = outbox.last_sent(connection, Bulletin.HEARTBEAT)
+        stale = feed_rules.stale((found.panel, local_day(found.panel, at)) for found in judged)
         return Snapshot(
             at=at,
             rehearsing=self.clock.rehearsing,
@@ -204,7 +224,7 @@ class Daemon:
             alerts=tuple(alerts),
             trails=trails,
             sources=tuple(
-                _health(feed, records.get(key), self.next_pull(key), waiting.get(key, {}))
+                _health(feed, records.get(key), self._next(key), stale.get(key, 0), waiting.get(key, {}))
                 for key, feed in force.feeds.items()
             ),
             deliveries=queued,
@@ -237,17 +257,20 @@ def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
     """
     if record is None or record.reason or record.last_success is None:
         return True
-    return at - record.last_success > 2 * (feed.source.schedule.interval or timedelta(days=1))
+    if feed.pushed:  # whoever hands in answers for what does not come
+        return False
+    return record.last_success < Turns.of(feed).patience(at)
 
 
 def _health(
-    feed: wiring.Feed, record: PullRecord | None, next_pull: datetime | None, waiting: Mapping[str, int]
+    feed: wiring.Feed, record: PullRecord | None, next_pull: datetime | None, stale: int, waiting: Mapping[str, int]
 ) -> SourceHealth:
     return SourceHealth(
         book=feed.book.id,
         name=feed.source.name,
         connector=feed.source.connector,
         mark=feed.source.mark,
+        schedule="由对方推送" if feed.pushed else feed.source.schedule.said,
         last_pull=record.last_pull if record else None,
         last_success=record.last_success if record else None,
         next_pull=next_pull,
@@ -257,5 +280,6 @@ def _health(
         rows_new=record.rows_new if record else 0,
         rows_revised=record.rows_revised if record else 0,
         rows_refused=record.rows_refused if record else 0,
+        stale_periods=stale if record and record.last_success and not record.reason else 0,
         quarantined=waiting,
     )

@@ -96,6 +96,31 @@ def tick(
 
 
 @app.command()
+def pull(
+    source: Annotated[str, typer.Argument(help="来源，写作 册号/来源名，如 national-2025/filings")],
+    config: Config = None,
+    first: Annotated[str | None, typer.Option("--from", help="起始期间，如 2023、2023-01；缺省为本册年份之初")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="截止期间，如 2024-12；缺省为本册年份之末")] = None,
+) -> None:
+    """立即拉取一个来源，或补取其历史数据；只入库，不判定、不告知。"""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from monitor.once import pull as pull_once
+
+    book, _, name = source.partition("/")
+    force = _read(config, book)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(source, total=None)
+        words, well = pull_once(
+            force, name, first, last, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    print(words)
+    if not well:
+        raise typer.Exit(1)
+
+
+@app.command()
 def explain(
     target: Annotated[str, typer.Argument(help="目标，写作 册号/编号，如 national-2025/gdp-growth")],
     config: Config = None,
@@ -539,10 +564,13 @@ def _read(explicit: Path | None, book: str | None = None) -> "InForce":
 
 
 def _status_text(found: dict[str, Any]) -> str:
+    from rules.feed import DEAD
+
     lines = ["来源:"]
     lines += [
         f"  {row['source']}: 最近成功 {(row['last_success'] or '无')[:16].replace('T', ' ')}，新增 {row['new']}，修订 {row['revised']}，"
         f"拒收 {row['refused']}，待核 {row['quarantined']}"
+        + (f"；有答复，但已{row['stale_periods']}期没有新数据" if row["stale_periods"] >= DEAD else "")
         + (f"；最近一次失败：{row['reason']} {row['detail']}" if row["reason"] else "")
         for row in found["sources"]
     ]

@@ -37,6 +37,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BATCH = 1 << 17  # bytes handed out at a time, at least
 _FORM = b"%.14g"
 """Shortest form of every decimal of up to 14 digits; twice as fast as repr, and 3750.0000000000005 reads 3750."""
+_PULL_BUCKETS = (0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 60.0, 300.0)
 _CYCLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -48,6 +49,14 @@ class Meters:
         self.registry = CollectorRegistry() if registry is None else registry
         self.pulls = Counter(
             "duban_pulls", "Pulls by outcome: ok, or the reason of failure.", ["source", "outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.refused = Counter(
+            "duban_pull_refused", "Refused figures by reason, anew at each pull that states them.", ["source", "reason"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.pull_seconds = Histogram(
+            "duban_pull_duration_seconds", "Time a pull took, storing included.", ["source"], buckets=_PULL_BUCKETS,
             registry=self.registry,
         )  # fmt: skip
         self.attempts = Counter(
@@ -301,6 +310,16 @@ def _sources(sources: Iterable[SourceHealth]) -> Iterator[Metric]:
         "duban_source_last_success_timestamp_seconds", "When the source last answered.", labels=labels
     )
     rows = GaugeMetricFamily("duban_pull_rows", "Figures of the last successful pull.", labels=[*labels, "result"])
+    following = GaugeMetricFamily(
+        "duban_source_next_pull_timestamp_seconds",
+        "When the source is asked next, by the daemon's clock.",
+        labels=labels,
+    )
+    stale = GaugeMetricFamily(
+        "duban_source_stale_periods",
+        "Periods that are due and of which the source, though it answers, brought nothing; 1 is late, 2 is a dead feed.",
+        labels=labels,
+    )
     kept = GaugeMetricFamily(
         "duban_quarantine", "Refused figures that wait for a decision.", labels=[*labels, "reason"]
     )
@@ -310,11 +329,14 @@ def _sources(sources: Iterable[SourceHealth]) -> Iterator[Metric]:
             up.add_metric(key, not source.reason)
         if source.last_success is not None:
             success.add_metric(key, source.last_success.timestamp())
+            stale.add_metric(key, source.stale_periods)
             for result in ("read", "new", "revised", "refused"):
                 rows.add_metric([*key, result], getattr(source, f"rows_{result}"))
+        if source.next_pull is not None:
+            following.add_metric(key, source.next_pull.timestamp())
         for reason, count in source.quarantined.items():
             kept.add_metric([*key, reason], count)
-    yield from (up, success, rows, kept)
+    yield from (up, success, following, stale, rows, kept)
 
 
 def _workdays_end(books: Iterable[Book]) -> float:

@@ -1,6 +1,9 @@
 """The commands that do the daemon's work once: tick and explain."""
 
-from collections.abc import Callable
+import re
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -9,17 +12,21 @@ from sqlalchemy import Connection
 
 from alerts.circuit import Circuit
 from alerts.delivery import Status
+from connectors.base import Stepwise
 from monitor import pipeline, receipts
 from monitor.app import InForce, open_store
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
+from monitor.moves import local_day
 from monitor.store import alerts as alert_store
 from monitor.store import letters, observations, outbox, pulls, quarantine
 from monitor.store.database import reading
 from monitor.store.leader import leadership
 from monitor.store.pulls import Pulled
+from monitor.trying import named
 from monitor.watch import Watch
+from rules import feed as feed_rules
 from rules.document import Invalid, near
 
 Decision: TypeAlias = Callable[[Connection, int, str, str, datetime], quarantine.Kept]
@@ -38,8 +45,9 @@ def tick(force: InForce, at: str | None) -> str:
     with leadership(engine) as leading:
         if leading:
             for feed in force.feeds.values():
-                lines.append(_pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive)))
-                receipts.acknowledge(engine, feed, moment)
+                if not feed.pushed:
+                    lines.append(_pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive)))
+                    receipts.acknowledge(engine, feed, moment)
         force.watch.load(engine, moment)
         with reading(engine) as connection:
             latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])
@@ -58,6 +66,74 @@ def tick(force: InForce, at: str | None) -> str:
     return "\n".join([*lines, "", summary(force.watch, judged, moment)])
 
 
+def pull(
+    force: InForce, name: str, first: str | None, last: str | None, told: Callable[[int, int], object]
+) -> tuple[str, bool]:
+    """Ask the source ``name`` of the one book in force now, for the periods ``first`` to ``last`` if given.
+
+    A source that asks period by period is asked so, each stored before the next; ``told`` hears how many of how many
+    are done. Returns what came of it in words, and whether all of it did. Raises Invalid beside a running daemon.
+    """
+    feed = named(force, name)
+    days = _span(first, last, feed.book.year)
+    engine, clock = open_store(force.settings)
+    at = clock.now()
+    with leadership(engine) as leading:
+        if not leading:
+            raise Invalid(["守护进程正在运行，由它拉取 (already running)；补取历史数据请先停止守护进程"])
+        with reading(engine) as connection:
+            query = pipeline.asked(feed, at, pipeline.earlier(connection, feed, at))
+        if days is not None:
+            query = replace(query, first=days[0], last=days[1])
+        steps = feed.connector.steps(query) if isinstance(feed.connector, Stepwise) else [query]
+        done: list[Pulled] = []
+        for place, step in enumerate(steps):
+            told(place, len(steps))
+            found = pipeline.pull(engine, feed, at, force.settings.archive, step)
+            if found.failed:
+                where = f"{step.first} 至 {step.last}，"
+                rest = f"；此前各期已入库，可用 --from {step.first} 续取" if place else ""
+                return "\n".join(
+                    [*_summed(feed.source.key, done), where + _pulled(feed.source.key, found) + rest]
+                ), False
+            done.append(found)
+        told(len(steps), len(steps))
+    return "\n".join(_summed(feed.source.key, done)) or f"{feed.source.key}：所问期间尚未开始，未拉取", True
+
+
+def _summed(key: str, done: Sequence[Pulled]) -> list[str]:
+    """One line for all that was read; none for nothing."""
+    counts = ("rows_read", "rows_new", "rows_revised", "rows_unchanged", "rows_refused")
+    total = {name: sum(getattr(one, name) for one in done) for name in counts}
+    return [_pulled(key, replace(done[-1], **total))] if done else []
+
+
+def _span(first: str | None, last: str | None, year: int) -> tuple[date, date] | None:
+    """The days that ``--from`` and ``--to`` name, the book's year for the one left out; None for neither."""
+    if first is None and last is None:
+        return None
+    try:
+        begin, end = (_month(text or str(year)) for text in (first, last))
+    except ValueError:
+        raise Invalid(["--from、--to 应如 2023、2023-01 或 2023-01-15 (bad period)"]) from None
+    if begin[0] > end[1]:
+        raise Invalid([f"--from {begin[0]} 晚于 --to {end[1]} (wrong order)"])
+    return begin[0], end[1]
+
+
+def _month(text: str) -> tuple[date, date]:
+    """First and last day of a year, a month or a day."""
+    found = re.fullmatch(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", text)
+    if not found:
+        raise ValueError(text)
+    year, month, day = (int(part) if part else None for part in found.groups())
+    assert year is not None
+    if day is not None and month is not None:
+        return (one := date(year, month, day)), one
+    end = month or 12
+    return date(year, month or 1, 1), date(year, end, monthrange(year, end)[1])
+
+
 def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
     """Why a target of the one book in force stands as it does. Asks its sources if they were never asked before."""
     (book,) = force.watch.books
@@ -73,6 +149,8 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
     with reading(engine) as connection:
         asked = pulls.latest(connection)
     for key in sorted(wanted & force.feeds.keys() - asked.keys()):
+        if force.feeds[key].pushed:
+            continue
         pipeline.pull(engine, force.feeds[key], moment, force.settings.archive)
     force.watch.load(engine, moment)
     with reading(engine) as connection:
@@ -92,7 +170,7 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
 
 def status(force: InForce) -> dict[str, Any]:
     """Sources, open alerts and deliveries as the store has them."""
-    engine, _ = open_store(force.settings)
+    engine, clock = open_store(force.settings)
     zone = ZoneInfo(force.watch.books[0].timezone)
     with reading(engine) as connection:
         records = pulls.latest(connection)
@@ -100,6 +178,9 @@ def status(force: InForce) -> dict[str, Any]:
         counts = outbox.counts(connection)
         given_up = letters.sendings(connection, status=Status.DEAD)
         waiting = quarantine.counts(connection)
+    now = clock.now()
+    force.watch.load(engine, now)
+    stale = feed_rules.stale((panel, local_day(panel, now)) for panel in force.watch.panels)
     return {
         "sources": [
             {
@@ -109,6 +190,7 @@ def status(force: InForce) -> dict[str, Any]:
                 "new": record.rows_new,
                 "revised": record.rows_revised,
                 "refused": record.rows_refused,
+                "stale_periods": 0 if record.reason else stale.get(key, 0),
                 "quarantined": sum(waiting.get(key, {}).values()),
                 "reason": record.reason,
                 "detail": record.detail,
@@ -194,4 +276,4 @@ def _moment(at: str | None, clock: Clock, watch: Watch) -> datetime:
 def _pulled(key: str, result: Pulled) -> str:
     if result.failed:
         return f"拉取 {key}：失败（{result.reason}）{result.detail}"
-    return f"拉取 {key}：读取 {result.rows_read}，新增 {result.rows_new}，修订 {result.rows_revised}，拒收 {result.rows_refused}"
+    return f"拉取 {key}：读取 {result.rows_read}，新增 {result.rows_new}，修订 {result.rows_revised}，未变 {result.rows_unchanged}，拒收 {result.rows_refused}"

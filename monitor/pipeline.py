@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
@@ -29,6 +30,7 @@ from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine, silences
+from monitor.store.appending import Compared
 from monitor.store.database import reading
 from monitor.watch import Watch
 from monitor.wiring import Feed, Settled
@@ -53,8 +55,23 @@ def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
     return Query(at, date(year - earlier, 1, 1), date(year, 12, 31), series, feed.book.id)
 
 
-def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:
-    """Ask one source for the book's year and store what is new. Never raises for what a source does.
+class Taken(NamedTuple):
+    """What became of an answer: as the ledger has it, and figure by figure. A failed pull has only the first."""
+
+    pulled: pulls.Pulled
+    found: Compared | None = None
+    refused: Sequence[Refusal] = ()
+
+
+def pull(
+    engine: Engine, feed: Feed, at: datetime, archived: Path | None = None, query: Query | None = None
+) -> pulls.Pulled:
+    """``take``, as the ledger has it."""
+    return take(engine, feed, at, archived, query).pulled
+
+
+def take(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None, query: Query | None = None) -> Taken:
+    """Ask one source for the book's year (or ``query``) and store what is new. Never raises for what a source does.
 
     1. The attempt is written down before the source is asked.
     2. What cannot be judged (a period that has not begun, a unit no target can read) or cannot be right (a sum that
@@ -67,7 +84,7 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     """
     book, source, connector = feed.book, feed.source, feed.connector
     with engine.begin() as connection:
-        query = asked(feed, at, _earlier(connection, feed, at))
+        query = query or asked(feed, at, earlier(connection, feed, at))
         pull_id = pulls.begin(connection, source.key, at)
     try:
         answer = connector.fetch(query)
@@ -81,7 +98,7 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     figures = sieve.fingerprint(answer.observations)
     with engine.begin() as connection:
         released, before = quarantine.released(connection, source.key), pulls.last_success(connection, source.key)
-        taken, unreadable = answer.observations, list[Refusal]()
+        found, taken, unreadable = None, answer.observations, list[Refusal]()
         if before is not None and feed.settled == Settled(before[0], figures, released):
             appended = observations.unchanged(len(taken))
         else:
@@ -98,19 +115,19 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     feed.settled = None if unreadable or appended.refusals else Settled(pull_id, figures, released)
     for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
-    return pulled
+    return Taken(pulled, found, refused)
 
 
-def _earlier(connection: Connection, feed: Feed, at: datetime) -> int:
+def earlier(connection: Connection, feed: Feed, at: datetime) -> int:
     """Earlier years, which curves and forecasts are read from, hardly change: they are asked for once a day."""
     zone, last = ZoneInfo(feed.book.timezone), pulls.last_success(connection, feed.source.key)
     today = last is not None and last[1].astimezone(zone).date() >= at.astimezone(zone).date()
     return 0 if today else YEARS
 
 
-def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> pulls.Pulled:
+def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: datetime) -> Taken:
     with engine.begin() as connection:
-        return pulls.fail(connection, pull_id, at, reason, detail)
+        return Taken(pulls.fail(connection, pull_id, at, reason, detail))
 
 
 def judge(

@@ -8,6 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from monitor.app import Daemon
+from monitor.pushing import Inbox
 from monitor.store.leader import leadership
 from monitor.web.server import create_app
 from monitor.worker import Worker
@@ -28,7 +29,12 @@ def serve(path: Path | None) -> None:
         # The server ends its loop on these, then raises them again; by then there is work to finish here.
         for ending in (signal.SIGTERM, signal.SIGINT):
             signal.signal(ending, lambda *_: None)
-        app = create_app(lambda: daemon.snapshot, daemon.meters, worker.reload if settings.reload_endpoint else None)
+        app = create_app(
+            lambda: daemon.snapshot,
+            daemon.meters,
+            worker.reload if settings.reload_endpoint else None,
+            Inbox(daemon, worker.news),
+        )
         server = uvicorn.Server(
             uvicorn.Config(app, host=settings.host, port=settings.port, log_config=None, access_log=False)
         )

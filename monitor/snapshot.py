@@ -50,13 +50,15 @@ class SourceHealth:
     """One source of one book. Times are None where there was no such pull yet.
 
     ``reason`` and ``detail`` belong to the last pull if it failed, else "".
-    Counts are of the last successful pull, except ``quarantined``: figures that wait for a person's decision, by reason.
+    ``schedule`` says in Chinese when it is asked; ``next_pull`` is by the daemon's clock. ``stale_periods`` are due and
+    after the newest figure of a source that answers, 0 for one that does not. Counts are of the last successful pull, except ``quarantined``: figures that wait for a person's decision, by reason.
     """
 
     book: str
     name: str
     connector: str
     mark: str
+    schedule: str
     last_pull: datetime | None
     last_success: datetime | None
     next_pull: datetime | None
@@ -66,6 +68,7 @@ class SourceHealth:
     rows_new: int
     rows_revised: int
     rows_refused: int
+    stale_periods: int
     quarantined: Mapping[str, int]
 
 

@@ -29,6 +29,19 @@ class Trial(NamedTuple):
 
 def tried(force: InForce, name: str, at: str | None) -> Trial:
     """Ask the source ``name`` of the one book in force. Raises Invalid with the words of the source."""
+    feed = named(force, name)
+    moment = _moment(at, force.settings.clock, feed)
+    try:
+        query = asked(feed, moment)
+        answer = feed.connector.fetch(query)
+    except ConnectorError as error:
+        raise Invalid([f"{feed.source.key}: {error.detail} ({error.reason})"]) from None
+    taken, unreadable = sieve.readable(feed, answer, frozenset(), moment)
+    return Trial(feed, query, answer, taken, [*answer.refusals, *unreadable])
+
+
+def named(force: InForce, name: str) -> Feed:
+    """The source ``name`` of the one book in force, that can be asked. Raises Invalid."""
     (book,) = force.watch.books
     feed = force.feeds.get(f"{book.id}/{name}")
     if feed is None:
@@ -38,14 +51,9 @@ def tried(force: InForce, name: str, at: str | None) -> Trial:
         raise Invalid(
             [f"{book.id} 没有来源 '{name}' (unknown source){near(name, book.sources)}; 有: {known}；请写作 册号/来源名"]
         )
-    moment = _moment(at, force.settings.clock, feed)
-    try:
-        query = asked(feed, moment)
-        answer = feed.connector.fetch(query)
-    except ConnectorError as error:
-        raise Invalid([f"{feed.source.key}: {error.detail} ({error.reason})"]) from None
-    taken, unreadable = sieve.readable(feed, answer, frozenset(), moment)
-    return Trial(feed, query, answer, taken, [*answer.refusals, *unreadable])
+    if feed.pushed:
+        raise Invalid([f"{feed.source.key}: 数据由对方推送，不能拉取 (push only)；推送的答复逐条说明结果"])
+    return feed
 
 
 def facts(trial: Trial) -> dict[str, Any]:

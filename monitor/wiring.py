@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from alerts.channels.base import Channel
 from alerts.channels.registry import channel_class
 from connectors.base import Connector, ConnectorError
+from connectors.push import Push
 from connectors.registry import connector_class
 from monitor.config import ChannelSpec
 from monitor.store.quarantine import Figure
@@ -34,6 +35,11 @@ class Feed:
     source: Source
     connector: Connector
     settled: Settled | None = None
+
+    @property
+    def pushed(self) -> bool:
+        """Whether nobody is asked: figures are handed in."""
+        return isinstance(self.connector, Push)
 
 
 def feeds(books: Iterable[Book], errors: list[str]) -> dict[str, Feed]:

@@ -8,28 +8,27 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from connectors.base import Remote
 from monitor import bulletins
 from monitor.app import Daemon
 from monitor.lanes import Lanes
 from monitor.store import outbox, runs
-from rules.target import Schedule
+from monitor.turns import Trigger, Turns, jitter
+from rules.calendar import PUBLISHED
 
 log = logging.getLogger(__name__)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PATIENCE = 3
 """Failures in a row after which a source on another machine is asked less often."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_REMEMBERED = timedelta(days=7)
+"""For how long at least what was handed in is known by its Idempotency-Key; older ones are forgotten at the start."""
 _JUDGING_RESTS = 3.0
 """Times as long as it took: judging takes at most a quarter of the time, however many sources have news."""
 _DELIVERY_EVERY = 5.0
@@ -71,16 +70,6 @@ class Loop(threading.Thread):
         self.join()
 
 
-def slot(schedule: Schedule, now: datetime, zone: ZoneInfo) -> datetime:
-    """The latest moment at or before ``now`` for which ``schedule`` asked."""
-    if schedule.interval is not None:
-        return now - (now - _EPOCH) % schedule.interval
-    assert schedule.at is not None
-    local = now.astimezone(zone)
-    today = datetime.combine(local.date(), schedule.at, zone)
-    return (today if today <= local else today - timedelta(days=1)).astimezone(UTC)
-
-
 def pause(failures: int) -> timedelta:
     """How long a source is left alone after ``failures`` in a row: not at all, then a minute, doubled up to an hour."""
     if failures < _PATIENCE:
@@ -115,6 +104,7 @@ class Worker:
             # This process leads now: what another one left half done is taken up again.
             runs.abandon(connection)
             outbox.release(connection)
+            runs.forget_answers(connection, self._daemon.clock.now() - _REMEMBERED)
         self._judging.start()
         self._lanes.start()
         self._schedule()
@@ -136,6 +126,10 @@ class Worker:
         self._wake_delivery()
         return refused
 
+    def news(self) -> None:
+        """Judge now."""
+        self._judging.wake()
+
     def next_pull(self, key: str) -> datetime | None:
         """When a source is asked next (real time)."""
         job = self._scheduler.get_job(f"pull:{key}")
@@ -145,9 +139,11 @@ class Worker:
         self._scheduler.remove_all_jobs()
         self._failures.clear()
         for key, feed in self._daemon.force.feeds.items():
+            if feed.pushed:
+                continue
             self._scheduler.add_job(
                 self._get_in_lane,
-                _trigger(feed.source.schedule, ZoneInfo(feed.book.timezone)),
+                Trigger(Turns.of(feed), jitter(feed)),
                 args=[key],
                 id=f"pull:{key}",
                 next_run_time=datetime.now(UTC),
@@ -172,7 +168,7 @@ class Worker:
         if feed is None:
             return
         job, now = f"pull:{key}", daemon.clock.now()
-        due = slot(feed.source.schedule, now, ZoneInfo(feed.book.timezone))
+        due = Turns.of(feed).latest(now)
         with daemon.engine.begin() as connection:
             if not runs.claim_slot(connection, job, due, now):
                 return
@@ -210,7 +206,7 @@ class Worker:
         if schedule is None or snapshot is None:
             return False
         for office, zone in bulletins.offices(snapshot.books).items():
-            job, due = bulletins.slot_name(office), slot(schedule, snapshot.at, zone)
+            job, due = bulletins.slot_name(office), Turns(schedule, zone, PUBLISHED).latest(snapshot.at)
             if self._reported.get(job) == due:
                 continue
             with self._daemon.engine.begin() as connection:
@@ -234,10 +230,3 @@ class Worker:
 
     def _tell(self, event: str, _key: str) -> None:
         self._daemon.meters.job_events.labels(job="pull", event=event).inc()
-
-
-def _trigger(schedule: Schedule, zone: ZoneInfo) -> IntervalTrigger | CronTrigger:
-    if schedule.interval is not None:
-        return IntervalTrigger(seconds=int(schedule.interval.total_seconds()), start_date=_EPOCH, timezone=UTC)
-    assert schedule.at is not None
-    return CronTrigger(hour=schedule.at.hour, minute=schedule.at.minute, timezone=zone)

@@ -16,6 +16,7 @@ from rules.unit import check
 _NUMBER = r"(-?\d{1,15}(?:\.\d{1,15})?)"
 _TOGETHER = ", January with February"
 _LONGEST = 366  # periods or days that a rule may span
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ROMAN = {"Ⅰ": 1.0, "Ⅱ": 2.0, "Ⅲ": 3.0, "Ⅳ": 4.0, "Ⅴ": 5.0}
 OPS = {
     "at least": Op.AT_LEAST,
@@ -239,12 +240,22 @@ def published(text: str) -> Publication:
 
 
 def schedule(text: str) -> Schedule:
-    """``every 10 minutes``, ``every 2 hours``, ``daily at 09:30``."""
+    """``every 10 minutes``, ``daily at 09:30``, ``weekdays at 09:30``, ``monday, thursday at 08:00``, ``day 15 at 10:00``."""
     if (found := re.fullmatch(r"every (\d{1,5}) (second|minute|hour)s?", text)) and int(found[1]) > 0:
         return Schedule(text, interval=timedelta(**{f"{found[2]}s": int(found[1])}))
-    if found := re.fullmatch(r"daily at ([01]\d|2[0-3]):([0-5]\d)", text):
-        return Schedule(text, at=time(int(found[1]), int(found[2])))
-    raise ValueError(f"看不懂的拉取时间 '{text}' (bad schedule); 应如 every 10 minutes、every 2 hours、daily at 09:30")
+    if found := re.fullmatch(r"(.+) at ([01]\d|2[0-3]):([0-5]\d)", text):
+        at, days = time(int(found[2]), int(found[3])), found[1]
+        if days in ("daily", "weekdays"):
+            return Schedule(text, at=at, workdays=days == "weekdays")
+        if (month := re.fullmatch(r"day ([1-9]\d?)", days)) and int(month[1]) <= 31:
+            return Schedule(text, at=at, day=int(month[1]))
+        named = [name.strip() for name in days.split(",")]
+        if set(named) <= set(_WEEKDAYS) and len(set(named)) == len(named):
+            return Schedule(text, at=at, weekdays=tuple(sorted(_WEEKDAYS.index(name) for name in named)))
+    raise ValueError(
+        f"看不懂的拉取时间 '{text}' (bad schedule); 应如 every 10 minutes、every 2 hours、daily at 09:30、"
+        "weekdays at 09:30（工作日）、monday, thursday at 08:00、day 15 at 10:00（每月15日）"
+    )
 
 
 def units(text: str) -> tuple[str, ...]:

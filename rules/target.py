@@ -1,6 +1,7 @@
 """The nouns of stage 2: what a plan promised, by whom, how it is measured, and when it counts as behind."""
 
 import math
+from calendar import monthrange
 from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from enum import IntEnum, StrEnum
@@ -255,11 +256,38 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a source is asked: every ``interval``, or each day at ``at`` (the book's time zone). Exactly one is given."""
+    """When a source is asked: every ``interval``, or ``at`` a time of day (the book's time zone). Exactly one is given.
+
+    That is each day, or only on ``workdays``, on some ``weekdays`` (0 is Monday), or on one ``day`` of the month: its
+    last one where it has fewer.
+    """
 
     text: str
     interval: timedelta | None = None
     at: time | None = None
+    workdays: bool = False
+    weekdays: tuple[int, ...] = ()
+    day: int | None = None
+
+    def includes(self, day: date, workdays: Workdays) -> bool:
+        """Whether ``at`` is meant on ``day``."""
+        if self.workdays:
+            return workdays.include(day)
+        if self.weekdays:
+            return day.weekday() in self.weekdays
+        return self.day is None or day.day == min(self.day, monthrange(day.year, day.month)[1])
+
+    @property
+    def said(self) -> str:
+        """In Chinese: 每10分钟、每日09:30、工作日09:30、每周一、周四08:00、每月15日10:00."""
+        if self.interval is not None:
+            seconds = int(self.interval.total_seconds())
+            size, word = next((s, w) for s, w in ((3600, "小时"), (60, "分钟"), (1, "秒")) if seconds % s == 0)
+            return f"每{seconds // size}{word}"
+        days = "每日" if self.day is None else f"每月{self.day}日"
+        if self.weekdays:
+            days = "每" + "、".join(f"周{'一二三四五六日'[day]}" for day in self.weekdays)
+        return f"{'工作日' if self.workdays else days}{self.at:%H:%M}"
 
 
 @dataclass(frozen=True, slots=True)

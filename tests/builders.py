@@ -52,6 +52,7 @@ def a_source(book: str = "b", name: str = "filings", **changes: Any) -> SourceHe
         name=name,
         connector="table_file",
         mark="",
+        schedule="每10分钟",
         last_pull=AT,
         last_success=AT,
         next_pull=None,
@@ -61,6 +62,7 @@ def a_source(book: str = "b", name: str = "filings", **changes: Any) -> SourceHe
         rows_new=3,
         rows_revised=2,
         rows_refused=1,
+        stale_periods=0,
         quarantined={"jump": 1, "cumulative_fell": 2},
     )
     return replace(well, **changes)

@@ -123,3 +123,15 @@ def test_the_sources_of_the_guide_can_be_made(tmp_path):
             book = load_book(tmp_path)
             assert feeds([book], errors).keys() == {source.key for source in book.sources.values()}
     assert errors == []
+
+
+SCHEDULES = re.search(r"\| `schedule` \| .*?\n\n", GUIDE, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "phrase", re.findall(r"`((?:every|daily|weekdays|monday|day) [^`]+)`", SCHEDULES[0] if SCHEDULES else "")
+)
+def test_the_schedules_of_the_guide_parse(phrase):
+    from rules.phrase import schedule
+
+    assert schedule(phrase).text == phrase

@@ -1,6 +1,6 @@
 """The ledger of scheduled work: each slot of a job is done once, and a restart knows where to go on."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, select, update
@@ -12,6 +12,8 @@ from monitor.store.tables import run
 
 _OPEN = ""
 _ONLY = 1
+ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""The slot of a job that is done once and for all."""
 
 
 class Anchor(NamedTuple):
@@ -31,6 +33,23 @@ def finish(connection: Connection, job: str, slot: datetime, at: datetime, outco
     """Write down how a slot ended."""
     mine = update(run).where(run.c.job == job, run.c.slot == slot)
     connection.execute(mine.values(finished_at=at, outcome=outcome, detail=clean(detail)))
+
+
+def answer(connection: Connection, job: str) -> str | None:
+    """How a job that is done once and for all ended; None if it was not done yet."""
+    found: str | None = connection.scalar(select(run.c.detail).where(run.c.job == job, run.c.slot == ONCE))
+    return found
+
+
+def answered(connection: Connection, job: str, at: datetime, outcome: str, detail: str) -> None:
+    """Write down how a job ended that is done once and for all."""
+    if claim_slot(connection, job, ONCE, at):
+        finish(connection, job, ONCE, at, outcome, detail)
+
+
+def forget_answers(connection: Connection, before: datetime) -> int:
+    """Forget the jobs of ``answered`` that ended before a moment; returns how many."""
+    return connection.execute(delete(run).where(run.c.slot == ONCE, run.c.started_at < before)).rowcount
 
 
 def abandon(connection: Connection) -> int:

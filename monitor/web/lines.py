@@ -7,10 +7,12 @@ from datetime import datetime
 from alerts.alert import Event, Identity, Kind, State
 from alerts.delivery import Status
 from connectors.base import Failure
+from connectors.observation import Refused
 from monitor.snapshot import TRAILS, OpenAlert, Snapshot, SourceHealth, Trail, foremost
 from monitor.web.cards import anchor
 from monitor.web.rows import Span, row_of
 from rules import wording
+from rules.feed import DEAD
 from rules.target import Book, Level
 
 _KINDS = {Kind.PACE: "进度", Kind.DATA: "数据"}
@@ -34,6 +36,7 @@ _STATUSES = {
 }
 _CHANGES = 10
 """Changes shown, the latest ones."""
+_REFUSED = {reason.value: reason.said for reason in Refused}
 _FAILURES = {
     Failure.NOT_FOUND: "找不到文件或地址",
     Failure.UNREACHABLE: "无法连接",
@@ -136,13 +139,14 @@ def _said(item: OpenAlert, span: Span | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """A source and, in words, how it is. ``well`` is None before its first pull."""
+    """A source and, in words, how it is and what was refused. ``well`` is None before its first pull."""
 
     source: SourceHealth
     book: str
     well: bool | None
     said: str
     detail: str
+    refused: str
 
 
 def source_lines(snapshot: Snapshot) -> list[SourceLine]:
@@ -153,10 +157,14 @@ def source_lines(snapshot: Snapshot) -> list[SourceLine]:
 
 
 def _source(source: SourceHealth, book: str) -> SourceLine:
+    refused = "、".join(f"{_REFUSED.get(reason, reason)} {count}" for reason, count in source.quarantined.items())
     if source.last_pull is None:
-        return SourceLine(source, book, None, "尚未读取", "")
+        return SourceLine(source, book, None, "尚未读取", "", refused)
+    if source.stale_periods >= DEAD:
+        said = f"有答复，但已{source.stale_periods}期没有新数据"
+        return SourceLine(source, book, well=False, said=said, detail="", refused=refused)
     if not source.reason:
-        return SourceLine(source, book, well=True, said="正常", detail="")
+        return SourceLine(source, book, well=True, said="正常", detail="", refused=refused)
     known = source.reason in set(Failure)
     return SourceLine(
         source,
@@ -164,4 +172,5 @@ def _source(source: SourceHealth, book: str) -> SourceLine:
         well=False,
         said=_FAILURES[Failure(source.reason)] if known else source.reason,
         detail=source.detail,
+        refused=refused,
     )

@@ -1,4 +1,4 @@
-"""The daemon's face: status page, metrics, health, API. It reads snapshots and changes nothing."""
+"""The daemon's face: status page, metrics, health, API. All but what is handed in only reads snapshots."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -11,9 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor import metrics
 from monitor.metrics import Meters
+from monitor.pushing import Inbox
 from monitor.snapshot import Snapshot
 from monitor.web import api
 from monitor.web.page import STYLE_HASH, render
+from monitor.web.push import add_push
 from rules.target import Level
 
 _READ = ["GET", "HEAD"]
@@ -33,13 +35,17 @@ _MOST = 10_000  # objects in one answer of the API
 
 
 def create_app(
-    snapshot: Callable[[], Snapshot | None], meters: Meters, reload: Callable[[], str] | None = None
+    snapshot: Callable[[], Snapshot | None],
+    meters: Meters,
+    reload: Callable[[], str] | None = None,
+    inbox: Inbox | None = None,
 ) -> FastAPI:
     """Build the web application.
 
     ``snapshot`` gives the latest state, None before the first cycle. ``reload``
     reads the configuration anew and returns what is wrong with it, "" where it
-    is now in force; without it there is no way to reload over HTTP.
+    is now in force; without it there is no way to reload over HTTP. ``inbox``
+    takes what is handed in; without it nothing can be.
     """
     app = FastAPI(title="duban", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Headers)
@@ -48,6 +54,8 @@ def create_app(
     _add_api(app, snapshot)
     if reload is not None:
         _add_reload(app, reload)
+    if inbox is not None:
+        add_push(app, inbox)
     return app
 
 

@@ -17,6 +17,7 @@ from werkzeug import Request, Response
 from connectors.contract import ConnectorContract, Row
 from connectors.http_json import HttpJson
 from connectors.prometheus import Prometheus
+from connectors.push import FIELDS, Batch, Push
 from connectors.sdmx import Sdmx
 from connectors.sql import Sql
 from connectors.table_file import TableFile
@@ -68,6 +69,18 @@ class TestXlsx(ConnectorContract):
 
     def broken(self) -> TableFile:
         return _table(self.path)
+
+
+class TestPushed(ConnectorContract):
+    def connector(self, rows: tuple[Row, ...]) -> Batch:
+        said = [{name: text for name, text in asdict(row).items() if name in FIELDS} for row in rows]
+        return self._batch(json.dumps({"observations": said}).encode())
+
+    def broken(self) -> Batch:
+        return self._batch(b"")
+
+    def _batch(self, body: bytes) -> Batch:
+        return Push(Push.Options(token_env="TOKEN"), Path()).handed_in(body, table=False)
 
 
 class TestXls(ConnectorContract):

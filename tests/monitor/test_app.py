@@ -5,8 +5,10 @@ import logging
 import shutil
 
 import pytest
+from typer.testing import CliRunner
 
 from monitor.app import Daemon, read
+from monitor.cli import app
 from monitor.store import alerts as alert_store
 from monitor.store.database import reading
 from tests.acceptance.books import figures, town
@@ -93,3 +95,29 @@ def test_an_edited_threshold_is_logged_with_what_it_was_and_is(daemon, tmp_path,
         for i in range(2)
     ]
     assert counted(daemon, "resolved", "rule_edited") == 2
+
+
+def test_what_became_of_pulls_is_counted_by_source(daemon, tmp_path):
+    figures(tmp_path / "books" / "town-2025", [("指标000", "2025-09", "八百", "2025-10-10")])
+    daemon.pull(daemon.force.feeds["town-2025/filings"])
+    mine = {"source": "town-2025/filings"}
+    sample = daemon.meters.registry.get_sample_value
+    assert sample("duban_pull_refused_total", {**mine, "reason": "not_a_number"}) == 1
+    assert sample("duban_pull_duration_seconds_count", mine) == 2
+    assert sample("duban_pulls_total", {**mine, "outcome": "ok"}) == 2
+
+
+def test_a_source_that_answers_with_old_figures_only_is_told_by_the_page_and_the_command(daemon, tmp_path):
+    (health,) = [source for source in daemon.snapshot.sources if source.book == "town-2025"]
+    assert (health.schedule, health.stale_periods) == ("每1秒", 0)
+    later = json.loads((tmp_path / "duban.yaml").read_text("utf-8"))
+    other = {**later, "database": f"sqlite:///{tmp_path}/later.db", "clock": "2025-12-27T09:00:00+08:00"}
+    (tmp_path / "duban.yaml").write_text(json.dumps(other, ensure_ascii=False), encoding="utf-8")
+    again = Daemon(tmp_path / "duban.yaml")
+    for feed in again.force.feeds.values():
+        again.pull(feed)
+    again.judge()
+    assert [source.stale_periods for source in again.snapshot.sources] == [2, 2]
+    again.close()
+    told = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "duban.yaml")])
+    assert told.stdout.count("有答复，但已2期没有新数据") == 2

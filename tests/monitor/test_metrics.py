@@ -162,7 +162,7 @@ def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
     snapshot = a_snapshot(
         book,
         figures=figures,
-        sources=(a_source(), a_source(name="dead", reason="timeout"), a_source(name="new", last_pull=None, last_success=None)),
+        sources=(a_source(stale_periods=3, next_pull=AT), a_source(name="dead", reason="timeout"), a_source(name="new", last_pull=None, last_success=None)),
         deliveries={"sent": 4},
         config_error="b.yaml:3: 看不懂",
     )  # fmt: skip
@@ -172,6 +172,9 @@ def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
     assert value(families, "duban_source_up", source="b/filings") == 1
     assert value(families, "duban_source_up", source="b/dead") == 0
     assert len(families["duban_source_up"].samples) == 2
+    assert value(families, "duban_source_stale_periods", source="b/filings") == 3
+    (following,) = families["duban_source_next_pull_timestamp_seconds"].samples
+    assert (following.labels, following.value) == ({"source": "b/filings"}, AT.timestamp())
     assert value(families, "duban_pull_rows", source="b/filings", result="refused") == 1
     assert value(families, "duban_quarantine", source="b/filings", reason="cumulative_fell") == 2
     assert value(families, "duban_deliveries", status="sent") == 4
@@ -184,6 +187,8 @@ def test_names_follow_the_conventions(book: Book) -> None:
     meters = Meters()
     meters.cycles.labels("ok").inc()
     meters.cycle_seconds.observe(0.02)
+    meters.pull_seconds.labels("b/filings").observe(0.02)
+    meters.refused.labels("b/filings", "jump").inc()
     for name, family in parsed(exposition(a_snapshot(book), meters)).items():
         assert name.startswith("duban_")
         assert family.documentation

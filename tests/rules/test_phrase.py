@@ -146,10 +146,29 @@ def test_a_publication_rule_is_read(text: str, rule: Publication) -> None:
         ("every 10 minutes", Schedule("every 10 minutes", interval=timedelta(minutes=10))),
         ("every 1 hour", Schedule("every 1 hour", interval=timedelta(hours=1))),
         ("daily at 09:30", Schedule("daily at 09:30", at=time(9, 30))),
+        ("weekdays at 09:30", Schedule("weekdays at 09:30", at=time(9, 30), workdays=True)),
+        ("thursday, monday at 08:00", Schedule("thursday, monday at 08:00", at=time(8, 0), weekdays=(0, 3))),
+        ("day 31 at 10:00", Schedule("day 31 at 10:00", at=time(10, 0), day=31)),
     ],
 )
 def test_a_schedule_is_read(text: str, schedule: Schedule) -> None:
     assert phrase.schedule(text) == schedule
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("every 10 minutes", "每10分钟"),
+        ("every 120 minutes", "每2小时"),
+        ("every 90 seconds", "每90秒"),
+        ("daily at 09:30", "每日09:30"),
+        ("weekdays at 09:30", "工作日09:30"),
+        ("sunday, monday at 08:00", "每周一、周日08:00"),
+        ("day 15 at 10:00", "每月15日10:00"),
+    ],
+)
+def test_a_schedule_is_said_as_an_office_says_it(text: str, said: str) -> None:
+    assert phrase.schedule(text).said == said
 
 
 @pytest.mark.parametrize(
@@ -212,6 +231,11 @@ def test_a_schedule_is_read(text: str, schedule: Schedule) -> None:
         (phrase.schedule, "every 0 minutes", "看不懂的拉取时间"),
         (phrase.schedule, "every 99999999999999 hours", "看不懂的拉取时间"),
         (phrase.schedule, "daily at 24:00", "看不懂的拉取时间"),
+        (phrase.schedule, "day 32 at 10:00", "看不懂的拉取时间"),
+        (phrase.schedule, "day 0 at 10:00", "看不懂的拉取时间"),
+        (phrase.schedule, "1, 4 at 08:00", "monday, thursday at 08:00"),
+        (phrase.schedule, "monday, monday at 08:00", "看不懂的拉取时间"),
+        (phrase.schedule, "monday, daily at 08:00", "看不懂的拉取时间"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_way_to_write_it(

@@ -180,6 +180,24 @@ def test_a_source_shows_how_many_of_its_figures_wait_for_a_decision() -> None:
     assert "7777" not in html
 
 
+def test_a_source_shows_when_it_is_asked_next_and_why_figures_were_refused() -> None:
+    source = a_source(
+        next_pull=AT + timedelta(minutes=10), schedule="工作日09:30", quarantined={"jump": 2, "conflict": 3}
+    )
+    text = Page(render(a_snapshot(a_book(), sources=(source,)))).text
+    assert "10月27日 09:10" in text
+    for words in ("工作日09:30", "较前期骤变 2", "同一数据前后不一 3"):
+        assert words in text
+
+
+def test_a_source_that_answers_and_brings_nothing_new_stands_first() -> None:
+    dead = a_source(name="dead", stale_periods=2)
+    html = render(a_snapshot(a_book(), sources=(a_source(stale_periods=1), dead)))
+    assert html.index("dead") < html.index("filings")
+    assert html.count("期没有新数据") == 1
+    assert "有答复，但已2期没有新数据" in html
+
+
 def test_a_failed_source_says_why_and_stands_first() -> None:
     dead = a_source(name="dead", reason="timeout", detail="10秒未答", last_success=AT - timedelta(days=2))
     html = render(a_snapshot(a_book(), sources=(a_source(), dead)))

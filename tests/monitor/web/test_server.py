@@ -14,6 +14,7 @@ import requests
 import uvicorn
 
 from monitor.metrics import Meters, chunks
+from monitor.pushing import Inbox
 from monitor.snapshot import Snapshot
 from monitor.web.server import create_app
 from tests.benchmarks.country import TARGETS, country
@@ -34,9 +35,11 @@ class Site:
 
 
 @contextmanager
-def serving(snapshot: Snapshot | None, reload: Callable[[], str] | None = None) -> Iterator[Site]:
+def serving(
+    snapshot: Snapshot | None, reload: Callable[[], str] | None = None, inbox: Inbox | None = None
+) -> Iterator[Site]:
     site = Site(snapshot, Meters())
-    app = create_app(lambda: site.snapshot, site.meters, reload)
+    app = create_app(lambda: site.snapshot, site.meters, reload, inbox)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
