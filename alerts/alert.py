@@ -32,11 +32,18 @@ class Event(StrEnum):
     RESOLVED = "resolved"
     CORRECTED = "corrected"
     WITHDRAWN = "withdrawn"
+    REMINDED = "reminded"
+    ESCALATED = "escalated"
 
     @property
     def told(self) -> bool:
         """Whether people hear of it. What never became an alert is kept in the history only."""
         return self not in (Event.NOTICED, Event.LAPSED)
+
+    @property
+    def follows(self) -> bool:
+        """Whether it says again what was said: the alert stands where its last other change left it."""
+        return self in (Event.REMINDED, Event.ESCALATED)
 
 
 class Cause(StrEnum):
@@ -47,6 +54,7 @@ class Cause(StrEnum):
     RULE_EDITED = "rule_edited"  # the book judges the same figure otherwise
     COMPARED = "compared"  # figure and rule stand; what the figure is compared with does not
     TARGET_REMOVED = "target_removed"
+    STANDING = "standing"  # nothing has changed for too long
 
 
 class Identity(NamedTuple):
@@ -74,6 +82,7 @@ class Alert:
     """Where an alert stands. ``since`` is when it was noticed or, once it fires, when it fired; ``changed`` its last change.
 
     ``basis`` is what its last change stood on; ``change_id`` that change in the store, 0 while it is not saved.
+    Since that change: when people were last ``reminded``, and the escalations that were followed (``steps``).
     """
 
     identity: Identity
@@ -83,6 +92,8 @@ class Alert:
     changed: datetime
     basis: Basis = NOTHING
     change_id: int = 0
+    reminded: datetime | None = None
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Status(StrEnum):
     SENDING = "sending"
     SENT = "sent"
     DEAD = "dead"
+    SUPPRESSED = "suppressed"
 
 
 class Result(StrEnum):
@@ -30,6 +31,7 @@ class Result(StrEnum):
     THROTTLED = "throttled"
     MISCONFIGURED = "misconfigured"
     INTERNAL = "internal"
+    REDRIVEN = "redriven"  # no attempt: a person had a dead letter tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,40 @@ class Delivery:
     notice: dict[str, Any]
 
 
-def key(change: int, receiver: str, channel: str, address: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try; also, as ``Result.REDRIVEN``, the order to try again, its ``answer`` the name of who gave it."""
+
+    at: datetime
+    result: Result
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One message to one receiver. ``about`` is book/target/subject/kind of its alert, or what else it is (drill).
+
+    ``suppressed`` is why it waited, or waits until ``due_at``, "" for one that never did;
+    ``due_at`` is its next try while it is queued; ``finished_at`` is set once it is sent or given up.
+    """
+
+    id: int
+    change_id: int | None
+    about: str
+    event: str
+    receiver: str
+    channel: str
+    address: str
+    why: str
+    status: Status
+    attempts: int
+    due_at: datetime
+    finished_at: datetime | None
+    suppressed: str
+    tries: tuple[Try, ...]
+
+
+def key(change: int | str, receiver: str, channel: str, address: str) -> str:
     """What a receiver may use to recognise a repetition: the same for every attempt of one delivery."""
     return hashlib.sha256(f"{change}|{receiver}|{channel}|{address}".encode()).hexdigest()[:32]
 

@@ -22,8 +22,10 @@ def standing(alert: Alert) -> np.int8:
     return {State.PENDING: PENDING, State.FIRING: np.int8(alert.level), State.RESOLVED: np.int8(0)}[alert.state]
 
 
-def moved(kind: Kind, standing: NDArray[np.int8], verdicts: Verdicts) -> NDArray[np.intp]:
-    """Indices (of N) where the verdicts ask for something other than what stands.
+def moved(
+    kind: Kind, standing: NDArray[np.int8], verdicts: Verdicts, anew: NDArray[np.bool_] | None = None
+) -> NDArray[np.intp]:
+    """Indices (of N) where the verdicts ask for something other than what stands; ``anew``: or may, with a revised figure.
 
     A row that is not judged asks for nothing: no data never resolves an alert and
     never makes it worse. A source that does not answer settles no debt either.
@@ -32,6 +34,9 @@ def moved(kind: Kind, standing: NDArray[np.int8], verdicts: Verdicts) -> NDArray
         judged = verdicts.reason <= _LAST_JUDGED
         waiting = (verdicts.level == 0) & (verdicts.pending > 0)
         wanted = np.where(waiting, np.where(standing > 0, standing, PENDING), verdicts.level)
+        if verdicts.keep.any():
+            kept = verdicts.keep & (wanted == 0) & (standing > 0)
+            wanted[kept if anew is None else kept & ~anew] = Level.YELLOW
         return np.flatnonzero(judged & (wanted != standing))
     owed = np.isin(verdicts.reason, [CODE[reason] for reason in OWED])
     known = verdicts.reason != CODE[Reason.FAILED]
@@ -62,7 +67,9 @@ def advance(kind: Kind, alert: Alert | None, verdict: Verdict, at: datetime) -> 
         # What lapsed was never told: nothing is left of it that a later figure could correct.
         basis=NOTHING if event is Event.LAPSED else basis,
     )
-    change = Change(moved.identity, at, event, cause, moved.state, moved.level, before, since, level, basis, corrects)
+    # What is kept standing by an earlier period says nothing of the level of this one.
+    judged = verdict.level if kind is Kind.PACE else level
+    change = Change(moved.identity, at, event, cause, moved.state, moved.level, before, since, judged, basis, corrects)
     return moved, change
 
 
@@ -104,7 +111,9 @@ def withdrawn(alert: Alert, at: datetime) -> tuple[Alert, Change]:
     firing = alert.state is State.FIRING
     event = Event.WITHDRAWN if firing else Event.LAPSED
     held = alert.level if firing else Level.GREEN
-    closed = replace(alert, state=State.RESOLVED, level=Level.GREEN, changed=at, basis=NOTHING, change_id=0)
+    closed = replace(
+        alert, state=State.RESOLVED, level=Level.GREEN, changed=at, basis=NOTHING, change_id=0, reminded=None, steps=()
+    )
     change = Change(
         identity=alert.identity,
         at=at,
@@ -152,10 +161,20 @@ def _asked(kind: Kind, alert: Alert | None, verdict: Verdict) -> tuple[Level, Le
     held = alert.level if alert is not None and alert.state is State.FIRING else Level.GREEN
     waiting = alert.level if alert is not None and alert.state is State.PENDING else Level.GREEN
     if kind is Kind.PACE:
-        return (verdict.level, verdict.pending) if verdict.judged else (held, waiting)
+        if not verdict.judged:
+            return held, waiting
+        kept = verdict.keep and held > Level.GREEN and verdict.level is verdict.pending is Level.GREEN
+        return (Level.YELLOW if kept and not _mistaken(alert, verdict) else verdict.level), verdict.pending
     if verdict.reason is Reason.FAILED:
         return held, waiting
     return (Level.YELLOW if verdict.reason in OWED else Level.GREEN), Level.GREEN
+
+
+def _mistaken(alert: Alert | None, verdict: Verdict) -> bool:
+    """Whether the figure that raised the alert was revised since: then nothing is left that had to be cleared."""
+    if alert is None or alert.since != alert.changed:
+        return False
+    return verdict.period == alert.basis.period and verdict.actual != alert.basis.actual
 
 
 def _event(state: State, before: Level, level: Level, pending: Level) -> Event | None:

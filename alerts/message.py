@@ -144,6 +144,8 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "pace": notice.pace_text,
         "outlook": notice.outlook_text,
         "rule": notice.rule,
+        "clear": notice.clear_text,
+        "lines": [(label, value) for label, _, value in (line.partition("：") for line in notice.lines)],
         "lead": "、".join(notice.lead),
         "asked": "、".join(notice.asked),
         "unit": f"{notice.asked[0]}等{len(notice.asked)}个单位" if len(notice.asked) > 2 else "、".join(notice.asked),
@@ -158,6 +160,8 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "target": f"{notice.book}/{notice.target}",
         "why": letter.why,
         "mark": notice.mark,
+        "waited": notice.waited,
+        "attention": notice.attention,
     }
 
 

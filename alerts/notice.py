@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from alerts.alert import Alert, Cause, Change, Event, Kind
 from rules import edit, wording
 from rules.calendar import label
-from rules.target import Book, Level, quantity
+from rules.target import Book, Level, Target, quantity
 from rules.verdict import Reason, Verdict
 
 
@@ -26,7 +26,9 @@ class Notice:
 
     ``state``, ``level`` and ``previous_level`` are the alert's, ``judged`` is the level of ``period``: another one only
     in the correction of a past period. What is corrected: ``told_at``, ``told_level`` and ``told_actual``. ``edit``
-    tells what was changed in the rule.
+    tells what was changed in the rule, ``clear_text`` when the alert is solved, where the book asks for more than
+    that no level is reached. A reminder and an escalation tell how long the alert has stood (``waited``), the
+    latter whose ``attention`` it asks for. ``lines`` (标签：值) are all there is to say in a message that tells of no alert.
     """
 
     book: str
@@ -75,6 +77,11 @@ class Notice:
     told_actual: float | None = None
     told_text: str = ""
     edit: str = ""
+    clear_text: str = ""
+    labels: tuple[str, ...] = ()
+    waited: str = ""
+    attention: str = ""
+    lines: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
@@ -84,8 +91,8 @@ class Notice:
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
         """From JSON."""
-        units = {name: tuple(facts[name]) for name in ("lead", "responsible", "asked")}
-        return Notice(**{**facts, **units})
+        lists = {name: tuple(facts.get(name, ())) for name in ("lead", "responsible", "asked", "labels", "lines")}
+        return Notice(**{**facts, **lists})
 
 
 def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", before: Alert | None = None) -> Notice:
@@ -93,7 +100,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
 
     ``origin`` tells where the figure was read; ``before`` is the alert as it was told, and what a correction takes back.
     """
-    target, item = verdict.target, book.item(verdict.target.item)
+    target = verdict.target
     unit, local = target.goal.unit, ZoneInfo(book.timezone)
     taken_back = before if change.event is Event.CORRECTED else None
     return Notice(
@@ -103,7 +110,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         subject=verdict.subject,
         name=target.name,
         item=target.item,
-        section=item.section if item else "",
+        section=section(book, target),
         lead=target.lead,
         responsible=target.responsible,
         asked=target.reporter if change.identity.kind is Kind.DATA else target.lead,
@@ -143,7 +150,20 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         told_actual=taken_back.basis.actual if taken_back else None,
         told_text=quantity(taken_back.basis.actual, unit) if taken_back and taken_back.basis.actual is not None else "",
         edit=_edit(change, before),
+        clear_text=_clear(change, verdict),
+        labels=target.labels,
     )
+
+
+def section(book: Book, target: Target) -> str:
+    """The section of the plan that a target belongs to, or ""."""
+    item = book.item(target.item)
+    return item.section if item else ""
+
+
+def waiting(said: Notice, waited: str, attention: str) -> Notice:
+    """The facts of an alert that goes on standing, so long, with whose attention is asked for."""
+    return replace(said, waited=waited, attention=attention)
 
 
 def withdrawal(change: Change, last: Notice) -> Notice:
@@ -163,7 +183,15 @@ def withdrawal(change: Change, last: Notice) -> Notice:
         told_actual=None,
         told_text="",
         edit="",
+        waited="",
+        attention="",
     )
+
+
+def _clear(change: Change, verdict: Verdict) -> str:
+    """When the alert is solved, in words; the last period of a year solves whatever meets its goal."""
+    last = verdict.period is not None and (verdict.period.month, verdict.period.day) == (12, 31)
+    return "" if last or change.identity.kind is Kind.DATA else wording.clearing(verdict.target)
 
 
 def _edit(change: Change, before: Alert | None) -> str:

@@ -1,13 +1,12 @@
-"""Who must hear of a change: the units asked to act, and the office that supervises the book."""
+"""Who must hear of an alert, by which way, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-DEFAULT = "default"
-"""The receiver entry that serves every unit without one of its own."""
-
-
-_LEADS, _REPORTS = "是该目标的牵头单位", "负责报送该目标的数据"
+from alerts.alert import Kind
+from alerts.notice import Notice
+from alerts.organisation import Organisation, Role, When
+from rules.target import Level
 
 
 class Route(NamedTuple):
@@ -19,29 +18,104 @@ class Route(NamedTuple):
     why: str
 
 
-class Contact(NamedTuple):
-    """A channel by name, and the address on it ("" where the channel needs none)."""
+class Matter(NamedTuple):
+    """What a message is about, as far as it decides who must hear of it. Units are as the plan writes them."""
 
-    channel: str
-    address: str
+    book: str
+    section: str
+    labels: tuple[str, ...]
+    kind: Kind
+    level: Level
+    asked: tuple[str, ...]
+    lead: tuple[str, ...]
+    responsible: tuple[str, ...]
+    supervisor: str
+
+    @staticmethod
+    def of(said: Notice) -> "Matter":
+        # Who heard of red must hear of its end.
+        level = Level(max(said.level, said.previous_level, said.judged))
+        kind = Kind(said.kind)
+        return Matter(
+            said.book, said.section, said.labels, kind, level, said.asked, said.lead, said.responsible, said.supervisor
+        )
 
 
-def routes(
-    asked: Sequence[str], lead: Sequence[str], supervisor: str, contacts: Mapping[str, Sequence[Contact]]
-) -> list[Route]:
-    """Every contact of every unit ``asked``, then of the supervising office where it has an entry of its own.
+def routes(matter: Matter, organisation: Organisation) -> list[Route]:
+    """Who is told of ``matter`` by the first route that is for it; [] if that reaches nobody."""
+    number, rule = next((n, rule) for n, rule in organisation.rules() if _is_for(rule.when, matter, organisation))
+    return to(rule.to, matter, organisation, f"机构文件第{number}条路由")
 
-    A unit without an entry is reached through ``DEFAULT``; an empty list means
-    that nobody can be reached.
-    """
-    found = [
-        Route(unit, contact.channel, contact.address, f"{unit}{_LEADS if unit in lead else _REPORTS}")
-        for unit in asked
-        for contact in contacts.get(unit, contacts.get(DEFAULT, ()))
+
+def higher(addressees: Iterable[str], matter: Matter, organisation: Organisation, reason: str) -> list[Route]:
+    """Who is told because an alert goes on standing; ``reason`` stands in every why."""
+    found = to(addressees, matter, organisation, "机构文件的升级规则")
+    return [route._replace(why=f"{route.why}；{reason}") for route in found]
+
+
+def to(addressees: Iterable[str], matter: Matter, organisation: Organisation, by: str) -> list[Route]:
+    """Every way to each of ``addressees``, each way once; ``by`` names the rule that asks for those named in it."""
+    found: dict[tuple[str, str, str], Route] = {}
+    for addressee in addressees:
+        for receiver, why in _receivers(addressee, matter, organisation, by):
+            for contact in organisation.contacts(receiver):
+                found.setdefault((receiver, *contact), Route(receiver, contact.channel, contact.address, why))
+    return list(found.values())
+
+
+def _receivers(addressee: str, matter: Matter, organisation: Organisation, by: str) -> Iterator[tuple[str, str]]:
+    """Units and people that are meant, each with why."""
+    asked = list(_units(matter.asked, organisation))
+    match addressee:
+        case Role.UNIT:
+            for unit, written in asked:
+                part = "是该目标的牵头单位" if written in matter.lead else "负责报送该目标的数据"
+                yield unit, f"{_as_written(unit, written)}{part}"
+        case Role.RESPONSIBLE:
+            for unit, written in _units(matter.responsible, organisation):
+                yield unit, f"{_as_written(unit, written)}是该目标的责任单位"
+        case Role.SUPERVISOR:
+            # What serves everybody serves the unit already; the office is told where it has an entry of its own.
+            own = (unit for unit in organisation.meant(matter.supervisor) if unit in organisation.units)
+            yield from ((unit, f"{unit}负责督办本方案") for unit in own)
+        case Role.LEADER:
+            above = ((unit, organisation.above(unit)) for unit, _ in asked)
+            yield from ((people[0], f"{people[0]}分管{unit}") for unit, people in above if people)
+        case Role.TOP:
+            chains = (organisation.above(unit) for unit, _ in asked)
+            yield from ((people[-1], f"{people[-1]}为主要领导") for people in chains if people)
+        case _:
+            yield from _named(addressee, (unit for unit, _ in asked), organisation, by)
+
+
+def _named(name: str, asked: Iterable[str], organisation: Organisation, by: str) -> Iterator[tuple[str, str]]:
+    """A unit or person by name, or who has the role of that name in the units asked."""
+    if name in organisation.units or name in organisation.people:
+        yield name, f"{name}按{by}接收"
+        return
+    for unit in asked:
+        if unit in organisation.units and name in organisation.units[unit].roles:
+            person = organisation.units[unit].roles[name]
+            yield person, f"{person}是{unit}的{name}"
+
+
+def _units(names: Iterable[str], organisation: Organisation) -> Iterator[tuple[str, str]]:
+    """Units, each with the name that the plan writes for it."""
+    return ((unit, name) for name in names for unit in organisation.meant(name))
+
+
+def _as_written(unit: str, written: str) -> str:
+    return unit if unit == written else f"{unit}（方案写作“{written}”）"
+
+
+def _is_for(when: When, matter: Matter, organisation: Organisation) -> bool:
+    units = {name for written in (*matter.asked, *matter.lead) for name in (written, *organisation.meant(written))}
+    asked: list[tuple[tuple[str, ...], set[str]]] = [
+        (when.unit, units),
+        (when.level, {matter.level.name.lower()}),
+        (when.book, {matter.book}),
+        (when.section, {matter.section}),
+        (when.label, set(matter.labels)),
+        (when.kind, {matter.kind}),
     ]
-    if supervisor not in asked:
-        found += [
-            Route(supervisor, contact.channel, contact.address, f"{supervisor}负责督办本方案")
-            for contact in contacts.get(supervisor, ())
-        ]
-    return found
+    return all(not wanted or not found.isdisjoint(wanted) for wanted, found in asked)

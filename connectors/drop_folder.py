@@ -104,14 +104,15 @@ def incomplete(path: Path) -> ConnectorError:
 
 
 def read_each(files: Iterable[Path], one: Callable[[Path], Reading]) -> tuple[list[Reading], list[Failed]]:
-    """What each file says, or why it cannot be read. Files that are still on their way wait for the next pull."""
+    """What each file says, or why it cannot be read. Raises ConnectorError (INCOMPLETE) while one is still on its way."""
     readings, failures = [], []
     for file in files:
         try:
             readings.append(one(file))
         except ConnectorError as error:
-            if error.reason is not Failure.INCOMPLETE:
-                failures.append((file.name, error))
+            if error.reason is Failure.INCOMPLETE:
+                raise  # what it will say is not known to be missing
+            failures.append((file.name, error))
     return readings, failures
 
 

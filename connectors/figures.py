@@ -217,7 +217,7 @@ def reading(
         "period": period[rows],
         "value": figures.number.value[rows],
         "known_at": pd.DatetimeIndex(known[rows]).tz_localize("UTC"),
-        "cell": pd.array(cells.place("value", rows), dtype="str"),
+        "cell": pd.array(objects(cells.place("value", rows)), dtype="str"),
         "status": figures.status[rows],
     }
     observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)

@@ -86,8 +86,8 @@ class Text:
 
 def _delimiters(utf8: bytes) -> Sequence[str]:
     """What may part the cells: TAB and comma together where no TAB stands without a comma."""
-    both = utf8.count(_TAB_COMMA.encode())
-    return (_TAB_COMMA,) if both and both == utf8.count(b"\t") else _DELIMITERS
+    tabs = utf8.count(b"\t")
+    return (_TAB_COMMA,) if tabs and tabs == utf8.count(_TAB_COMMA.encode()) else _DELIMITERS
 
 
 class _Split(NamedTuple):

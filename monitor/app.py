@@ -3,27 +3,33 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from alerts import organisation
+from alerts.alert import Identity
+from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
+from alerts.delivery import Sending
+from alerts.organisation import Organisation
 from monitor import config, pipeline, receipts, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.metrics import Meters
-from monitor.snapshot import Judged, Snapshot, SourceHealth
+from monitor.snapshot import TRAILS, Judged, OpenAlert, Snapshot, SourceHealth, Trail, foremost
 from monitor.store import alerts as alert_store
-from monitor.store import outbox, pulls, quarantine, runs
+from monitor.store import letters, outbox, pulls, quarantine, runs
 from monitor.store.database import migrate, open_engine, reading
 from monitor.store.pulls import Pulled, PullRecord
 from monitor.watch import Watch
 from rules.document import Invalid, near
 from rules.loader import load_books
+from rules.target import Book
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +42,7 @@ class InForce:
     watch: Watch
     feeds: dict[str, wiring.Feed]
     channels: dict[str, Channel]
+    organisation: Organisation
     errors: tuple[str, ...]
     loaded_at: datetime
 
@@ -56,9 +63,20 @@ def read(path: Path | None, only: str | None = None) -> InForce:
         watch=Watch(books, complete=not found and only is None),
         feeds=wiring.feeds(books, errors),
         channels=wiring.channels(settings.channels, errors),
+        organisation=_organisation(settings, errors),
         errors=tuple(errors),
         loaded_at=Clock.real(),
     )
+
+
+def _organisation(settings: Settings, errors: list[str]) -> Organisation:
+    """Who is told what; where the file cannot be used, everybody is told on every channel."""
+    if settings.organisation is not None:
+        try:
+            return organisation.load(settings.organisation, settings.channels)
+        except Invalid as found:
+            errors.extend(found.errors)
+    return Organisation.of_channels(settings.channels)
 
 
 def open_store(settings: Settings) -> tuple[Engine, Clock]:
@@ -105,7 +123,9 @@ class Daemon:
                 with reading(self.engine) as connection:
                     records = pulls.latest(connection)
                 silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at)]
-                judged, moves = pipeline.judge(self.engine, force.watch, force.settings.receivers, silent, at)
+                judged, moves = pipeline.judge(
+                    self.engine, force.watch, force.organisation, silent, at, force.settings.quiet
+                )
             except Exception:
                 self.meters.cycles.labels(outcome="failed").inc()
                 raise
@@ -172,24 +192,42 @@ class Daemon:
         with reading(self.engine) as connection:
             records = pulls.latest(connection)
             alerts = alert_store.open_alerts(connection)
+            trails = _trails(connection, force.watch.books, alerts)
             queued = outbox.counts(connection)
             waiting = quarantine.counts(connection)
+            heartbeat = outbox.last_sent(connection, Bulletin.HEARTBEAT)
         return Snapshot(
             at=at,
             rehearsing=self.clock.rehearsing,
             books=force.watch.books,
             judged=tuple(judged),
             alerts=tuple(alerts),
+            trails=trails,
             sources=tuple(
                 _health(feed, records.get(key), self.next_pull(key), waiting.get(key, {}))
                 for key, feed in force.feeds.items()
             ),
             deliveries=queued,
             resting=self._resting(force, at),
+            heartbeat=heartbeat,
             cycle_seconds=taken,
             config_error=self._config_error,
             config_loaded_at=force.loaded_at,
         )
+
+
+def _trails(connection: Connection, books: Iterable[Book], alerts: Sequence[OpenAlert]) -> dict[Identity, Trail]:
+    """Of the alerts that a page has room for."""
+    mine = {book.id: [one for one in alerts if one.alert.identity.book == book.id] for book in books}
+    shown = [one.alert for those in mine.values() for one in foremost(those, TRAILS)]
+    found = alert_store.trails(connection, shown)
+    sent: dict[int | None, list[Sending]] = {}
+    for one in letters.sendings(connection, changes=[number for steps in found.values() for number, *_ in steps]):
+        sent.setdefault(one.change_id, []).append(one)
+    return {
+        identity: Trail(steps, [one for number, *_ in steps for one in reversed(sent.get(number, []))])
+        for identity, steps in found.items()
+    }
 
 
 def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:

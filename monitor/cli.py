@@ -4,8 +4,9 @@ import json
 import logging
 import math
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -29,6 +30,12 @@ connector = typer.Typer(help="数据来源。", no_args_is_help=True)
 app.add_typer(connector, name="connector")
 filing = typer.Typer(help="填报表：生成、收回。", no_args_is_help=True)
 app.add_typer(filing, name="filing")
+silence = typer.Typer(help="静默：暂不发送某些预警消息。", no_args_is_help=True)
+app.add_typer(silence, name="silence")
+deliveries = typer.Typer(help="每一条消息及其历次投递。", invoke_without_command=True)
+app.add_typer(deliveries, name="deliveries")
+route = typer.Typer(help="谁会收到什么。", no_args_is_help=True)
+app.add_typer(route, name="route")
 bench = typer.Typer(help="量度。", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
@@ -41,6 +48,7 @@ At = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON")]
 
 
+Word = TypeVar("Word", bound=StrEnum)
 Number = Annotated[int, typer.Argument(help="待核数据的编号，见 duban quarantine")]
 By = Annotated[str, typer.Option("--by", help="处理人姓名")]
 Note = Annotated[str, typer.Option("--note", help="处理的理由")]
@@ -108,19 +116,22 @@ def check(
 ) -> None:
     """检查设置、目标册、来源与渠道；逐行指出何处有误、如何改正。"""
     from monitor.app import read
+    from monitor.route import objections
     from rules.plan import beyond_calendar
 
     try:
         force = read(_config(config))
         errors, books = list(force.errors), force.watch.books
+        open_ends = objections(force.organisation, books, str(force.settings.organisation or ""))
     except Invalid as error:
-        errors, books = list(error.errors), ()
+        errors, books, open_ends = list(error.errors), (), []
     warnings = [
         f"{book.id}: {len(found)} 个目标的报送期限晚于 {book.workdays.known_until}，其后放假安排未知，暂按周末推算"
         " (workdays unknown)；放假通知公布后，请在册内写 holidays: 和 workdays:"
         for book in books
         if (found := beyond_calendar(book))
     ]
+    warnings += open_ends
     if as_json:
         facts = {"errors": errors, "warnings": warnings, "books": [book.id for book in books]}
         print(json.dumps(facts, ensure_ascii=False, indent=2))
@@ -283,6 +294,143 @@ def take_filing(
         raise typer.Exit(1)
 
 
+@app.command()
+def drill(
+    config: Config = None,
+    unit: Annotated[str | None, typer.Option("--unit", help="只发给这一单位；缺省为设置中的全部接收单位")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="只用这一渠道")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """演练：经真实的渠道发出标明“演练”的消息，不计入预警。有一条未送达则退出状态为 1。"""
+    from monitor.bulletins import drill as send
+
+    sent, left = send(_read(config), unit, channel)
+    if as_json:
+        print(json.dumps(sent, ensure_ascii=False, indent=2))
+    else:
+        print(_deliveries_text(sent))
+        if left:
+            print("守护进程正在运行，由它发送；结果见 duban deliveries")
+    if not left and any(row["status"] != "sent" for row in sent):
+        raise typer.Exit(1)
+
+
+@app.command()
+def alerts(
+    config: Config = None,
+    book: Annotated[str | None, typer.Option("--book", help="只列这一册")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="只列这一目标，写编号")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="pending、firing 或 resolved")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="只列此日以后有变动的，如 2025-10-01")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """列出预警，含已解除的，及其每一次变动：时间、缘由、级别、数值。"""
+    from alerts.alert import State
+    from monitor.records import alerts as found
+
+    rows = found(_settings(config), book, target, _word(State, state, "--state"), since)
+    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _alerts_text(rows))
+
+
+@silence.command()
+def add(
+    book: Annotated[str, typer.Option("--book", help="目标册")],
+    until: Annotated[str, typer.Option("--until", help="到何时为止，如 2025-11-30 （当日终）")],
+    who: By,
+    reason: Annotated[str, typer.Option("--reason", help="静默的理由")],
+    target: Annotated[str, typer.Option("--target", help="只静默这一目标，写编号")] = "",
+    unit: Annotated[str, typer.Option("--unit", help="只静默须由这一单位处置的预警")] = "",
+    level: Annotated[str, typer.Option("--level", help="yellow 只静默黄色，red 连红色一并静默")] = "yellow",
+    config: Config = None,
+) -> None:
+    """新设静默：消息照记不发，到期后预警仍在的再发。"""
+    from monitor.holding import ordered
+
+    wanted = {"book": book, "target": target, "unit": unit, "level": level, "until": until, "who": who}
+    print(f"已设第{ordered(_read(config), wanted | {'reason': reason})}号静默")
+
+
+@silence.command("list")
+def list_silences(config: Config = None, as_json: AsJson = False) -> None:
+    """列出生效中的静默。"""
+    from monitor.holding import listed
+
+    rows = listed(_settings(config))
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    print(f"静默 {len(rows)} 项")
+    for row in rows:
+        what = " ".join(filter(None, (row["book"], row["target"], row["unit"], row["level"])))
+        print(f"  第{row['id']}号 {what}，至 {_shown(row['until'])}，{row['by']}：{row['reason']}")
+
+
+@silence.command("end")
+def end_silence(number: Annotated[int, typer.Argument(help="静默的编号")], who: By, config: Config = None) -> None:
+    """提前结束静默；因此未发而预警仍在的消息随即发送。"""
+    from monitor.holding import ended
+
+    ended(_settings(config), number, who)
+    print(f"已结束第{number}号静默")
+
+
+@deliveries.callback()
+def list_deliveries(
+    context: typer.Context,
+    config: Config = None,
+    state: Annotated[str | None, typer.Option("--state", help="queued、sending、sent、dead 或 suppressed")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="只列这一渠道")] = None,
+    receiver: Annotated[str | None, typer.Option("--receiver", help="只列发给这一单位的")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="最多列出多少条，最近的在前；0 为全部")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """列出消息及其历次投递与答复；未能送达的用 redrive 重新投递。"""
+    if context.invoked_subcommand is not None:
+        return
+    from alerts.delivery import Status
+    from monitor.records import deliveries as found
+
+    rows = found(_settings(config), _word(Status, state, "--state"), channel, receiver, limit or None)
+    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _deliveries_text(rows))
+
+
+@deliveries.command()
+def redrive(
+    who: By,
+    numbers: Annotated[list[int] | None, typer.Argument(help="消息的编号，见 duban deliveries --state dead")] = None,
+    every: Annotated[bool, typer.Option("--all-dead", help="全部未能送达的消息")] = False,
+    config: Config = None,
+) -> None:
+    """把未能送达的消息重新排队投递，记下处理人；由守护进程或下一次 tick 发送。"""
+    from monitor.records import redrive as queue
+
+    if bool(numbers) == every:
+        raise typer.BadParameter("请写消息的编号，或写 --all-dead，二者取一 (which)")
+    rows = queue(_settings(config), numbers or (), who)
+    print(f"已重新排队 {len(rows)} 条\n{_deliveries_text(rows)}" if rows else "没有未能送达的消息")
+
+
+@route.command("test")
+def try_route(
+    target: Annotated[str, typer.Argument(help="目标，写作 册号/编号，如 wansheng-2025/urban-jobs")],
+    level: Annotated[str, typer.Argument(help="级别：yellow 或 red")],
+    config: Config = None,
+    at: At = None,
+    subject: Annotated[str, typer.Option("--subject", help="对象（县、区），册内只有一处时不必写")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="pace 为进度预警，data 为数据催报")] = "pace",
+    as_json: AsJson = False,
+) -> None:
+    """试一项预警：如一直未解除，此后 30 个工作日内何时告知谁、经何渠道、因何缘由；不发送。"""
+    from monitor.route import facts, show, tried
+
+    book, _, name = target.partition("/")
+    trial = tried(_read(config, book), name, level, subject, kind, at)
+    if as_json:
+        print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
+    else:
+        show(trial)
+
+
 @bench.command()
 def pace(
     file: Annotated[Path, typer.Argument(help="宽表 CSV：首列 month 为 YYYY-MM，其余每列一个序列")],
@@ -306,6 +454,45 @@ def pace(
     svg.parent.mkdir(parents=True, exist_ok=True)
     svg.write_text(calibration_svg(report), encoding="utf-8")
     print(f"校准图: {svg}")
+
+
+def _word(words: type[Word], given: str | None, option: str) -> Word | None:
+    """The enum's member for an option's value. Raises BadParameter."""
+    try:
+        return None if given is None else words(given)
+    except ValueError:
+        raise typer.BadParameter(f"{option} 应为 {'、'.join(words)} 之一，而不是 '{given}' (unknown word)") from None
+
+
+def _alerts_text(rows: list[dict[str, Any]]) -> str:
+    lines = [f"预警 {len(rows)} 项"]
+    for row in rows:
+        lines.append(f"[{row['level']}] {row['name']} ({row['alert']})，{'、'.join(row['lead'])}，{row['state']}")
+        lines += [f"    {_shown(step['at'])} {_step_text(step)}" for step in row["changes"]]
+    return "\n".join(lines)
+
+
+def _step_text(step: dict[str, Any]) -> str:
+    levels = f"{step['previous_level']}→{step['level']}"
+    facts = (step["period"], step["figure"], step["gap"], step["edit"], step["rule"])
+    return f"{step['event']} ({step['cause']}) {levels}：{'；'.join(filter(None, facts))}"
+
+
+def _deliveries_text(rows: list[dict[str, Any]]) -> str:
+    lines = [f"消息 {len(rows)} 条"]
+    for row in rows:
+        way = f"{row['channel']} {row['address']}".strip()
+        lines.append(f"第{row['id']}号 [{row['status']}] {row['about']} {row['event']} 致 {row['receiver']}（{way}）")
+        lines += [f"    {_shown(one['at'])} {one['result']} {one['answer']}".rstrip() for one in row["tries"]]
+        if row["suppressed"]:
+            lines.append(f"    曾因 {row['suppressed']} 未发")
+        if row["next_try"] is not None:
+            lines.append(f"    下次投递 {_shown(row['next_try'])}")
+    return "\n".join(lines)
+
+
+def _shown(iso: str) -> str:
+    return iso[:16].replace("T", " ")
 
 
 def _settings(explicit: Path | None) -> "Settings":

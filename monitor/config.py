@@ -16,9 +16,10 @@ from pydantic import (
     ValidationError,
 )
 
-from alerts.routing import Contact
+from alerts import suppression
+from alerts.suppression import Quiet
 from rules.document import Document, Invalid
-from rules.spec import Strict
+from rules.spec import SchedulePhrase, Strict
 
 CONFIG_ENV = "DUBAN_CONFIG"
 _ROOT = Path(__file__).parent.parent
@@ -33,25 +34,11 @@ class ChannelSpec(BaseModel):
     kind: str
 
 
-def _contacts(value: Any) -> Any:
-    """``[folder, {mail: a@b.cn}]`` -> contacts."""
-    if isinstance(value, tuple):
-        return value
-    if not isinstance(value, list):
-        raise ValueError("应为渠道的列表，如 [folder, {mail: rsj@example.gov.cn}]")
-    contacts = []
-    for entry in value:
-        if isinstance(entry, str):
-            contacts.append(Contact(entry, ""))
-        elif isinstance(entry, dict) and len(entry) == 1:
-            ((channel, address),) = entry.items()
-            contacts.append(Contact(str(channel), str(address)))
-        else:
-            raise ValueError(f"'{entry}' 应为渠道名，或 '渠道名: 地址'")
-    return tuple(contacts)
+def _quiet(value: Any) -> Any:
+    return suppression.quiet(value) if isinstance(value, str) else value
 
 
-Contacts = Annotated[tuple[Contact, ...], BeforeValidator(_contacts, json_schema_input_type=list[str | dict[str, str]])]
+QuietPhrase = Annotated[Quiet, BeforeValidator(_quiet, json_schema_input_type=str)]
 
 
 class Settings(Strict):
@@ -72,6 +59,12 @@ class Settings(Strict):
     pulls_at_once: Annotated[int, Ge(1)] = Field(16, description="sources asked at the same time")
     pulls_per_host: Annotated[int, Ge(1)] = Field(4, description="of these, how many may be on one host")
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
+    heartbeat: SchedulePhrase | None = Field(
+        None, description="when the supervising office is told how the system is, as `daily at 09:00`; never if not set"
+    )
+    quiet: QuietPhrase | None = Field(
+        None, description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning"
+    )
     clock: AwareDatetime | None = Field(
         None, description="moment at which a demonstration clock starts; the real time if it is not set"
     )
@@ -79,9 +72,8 @@ class Settings(Strict):
         {"folder": ChannelSpec.model_validate({"kind": "folder", "path": "var/alerts"})},
         description="channels: a name, its `kind`, and the options of that kind",
     )
-    receivers: dict[str, Contacts] = Field(
-        {"default": (Contact("folder", ""),)},
-        description="channels of each unit; `default` serves every unit that is not listed",
+    organisation: Path | None = Field(
+        None, description="file of units, people and who is told what; without it all is told on every channel"
     )
 
     @property
@@ -121,15 +113,7 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
             raise Invalid(
                 [f"环境变量 DUBAN_{str(e['loc'][0]).upper()}: 值不对 (bad value): {e['msg']}" for e in error.errors()]
             ) from None
-    unknown = [
-        f"{path or '默认设置'}: receivers.{unit}: 没有名为 '{contact.channel}' 的渠道 (unknown channel)"
-        for unit, contacts in settings.receivers.items()
-        for contact in contacts
-        if contact.channel not in settings.channels
-    ]
-    if unknown:
-        raise Invalid(unknown)
     return settings
 
 
-_SCALARS = [name for name in Settings.model_fields if name not in ("channels", "receivers")]
+_SCALARS = [name for name in Settings.model_fields if name != "channels"]

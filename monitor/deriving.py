@@ -59,6 +59,7 @@ def _frame(book: Book, columns: Iterable[Column]) -> pd.DataFrame:
                 "unit": column.derived.unit,
                 "known_at": pd.to_datetime(column.since.astype("datetime64[us]"), utc=True),
                 "cell": f"{column.derived.series} = {column.derived.formula.text}",
+                "status": np.zeros(len(column.value), np.int8),
             }
         )
         for column in columns

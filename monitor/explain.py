@@ -83,6 +83,8 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
     conclusion = cause if found.outcome is Outcome.NOT_JUDGED else f"{found.level.text}：{cause}"
     if found.pending > Level.GREEN:
         conclusion += f"（已触及{found.pending.text}阈值，尚未满连续期数）"
+    if found.keep and found.level is Level.GREEN:
+        conclusion += "（尚未达到解除条件，已有的预警不解除）"
     return [
         ("目标册", f"{book.title} ({target.place})"),
         ("原文", f"第{item.item}项：{target.words or item.text}" if item else ""),
@@ -104,6 +106,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("进度曲线", f"{wording.curve(found)} (expect: {target.expect.text})"),
         ("黄色", wording.thresholds(target.levels.yellow, target)),
         ("红色", wording.thresholds(target.levels.red, target)),
+        ("解除", wording.clearing(target)),
         ("起判时点", wording.not_before(target)),
         ("报送时限", wording.publication(target.published, target)),
         ("数据来源", wording.source(book, target) or "未设来源"),

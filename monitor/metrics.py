@@ -253,6 +253,12 @@ class _State(Collector):
         for channel, reason in snapshot.resting.items():
             up.add_metric([channel], not reason)
         yield up
+        if snapshot.heartbeat is not None:
+            yield GaugeMetricFamily(
+                "duban_heartbeat_last_timestamp_seconds",
+                "When a scheduled report on the system last arrived at a supervising office.",
+                value=snapshot.heartbeat.timestamp(),
+            )
         for name, text, value in (
             ("duban_cycle_last_timestamp_seconds", "The daemon's clock in the last cycle.", snapshot.at.timestamp()),
             ("duban_rehearsing", "1 while the daemon's clock is not the real one.", snapshot.rehearsing),

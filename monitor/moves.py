@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from alerts import lifecycle
+from alerts import escalation, lifecycle
 from alerts.alert import Alert, Cause, Change, Event, Identity, Kind
+from alerts.escalation import Step
 from alerts.notice import Notice, notice, withdrawal
-from alerts.routing import Contact, Route, routes
+from alerts.organisation import Organisation
+from alerts.routing import Matter, Route, higher, routes
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations
@@ -59,13 +61,14 @@ class Move(NamedTuple):
 
 
 def found_moves(
-    engine: Engine, watch: Watch, judged: Sequence[Judged], contacts: Mapping[str, Sequence[Contact]], at: datetime
+    engine: Engine, watch: Watch, judged: Sequence[Judged], organisation: Organisation, at: datetime
 ) -> list[Move]:
     """All that is to be saved and told as of ``at``: corrections of past periods first, then what moves now."""
     steps = list(_steps(watch, judged, at))
     moved = {step.alert.identity: step.alert for step in steps if step.alert is not None}
+    telling = Telling(organisation)
     steps[:0] = _corrections(engine, watch, moved, at)
-    return [*_told(engine, watch, steps, contacts, at), *_withdrawn(engine, watch, contacts, at)]
+    return [*_told(engine, watch, steps, telling, at), *_withdrawn(engine, watch, telling, at)]
 
 
 def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Move]) -> list[Alert]:
@@ -89,6 +92,35 @@ def local_day(panel: Panel, at: datetime) -> date:
     return at.astimezone(ZoneInfo(panel.block.timezone)).date()
 
 
+class Telling:
+    """Who is told, found once for all alerts of which it is the same."""
+
+    def __init__(self, organisation: Organisation) -> None:
+        self.organisation = organisation
+        self._found: dict[Matter, list[Route]] = {}
+
+    def of(self, said: Notice, before: Alert | None = None) -> list[Route]:
+        """Who is told by the routes; and of the end of what stood too long, who was told of that."""
+        matter = Matter.of(said)
+        if matter not in self._found:
+            self._found[matter] = routes(matter, self.organisation)
+        found = self._found[matter]
+        if before is None or not before.steps:
+            return found
+        known = {route[:3] for route in found}
+        informed = higher(escalation.followed(before, self.organisation), matter, self.organisation, "此前已获报告")
+        return [*found, *(route for route in informed if route[:3] not in known)]
+
+
+def step_routes(step: Step, matter: Matter, organisation: Organisation) -> list[Route]:
+    """Who is reminded, or told higher up."""
+    if not step.rules:
+        return routes(matter, organisation)
+    named = dict.fromkeys(name for rule in step.rules for name in rule.to)
+    reason = f"{step.rules[-1].of.text}{step.waited}{'仍未解除' if step.waited else '即时报告'}"
+    return higher(named, matter, organisation, reason)
+
+
 class _Step(NamedTuple):
     alert: Alert | None
     change: Change
@@ -99,8 +131,10 @@ class _Step(NamedTuple):
 
 def _steps(watch: Watch, judged: Sequence[Judged], at: datetime) -> Iterator[_Step]:
     for block, (panel, verdicts) in enumerate((j.panel, j.verdicts) for j in judged):
+        revised = watch.revised[block]
+        anew = revised[verdicts.slot, np.arange(panel.block.rows)] if revised.any() else None
         for kind in Kind:
-            for row in lifecycle.moved(kind, watch.standing[block][kind], verdicts).tolist():
+            for row in lifecycle.moved(kind, watch.standing[block][kind], verdicts, anew).tolist():
                 found = verdict(panel, verdicts, row, row)
                 before = watch.alert(kind, found)
                 alert, change = lifecycle.advance(kind, before, found, at)
@@ -151,9 +185,7 @@ def _targets(panel: Panel, rows: NDArray[np.int64]) -> set[tuple[str, str]]:
     return {(target.book, target.id) for target in (panel.block.targets[found] for found in index.tolist())}
 
 
-def _told(
-    engine: Engine, watch: Watch, steps: Sequence[_Step], contacts: Mapping[str, Sequence[Contact]], at: datetime
-) -> Iterator[Move]:
+def _told(engine: Engine, watch: Watch, steps: Sequence[_Step], telling: Telling, at: datetime) -> Iterator[Move]:
     """The steps with their facts and who is to hear of them."""
     if not steps:
         return
@@ -164,10 +196,10 @@ def _told(
         book = watch.by_id[found.target.book]
         origin = origins.get((series, found.period), "") if found.period else ""
         said = notice(change, found, book, origin, before)
-        yield Move(alert, change, said, _routes(said, change, contacts), before)
+        yield Move(alert, change, said, telling.of(said, before) if change.event.told else [], before)
 
 
-def _withdrawn(engine: Engine, watch: Watch, contacts: Mapping[str, Sequence[Contact]], at: datetime) -> Iterator[Move]:
+def _withdrawn(engine: Engine, watch: Watch, telling: Telling, at: datetime) -> Iterator[Move]:
     """The end of alerts whose target has left the books: their last notices know whom to tell."""
     if not watch.gone:
         return
@@ -177,8 +209,4 @@ def _withdrawn(engine: Engine, watch: Watch, contacts: Mapping[str, Sequence[Con
     for before, last in ((item.alert, item.notice) for item in opened if item.alert.identity in gone):
         alert, change = lifecycle.withdrawn(before, at)
         said = withdrawal(change, last)
-        yield Move(alert, change, said, _routes(said, change, contacts), before)
-
-
-def _routes(said: Notice, change: Change, contacts: Mapping[str, Sequence[Contact]]) -> list[Route]:
-    return routes(said.asked, said.lead, said.supervisor, contacts) if change.event.told else []
+        yield Move(alert, change, said, telling.of(said, before) if change.event.told else [], before)

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from alerts.circuit import Circuit
+from alerts.delivery import Status
 from monitor import pipeline, receipts
 from monitor.app import InForce, open_store
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
 from monitor.store import alerts as alert_store
-from monitor.store import observations, outbox, pulls, quarantine
+from monitor.store import letters, observations, outbox, pulls, quarantine
 from monitor.store.database import reading
 from monitor.store.leader import leadership
 from monitor.store.pulls import Pulled
@@ -44,7 +45,9 @@ def tick(force: InForce, at: str | None) -> str:
             latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])
             failed = pulls.failing(connection)
         if leading and (latest is None or latest <= moment):
-            judged, moves = pipeline.judge(engine, force.watch, force.settings.receivers, failed, moment)
+            judged, moves = pipeline.judge(
+                engine, force.watch, force.organisation, failed, moment, force.settings.quiet
+            )
             lines.append(f"预警变动 {len(moves)} 项")
             for name, channel in force.channels.items():
                 pipeline.deliver(engine, name, channel, clock, Circuit())
@@ -95,7 +98,7 @@ def status(force: InForce) -> dict[str, Any]:
         records = pulls.latest(connection)
         opened = alert_store.open_alerts(connection)
         counts = outbox.counts(connection)
-        given_up = outbox.dead(connection)
+        given_up = letters.sendings(connection, status=Status.DEAD)
         waiting = quarantine.counts(connection)
     return {
         "sources": [
@@ -128,13 +131,14 @@ def status(force: InForce) -> dict[str, Any]:
         "deliveries": {name: count for name, count in counts.items() if count},
         "dead_letters": [
             {
-                "alert": "/".join(letter.identity),
+                "id": letter.id,
+                "alert": letter.about,
                 "receiver": letter.receiver,
                 "channel": letter.channel,
                 "address": letter.address,
                 "attempts": letter.attempts,
-                "given_up": _local(letter.finished_at, zone),
-                "answer": letter.answer,
+                "given_up": letter.finished_at and _local(letter.finished_at, zone),
+                "answer": letter.tries[-1].answer if letter.tries else "",
             }
             for letter in given_up
         ],

@@ -5,7 +5,7 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -18,18 +18,21 @@ from alerts.channels.base import Channel, Letter
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice
-from alerts.routing import Contact
+from alerts.organisation import Organisation
+from alerts.suppression import Held, Quiet, decide
 from connectors.base import ConnectorError, Failure
-from connectors.observation import Query
+from connectors.observation import Query, Refusal
 from monitor import archive, deriving, sieve
 from monitor.clock import Clock
+from monitor.following import found_steps
 from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
-from monitor.store import observations, outbox, pulls, quarantine
+from monitor.store import observations, outbox, pulls, quarantine, silences
 from monitor.store.database import reading
 from monitor.watch import Watch
-from monitor.wiring import Feed
+from monitor.wiring import Feed, Settled
+from rules.calendar import PUBLISHED
 from rules.judging import judge as judge_block
 from rules.past import YEARS
 
@@ -45,9 +48,9 @@ _REPEATED = timedelta(hours=1)
 
 def asked(feed: Feed, at: datetime, earlier: int = 0) -> Query:
     """What a source is asked at ``at``: the figures of its book's year, and ``earlier`` ones, that targets read."""
-    book, source, _ = feed
-    first, last = date(book.year - earlier, 1, 1), date(book.year, 12, 31)
-    return Query(at, first, last, tuple(sorted(book.read_from(source.name))), book.id)
+    year = feed.book.year
+    series = tuple(sorted(feed.book.read_from(feed.source.name)))
+    return Query(at, date(year - earlier, 1, 1), date(year, 12, 31), series, feed.book.id)
 
 
 def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None) -> pulls.Pulled:
@@ -59,9 +62,10 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     3. Figures already known are left alone; a changed figure is stored beside the old one.
     4. What the book derives from the figures is computed and stored with them.
 
+    An answer all of whose figures were settled when it was last given is counted, and not gone through again.
     The files behind the answer are kept in the folder ``archived`` before any of it is stored.
     """
-    book, source, connector = feed
+    book, source, connector = feed.book, feed.source, feed.connector
     with engine.begin() as connection:
         query = asked(feed, at, _earlier(connection, feed, at))
         pull_id = pulls.begin(connection, source.key, at)
@@ -74,17 +78,24 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
     except Exception as error:  # a third party's connector may do anything; the other sources must go on
         log.exception("action=pull_crashed source=%s", source.key)
         return _failed(engine, pull_id, Failure.INTERNAL, f"{type(error).__name__}: {error}", at)
+    figures = sieve.fingerprint(answer.observations)
     with engine.begin() as connection:
-        released = quarantine.released(connection, source.key)
-        taken, unreadable = sieve.readable(feed, answer, released, at)
-        found = observations.compare(connection, source.key, taken, at)
-        doubts = sieve.doubts(connection, feed, found, released, at)
-        appended = observations.store(connection, pull_id, found, doubts)
+        released, before = quarantine.released(connection, source.key), pulls.last_success(connection, source.key)
+        taken, unreadable = answer.observations, list[Refusal]()
+        if before is not None and feed.settled == Settled(before[0], figures, released):
+            appended = observations.unchanged(len(taken))
+        else:
+            taken, unreadable = sieve.readable(feed, answer, released, at)
+            found = observations.compare(connection, source.key, taken, at)
+            doubts = sieve.doubts(connection, feed, found, released, at)
+            appended = observations.store(connection, pull_id, found, doubts)
         refused = [*answer.refusals, *unreadable, *appended.refusals]
         quarantine.keep(connection, source.key, pull_id, refused, at)
         quarantine.correct(connection, source.key, taken, refused, at)
         pulled = pulls.finish(connection, pull_id, at, answer, appended, len(refused))
         deriving.derive(connection, book, pull_id, bool(appended.new + appended.revised), at)
+    # A figure that was refused may be taken another day: it is looked at every time.
+    feed.settled = None if unreadable or appended.refusals else Settled(pull_id, figures, released)
     for refusal in refused[:_TOLD]:
         log.warning("action=refused source=%s %s", source.key, refusal.line(answer.document))
     return pulled
@@ -93,7 +104,7 @@ def pull(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None)
 def _earlier(connection: Connection, feed: Feed, at: datetime) -> int:
     """Earlier years, which curves and forecasts are read from, hardly change: they are asked for once a day."""
     zone, last = ZoneInfo(feed.book.timezone), pulls.last_success(connection, feed.source.key)
-    today = last is not None and last.astimezone(zone).date() >= at.astimezone(zone).date()
+    today = last is not None and last[1].astimezone(zone).date() >= at.astimezone(zone).date()
     return 0 if today else YEARS
 
 
@@ -103,16 +114,24 @@ def _failed(engine: Engine, pull_id: int, reason: Failure, detail: str, at: date
 
 
 def judge(
-    engine: Engine, watch: Watch, contacts: Mapping[str, Sequence[Contact]], failed: Iterable[str], at: datetime
+    engine: Engine,
+    watch: Watch,
+    organisation: Organisation,
+    failed: Iterable[str],
+    at: datetime,
+    quiet: Quiet | None = None,
 ) -> tuple[list[Judged], list[Move]]:
     """Judge every target as of ``at`` and save what changed, with the messages that are owed for it, as one.
 
-    ``failed`` are the sources (``book/name``) whose last pull gave nothing.
+    ``failed`` are the sources (``book/name``) whose last pull gave nothing. In the hours of ``quiet``, and under a
+    silence, messages wait.
     """
     watch.take(engine, at)
     judged = verdicts_at(watch, failed, at)
-    moves = found_moves(engine, watch, judged, contacts, at)
+    moves = found_moves(engine, watch, judged, organisation, at)
     kept = kept_up(watch, judged, moves) if watch.loaded else []
+    changed = [*kept, *(move.alert for move in moves if move.alert is not None)]
+    moves += found_steps(engine, watch, judged, changed, organisation, at)
     if moves or kept:
         with engine.begin() as connection:
             changes = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
@@ -122,14 +141,34 @@ def judge(
                 at,
             )
             alert_store.keep_up(connection, kept)
+            waits = _waits(connection, watch, quiet, at)
+            decided = {change: waits(move.notice) for change, move in zip(changes, moves, strict=True) if move.routes}
+            silences.hold(connection, {change: held for change, held in decided.items() if held is not None})
         # Only after the commit: what stands in memory is never ahead of what is saved.
-        for change, move in zip(changes, moves, strict=True):
-            if move.alert is not None:
-                watch.stand(replace(move.alert, change_id=change))
         for alert in kept:
             watch.stand(alert)
+        for change, move in zip(changes, moves, strict=True):
+            if move.alert is not None:
+                last = watch.alerts[move.alert.identity].change_id if move.change.event.follows else change
+                watch.stand(replace(move.alert, change_id=last))
     watch.settled([found.verdicts for found in judged])
+    with engine.begin() as connection:
+        told, dropped = silences.awake(connection, _waits(connection, watch, quiet, at), at)
+    if told or dropped:
+        log.info("action=awoken told=%s dropped=%s", told, dropped)
     return judged, moves
+
+
+def _waits(connection: Connection, watch: Watch, quiet: Quiet | None, at: datetime) -> Callable[[Notice], Held | None]:
+    """Whether a message waits now."""
+    in_force = silences.in_force(connection, at)
+
+    def held(notice: Notice) -> Held | None:
+        book = watch.by_id.get(notice.book)
+        zone, workdays = (ZoneInfo(book.timezone), book.workdays) if book else (at.tzinfo, PUBLISHED)
+        return decide(notice, at.astimezone(zone), in_force, quiet, workdays)
+
+    return held if in_force or quiet is not None else lambda _: None
 
 
 def verdicts_at(watch: Watch, failed: Iterable[str], at: datetime) -> list[Judged]:

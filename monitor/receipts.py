@@ -146,12 +146,10 @@ def series_of(
     connection: Connection, source: str, names: Iterable[str]
 ) -> tuple[dict[tuple[str, str], int], dict[int, str]]:
     """Ids of the stored series of ``source`` by name and subject, and their units by id."""
-    table, wanted = observations.series(connection), set(names)
-    found = [
-        (int(number), name, subject, unit)
-        for number, key, name, subject, unit in zip(
-            table.id, table.source, table.name, table.subject, table.unit, strict=True
-        )
-        if key == source and name in wanted
-    ]
-    return {(name, subject): number for number, name, subject, _ in found}, {it[0]: it[3] for it in found}
+    wanted = set(names)
+    ids, units = {}, {}
+    for group in observations.series(connection):
+        if group.source == source and group.name in wanted:
+            for number, subject in zip(group.id.tolist(), group.subject, strict=True):
+                ids[group.name, subject], units[number] = number, group.unit
+    return ids, units

@@ -1,5 +1,6 @@
 """Which of the figures just read are let into the store: the first check, before it, and the second, against it."""
 
+import hashlib
 from collections.abc import Container, Iterator
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from connectors.observation import NIL, Reading, Refusal, Refused, refuse
+from connectors.observation import COLUMNS, NIL, Reading, Refusal, Refused, refuse
 from monitor.store import history
 from monitor.store.appending import Compared
 from monitor.wiring import Feed
@@ -20,6 +21,8 @@ from rules.unit import conversion
 
 EARLIEST = timedelta(days=31)
 """How long before its end a period's figure may arrive: offices report the month from the 20th on."""
+_FEW = 1000
+"""Rows up to which making categories costs more than it saves."""
 _SAMPLE = 100
 """Series of a source that are asked whether it says anything new: all of them, but of a country's."""
 _LOOK = 31
@@ -33,28 +36,44 @@ Released = Container[tuple[str, str, str, float | None]]
 """Series, subject, period (ISO) and value (None: nothing to report) of figures that a person let through."""
 
 
+def fingerprint(table: pd.DataFrame) -> bytes:
+    """A print of what figures state, wherever in the document they stand: the same for the same figures, SHA-256."""
+    found = hashlib.sha256()
+    for name in COLUMNS:
+        if name != "cell":
+            cells = table[name].to_numpy("M8[us]" if name == "known_at" else None)
+            found.update(
+                str(cells.tolist()).encode("utf-8", "surrogatepass") if cells.dtype == object else cells.tobytes()
+            )
+    return found.digest()
+
+
 def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> tuple[pd.DataFrame, list[Refusal]]:
     """Figures that can be judged, and why the others cannot: unit, period, subject."""
     units = {target.series: target.goal.unit for target in feed.book.targets if target.source == feed.source.name}
-    # Names repeat: as categories they are looked up once, here and in all that follows.
-    table = _with_units(answer.observations, units).astype(dict.fromkeys(("series", "subject", "unit"), "category"))
-    pairs = table[["series", "unit"]].drop_duplicates()
-    strange = {
-        (series, unit)
-        for series, unit in zip(pairs["series"], pairs["unit"], strict=True)
-        if series in units and conversion(unit, units[series]) is None
-    }
-    unit = np.zeros(len(table), bool)
-    if strange:
-        unit = pd.MultiIndex.from_frame(table[["series", "unit"]]).isin(strange)
-    stranger = np.zeros(len(table), bool)
+    table = _with_units(answer.observations, units)
+    if len(table) > _FEW:
+        # Names repeat: as categories they are looked up once, here and in all that follows.
+        table = table.astype(dict.fromkeys(("series", "subject", "unit"), "category"))
+    (name, names), (unit, words) = pd.factorize(table["series"]), pd.factorize(table["unit"])
+    goal = [units.get(series) for series in names]
+    pair = name * len(words) + unit
+    strange = [
+        one
+        for one in pd.unique(pair).tolist()
+        if (wanted := goal[one // len(words)]) is not None and conversion(words[one % len(words)], wanted) is None
+    ]
+    reason = np.where(table["period"].to_numpy() > np.datetime64((at + EARLIEST).date()), 2, 0)
+    reason[np.isin(pair, strange)] = 1
     if feed.book.subjects != ("",):
-        stranger = (~table["subject"].isin(feed.book.subjects) & table["series"].isin(list(units))).to_numpy()
-    future = (table["period"] > pd.Timestamp((at + EARLIEST).date())).to_numpy()
-    reason = np.select([unit, future, stranger], [1, 2, 3], 0)
-    words = (None, Refused.WRONG_DIMENSION, Refused.FUTURE_PERIOD, Refused.UNKNOWN_SUBJECT)
+        subject, subjects = pd.factorize(table["subject"])
+        read = np.array([wanted is not None for wanted in goal], bool)
+        reason[(reason == 0) & read[name] & ~subjects.isin(feed.book.subjects)[subject]] = 3
     rows = np.flatnonzero(reason)
-    refused = refuse(table.iloc[rows], filter(None, (words[code] for code in reason[rows].tolist())))
+    if len(rows) == 0:
+        return table, []
+    why = (None, Refused.WRONG_DIMENSION, Refused.FUTURE_PERIOD, Refused.UNKNOWN_SUBJECT)
+    refused = refuse(table.iloc[rows], filter(None, (why[code] for code in reason[rows].tolist())))
     passed = [figure(refusal) in released for refusal in refused]
     reason[rows[passed]] = 0
     taken = table if not reason.any() else table[reason == 0]

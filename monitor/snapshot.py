@@ -1,14 +1,18 @@
 """What the daemon knows at one moment: the one thing that pages, metrics and the API read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.alert import Alert
+from alerts.alert import Alert, Change, Identity, State
+from alerts.delivery import Sending
 from alerts.notice import Notice
 from rules.panel import Panel
 from rules.target import Book
 from rules.verdict import Verdicts
+
+TRAILS = 100
+"""Alerts of a book whose past is at hand: a page shows no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,20 @@ class OpenAlert:
 
     alert: Alert
     notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """How an alert came to stand as it does: all its changes, the oldest first, and the messages about them."""
+
+    changes: Sequence[tuple[int, Change, Notice]]
+    sendings: Sequence[Sending]
+
+
+def foremost(alerts: Iterable[OpenAlert], most: int) -> list[OpenAlert]:
+    """The ``most`` that matter most: firing before observed, red before yellow, the oldest first."""
+    order = sorted(alerts, key=lambda item: (item.alert.state is not State.FIRING, -item.alert.level, item.alert.since))
+    return order[:most]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +74,10 @@ class Snapshot:
     """The state after the last cycle. Replaced as a whole, never changed in place.
 
     ``rehearsing`` says that the clock is not the real one (演示时钟).
+    ``trails`` are those of the foremost alerts of each book.
     ``config_error`` holds the words of a refused reload, "" while what is
     written is in force. ``deliveries`` counts outbox rows by Status,
-    ``resting`` tells why a channel rests, "" for one at work.
+    ``resting`` tells why a channel rests, "" for one at work; ``heartbeat`` is when a report on the system last arrived.
     """
 
     at: datetime
@@ -66,9 +85,11 @@ class Snapshot:
     books: tuple[Book, ...]
     judged: tuple[Judged, ...]
     alerts: tuple[OpenAlert, ...]
+    trails: Mapping[Identity, Trail]
     sources: tuple[SourceHealth, ...]
     deliveries: Mapping[str, int]
     resting: Mapping[str, str]
+    heartbeat: datetime | None
     cycle_seconds: float
     config_error: str
     config_loaded_at: datetime

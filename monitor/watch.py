@@ -5,9 +5,9 @@ All of it is rebuilt from the books and the store; nothing here is the only copy
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
@@ -16,7 +16,7 @@ from alerts.alert import Alert, Identity, Kind, State
 from monitor.store import alerts as alert_store
 from monitor.store import observations
 from monitor.store.database import reading
-from monitor.store.observations import Figures, SeriesTable
+from monitor.store.observations import Figures, Group
 from rules.panel import Panel
 from rules.past import YEARS
 from rules.plan import Block, compile_plan
@@ -24,18 +24,30 @@ from rules.target import Book
 from rules.unit import conversion
 from rules.verdict import Verdict, Verdicts
 
+NEVER = np.datetime64("9999-12-31", "s")
+_AT_ONCE = np.datetime64(0, "s")
+
+
+class Reads(NamedTuple):
+    """Rows of a block that read series, one each: columns of one length, and how their unit is read in the target's."""
+
+    series: NDArray[np.int64]
+    row: NDArray[np.int64]
+    factor: float
+    offset: float
+
 
 class Links:
     """Which rows of a block read which series, and how its unit is read in the target's: sorted columns (L,)."""
 
-    def __init__(self, parts: Sequence[pd.DataFrame] = ()) -> None:
-        """From frames with the columns series, row, factor, offset."""
-        empty = pd.DataFrame({"series": [], "row": [], "factor": [], "offset": []})
-        joined = pd.concat(parts or [empty]).sort_values("series", kind="stable")
-        self.series = joined["series"].to_numpy(np.int64)
-        self.row = joined["row"].to_numpy(np.int64)
-        self.factor = joined["factor"].to_numpy(np.float64)
-        self.offset = joined["offset"].to_numpy(np.float64)
+    def __init__(self, parts: Sequence[Reads] = ()) -> None:
+        nothing = np.empty(0, np.int64)
+        series = np.concatenate([nothing, *(part.series for part in parts)])
+        order, sizes = np.argsort(series, kind="stable"), np.array([len(part.row) for part in parts], np.intp)
+        self.series = series[order]
+        self.row = np.concatenate([nothing, *(part.row for part in parts)])[order]
+        self.factor = np.repeat(np.array([part.factor for part in parts], np.float64), sizes)[order]
+        self.offset = np.repeat(np.array([part.offset for part in parts], np.float64), sizes)[order]
 
     def of(self, series: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """For figures of ``series`` (N,): pairs (figure index, link index), in the figures' order."""
@@ -53,6 +65,9 @@ class Watch:
     (``links``), the id of the series that each row reads (``series_of``, -1 for none yet), which rows lean on which
     series (``leans``), and where a known figure became another one that no cycle has dealt with (``revised``, (P, R)).
 
+    ``due`` is when an alert that stands may ask for a reminder or an escalation, and ``looked`` the slot of the newest
+    figure when it was last asked: a look that finds nothing to do sets both, and the alert's next change sets them back.
+
     ``gone`` are open alerts whose target is in no book; nothing is known of them unless the books are ``complete``:
     every one that is written, each without error. ``loaded`` says that no cycle has seen this yet.
     """
@@ -65,6 +80,8 @@ class Watch:
         self.leans = [Links() for _ in self.panels]
         self.series_of = [np.full(panel.block.rows, -1, np.int64) for panel in self.panels]
         self.standing = [{kind: np.zeros(panel.block.rows, np.int8) for kind in Kind} for panel in self.panels]
+        self.due = [{kind: np.full(panel.block.rows, NEVER) for kind in Kind} for panel in self.panels]
+        self.looked = [{kind: np.full(panel.block.rows, -1, np.int16) for kind in Kind} for panel in self.panels]
         self.revised = [np.zeros((len(panel.block.ends), panel.block.rows), np.bool_) for panel in self.panels]
         self.alerts: dict[Identity, Alert] = {}
         self.gone: list[Identity] = []
@@ -123,6 +140,7 @@ class Watch:
         self.alerts[alert.identity] = alert
         block, index = row
         self.standing[block][alert.identity.kind][index] = lifecycle.standing(alert)
+        self.due[block][alert.identity.kind][index] = _AT_ONCE
 
     def settled(self, judged: Sequence[Verdicts]) -> None:
         """A cycle has dealt with all there was. A revision of the newest period waits while that is not judged."""
@@ -170,12 +188,12 @@ class Watch:
             masks.append(np.repeat(hit, np.diff(block.first_row)) if any(hit) else None)
         return masks
 
-    def _link(self, table: SeriesTable) -> bool:
+    def _link(self, groups: Sequence[Group]) -> bool:
         """Find the rows that read each stored series. Bulk: loops over distinct names, never over series.
 
         Returns whether a row now leans on another series than before, so that all must be entered anew.
         """
-        self._linked = int(table.id.max()) if len(table.id) else 0
+        self._linked = max((int(group.id.max()) for group in groups), default=0)
         readers: dict[tuple[str, str], list[tuple[int, int]]] = {}
         leaning: dict[tuple[str, str], list[tuple[int, int]]] = {}
         for block, panel in enumerate(self.panels):
@@ -184,27 +202,19 @@ class Watch:
                 if target.leans_on is not None:
                     key = (f"{target.book}/{target.leans_on.source}", target.leans_on.series)
                     leaning.setdefault(key, []).append((block, index))
-        parts: list[list[pd.DataFrame]] = [[] for _ in self.panels]
-        leans: list[list[pd.DataFrame]] = [[] for _ in self.panels]
-        stored = pd.DataFrame(
-            {
-                "series": table.id,
-                "source": table.source,
-                "name": table.name,
-                "unit": table.unit,
-                "subject": table.subject,
-            }
-        )
-        for (source, name, unit), group in stored.groupby(["source", "name", "unit"], sort=False):
-            its = (str(source), str(name))
-            for block, index in readers.get(its, ()):
-                parts[block].append(_rows(self.panels[block].block, index, group, str(unit)))
-            for block, index in leaning.get(its, ()):
-                leans[block].append(_leaning_rows(self.panels[block].block, index, group, str(unit)))
+        parts: list[list[Reads]] = [[] for _ in self.panels]
+        own: list[list[Reads]] = [[] for _ in self.panels]
+        common: list[list[Reads]] = [[] for _ in self.panels]
+        for group in groups:
+            for block, index in readers.get((group.source, group.name), ()):
+                parts[block] += _rows(self.panels[block].block, index, group)
+            for block, index in leaning.get((group.source, group.name), ()):
+                own[block] += _rows(self.panels[block].block, index, group)
+                common[block] += _all_rows(self.panels[block].block, index, group)
         self.links = [Links(part) for part in parts]
         for read, links in zip(self.series_of, self.links, strict=True):
             read[links.row] = links.series
-        before, self.leans = self.leans, [Links(_nearest(part)) for part in leans]
+        before, self.leans = self.leans, [Links(_nearest(*part)) for part in zip(own, common, strict=True)]
         again = False
         for panel, was, now in zip(self.panels, before, self.leans, strict=True):
             rows = _moved(was, now, panel.block.rows)
@@ -234,7 +244,7 @@ class Watch:
         if spot is None:
             return
         block, slot, row = spot
-        value = self.panels[block].values[slot, row]  # noqa: PD011  no frame
+        value = self.panels[block].values[slot, row]
         self.revised[block][slot, row] = not np.isnan(value) and value != told.basis.actual
 
     def _newest(self) -> set[date]:
@@ -258,24 +268,31 @@ def _months(first: int, last: int) -> Iterator[tuple[date, date]]:
     return zip(days[:-1].tolist(), (days[1:] - np.timedelta64(1, "D")).tolist(), strict=True)
 
 
-def _leaning_rows(block: Block, index: int, series: pd.DataFrame, unit: str) -> pd.DataFrame:
-    """The rows of one target that may lean on ``series``: its subject's row, and for one of no subject every row."""
-    own = _rows(block, index, series, unit).assign(of_all=False)
-    common = series[series["subject"] == ""]
-    if (
-        "" in block.subject_index[index]
-        or common.empty
-        or (found := conversion(unit, block.targets[index].goal.unit)) is None
-    ):
-        return own
+def _rows(block: Block, index: int, group: Group) -> list[Reads]:
+    """The rows of one target that read the series of their subject; none where the units do not measure the same thing."""
+    found = conversion(group.unit, block.targets[index].goal.unit)
+    if found is None:
+        return []
+    place = block.subject_index[index]
+    offsets = np.array([place.get(subject, -1) for subject in group.subject], np.int64)
+    mine = offsets >= 0
+    return [Reads(group.id[mine], block.first_row[index] + offsets[mine], *found)]
+
+
+def _all_rows(block: Block, index: int, group: Group) -> list[Reads]:
+    """All rows of one target of subjects, if ``group`` has a series of no subject that they may lean on."""
+    found = conversion(group.unit, block.targets[index].goal.unit)
+    if found is None or "" not in group.subject or "" in block.subject_index[index]:
+        return []
     rows = np.arange(*block.first_row[index : index + 2])
-    every = pd.DataFrame({"series": common["series"].iloc[0], "row": rows, "factor": found[0], "offset": found[1]})
-    return pd.concat([own, every.assign(of_all=True)])
+    return [Reads(np.full(len(rows), group.id[group.subject.index("")]), rows, *found)]
 
 
-def _nearest(parts: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Of the series that a row may lean on the one of its own subject, if there is one."""
-    return [pd.concat(parts).sort_values("of_all", kind="stable").drop_duplicates("row")] if parts else []
+def _nearest(own: Sequence[Reads], common: Sequence[Reads]) -> list[Reads]:
+    """A row leans on the series of its own subject, if there is one, else on that of none."""
+    taken = np.concatenate([np.empty(0, np.int64), *(part.row for part in own)])
+    left = [(part, ~np.isin(part.row, taken)) for part in common]
+    return [*own, *(part._replace(series=part.series[free], row=part.row[free]) for part, free in left)]
 
 
 def _moved(before: Links, now: Links, rows: int) -> NDArray[np.intp]:
@@ -283,13 +300,3 @@ def _moved(before: Links, now: Links, rows: int) -> NDArray[np.intp]:
     was, found = np.full(rows, -1), np.full(rows, -1)
     was[before.row], found[now.row] = before.series, now.series
     return np.flatnonzero((was >= 0) & (was != found))
-
-
-def _rows(block: Block, index: int, series: pd.DataFrame, unit: str) -> pd.DataFrame:
-    """The rows of one target that read ``series``; none where the units do not measure the same thing."""
-    offsets = series["subject"].map(block.subject_index[index])
-    found = conversion(unit, block.targets[index].goal.unit)
-    mine = offsets.notna() & (found is not None)
-    factor, offset = found or (1.0, 0.0)
-    rows = block.first_row[index] + offsets[mine].astype("int64")
-    return pd.DataFrame({"series": series["series"][mine], "row": rows, "factor": factor, "offset": offset})

@@ -1,6 +1,8 @@
 """From what is written to what works: connectors of the books, channels of the settings. Errors have their place."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,16 +13,27 @@ from alerts.channels.registry import channel_class
 from connectors.base import Connector, ConnectorError
 from connectors.registry import connector_class
 from monitor.config import ChannelSpec
+from monitor.store.quarantine import Figure
 from rules.document import Invalid, explain
 from rules.target import Book, Source
 
 
-class Feed(NamedTuple):
-    """One source of one book, ready to be asked."""
+class Settled(NamedTuple):
+    """Figures of which nothing is left to be done: the pull that stated them, their print, what was let through by then."""
+
+    pull_id: int | None
+    figures: bytes
+    released: Counter[Figure]
+
+
+@dataclass(slots=True)
+class Feed:
+    """One source of one book, ready to be asked. What is ``settled`` holds for this edition of the book only."""
 
     book: Book
     source: Source
     connector: Connector
+    settled: Settled | None = None
 
 
 def feeds(books: Iterable[Book], errors: list[str]) -> dict[str, Feed]:

@@ -18,6 +18,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from connectors.base import Remote
+from monitor import bulletins
 from monitor.app import Daemon
 from monitor.lanes import Lanes
 from monitor.store import outbox, runs
@@ -98,6 +99,7 @@ class Worker:
         settings = daemon.force.settings
         self._lanes = Lanes(settings.pulls_at_once, settings.pulls_per_host, partial(self._tell, "error"))
         self._failures: Counter[str] = Counter()
+        self._reported: dict[str, datetime] = {}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(1)},  # its jobs only get in lane
@@ -197,8 +199,28 @@ class Worker:
         log.warning("action=paused source=%s failures=%s until=%s", key, self._failures[key], later.isoformat())
 
     def _judge(self) -> None:
-        if self._daemon.judge():
+        owed = self._daemon.judge()
+        if self._report() or owed:
             self._wake_delivery()
+
+    def _report(self) -> bool:
+        """Tell the supervising offices how the system is, once per slot; returns whether one is told now."""
+        force, snapshot = self._daemon.force, self._daemon.snapshot
+        schedule, told = force.settings.heartbeat, False
+        if schedule is None or snapshot is None:
+            return False
+        for office, zone in bulletins.offices(snapshot.books).items():
+            job, due = bulletins.slot_name(office), slot(schedule, snapshot.at, zone)
+            if self._reported.get(job) == due:
+                continue
+            with self._daemon.engine.begin() as connection:
+                if runs.claim_slot(connection, job, due, snapshot.at):
+                    ids = bulletins.heartbeat(connection, snapshot, office, force.organisation)
+                    runs.finish(connection, job, due, snapshot.at, "ok" if ids else "nobody")
+                    told = True
+                    log.info("action=heartbeat office=%s messages=%s", office, len(ids))
+            self._reported[job] = due
+        return told
 
     def _wake_delivery(self) -> None:
         for loop in self._delivering.values():

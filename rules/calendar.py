@@ -90,6 +90,11 @@ class Workdays:
         gone = np.busday_count(new_year, ends + np.timedelta64(1, "D"), busdaycal=_busdays(self))
         return np.asarray(gone / np.busday_count(new_year, next_year, busdaycal=_busdays(self)))
 
+    def between(self, first: date, last: date) -> int:
+        """How many working days there are after ``first``, up to and with ``last``."""
+        after, until = np.datetime64(first) + 1, np.datetime64(last) + 1
+        return int(np.busday_count(after, until, busdaycal=_busdays(self)))
+
     def on_or_after(self, days: Days) -> Days:
         """Each of ``days``, or the next working day where it is a day off."""
         moved: Days = np.busday_offset(days, 0, roll="forward", busdaycal=_busdays(self))

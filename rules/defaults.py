@@ -40,6 +40,8 @@ def levels(measure: Measure, target: LevelsSpec, by_measure: LevelsSpec | None, 
         yellow=next((layer.yellow for layer in layers if layer.yellow is not None), silent.yellow),
         red=next((layer.red for layer in layers if layer.red is not None), silent.red),
         not_before=next((layer.not_before for layer in layers if layer.not_before is not None), silent.not_before),
+        clear=next((layer.clear for layer in layers if layer.clear is not None), silent.clear),
+        clear_for=next((layer.clear_for for layer in layers if layer.clear_for is not None), silent.clear_for),
     )
 
 
@@ -75,10 +77,24 @@ def objections(measure: Measure, every: Every, goal: Goal, expect: Expect, level
     if measure in wanted and (goal.op in _AT_MOST) != (wanted[measure] == "at most"):
         found.append(f"goal: {measure} 的目标应写 {wanted[measure]} (direction)")
     found += _curve_objections(measure, goal, expect)
-    for name, thresholds_of in (("yellow", levels.yellow), ("red", levels.red)):
+    for name, thresholds_of in (("yellow", levels.yellow), ("red", levels.red), ("clear", levels.clear)):
         why = (_threshold_objection(measure, every, goal, expect, threshold) for threshold in thresholds_of)
         found += [f"{name}: {words}" for words in why if words]
+    found += [
+        f"clear: '{one.text}' 不严于 '{level.text}'，不起作用 (clear too loose)；应写比预警阈值更好的数"
+        for one in levels.clear
+        for level in levels.yellow or levels.red
+        if (one.against, one.unit) == (level.against, level.unit) and not _better(one, level)
+    ]
+    if levels.clear_for > 1 and every is Every.YEAR:
+        found.append("clear for: 每年只有一期的目标不能要求连续几期 (one period)")
     return found
+
+
+def _better(clear: Threshold, level: Threshold) -> bool:
+    """Whether a figure must be better to be over ``clear`` than to be over ``level``."""
+    larger = level.against in (Against.BELOW, Against.PROBABILITY)
+    return clear.value > level.value if larger else clear.value < level.value
 
 
 def _curve_objections(measure: Measure, goal: Goal, expect: Expect) -> list[str]:

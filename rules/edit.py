@@ -13,6 +13,7 @@ _ENGLISH = {
     "起判时点": "first judged",
     "黄色阈值": "yellow threshold",
     "红色阈值": "red threshold",
+    "解除条件": "clear condition",
     "数据来源": "source",
     "报送时限": "due day",
 }
@@ -50,6 +51,7 @@ def of_pace(verdict: Verdict) -> str:
             "起判时点": wording.not_before(target) or "首期起判",
             "黄色阈值": wording.thresholds(levels.yellow, target),
             "红色阈值": wording.thresholds(levels.red, target),
+            "解除条件": wording.clearing(target) or "不再达到预警阈值",
             "数据来源": f"{target.source}：{target.series}" if target.source else "未设",
         }
     )

@@ -102,6 +102,9 @@ def _judge(
     into.level[:] = np.where(judged, level, _NOT_JUDGED)
     pending = np.where(red_now, _RED, np.where(yellow_now, _YELLOW, _GREEN))
     into.pending[:] = np.where(judged & (pending > level), pending, _GREEN)
+    if block.clear:
+        # After the last period there is none to wait for.
+        into.keep[:] = judged & (slot < len(block.ends) - 1) & _kept(panel, rows, slot)
     into.slot[:], into.owed[:] = slot, np.where(late, owed, np.int16(-1))
     into.nil[:] = np.where(reported > slot, reported, np.int16(-1))
     into.preliminary[:] = (slot >= 0) & panel.preliminary[slot, _columns(rows)]
@@ -192,6 +195,17 @@ def _reached(
     return held, now
 
 
+def _kept(panel: Panel, rows: Rows, slot: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Whether an alert that stands is not solved yet: a threshold of ``clear`` held in one of the periods it asks for."""
+    kept = np.zeros(len(slot), np.bool_)
+    for limits in panel.block.clear:
+        inside, here = limits.among(rows)
+        if len(inside):
+            mine, its_slot = _columns(rows)[inside], slot[inside]
+            kept[inside] |= ~_running(panel, limits, here, mine, its_slot, free=True)
+    return kept
+
+
 def _holds(
     panel: Panel, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: _Seen
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -225,9 +239,18 @@ def _exceeded(
 
 
 def _running(
-    panel: Panel, limits: Limits, here: NDArray[np.int64], rows: NDArray[np.int64], latest: NDArray[np.int16]
+    panel: Panel,
+    limits: Limits,
+    here: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    latest: NDArray[np.int16],
+    *,
+    free: bool = False,
 ) -> NDArray[np.bool_]:
-    """Whether the threshold held at each of the last published periods that it asks for; a gap is not a period."""
+    """Whether the threshold held (``free``: did not) at each of the last published periods that it asks for.
+
+    A gap is not a period.
+    """
     block, wanted = panel.block, limits.periods[here].astype(np.int64)
     since = np.int16(0) if block.judged_slot is None else block.judged_slot[rows]
     seen = np.zeros(len(rows), dtype=np.int64)
@@ -238,7 +261,7 @@ def _running(
         # What cannot be compared is no judged period: the goal was not set yet, or its reference is not known.
         known = ~np.isnan(panel.values[number, rows] + panel.expected[number, rows])
         counts = (slot <= latest) & (slot >= since) & known & (seen < wanted)
-        unbroken &= ~counts | _exceeded(block, limits, here, rows, slot, at_slot)
+        unbroken &= ~counts | (_exceeded(block, limits, here, rows, slot, at_slot) != free)
         seen += counts
         if not (unbroken & (seen < wanted)).any():
             break
@@ -260,6 +283,7 @@ def verdict(panel: Panel, verdicts: Verdicts, index: int, row: int) -> Verdict:
         reason=REASONS[verdicts.reason[index]],
         level=Level(int(verdicts.level[index])),
         pending=Level(int(verdicts.pending[index])),
+        keep=bool(verdicts.keep[index]),
         period=block.ends[slot].item() if slot >= 0 else None,
         owed=block.ends[owed].item() if owed >= 0 else None,
         goal=figure(panel.goals(np.array([row]), verdicts.slot[index : index + 1])[0]),

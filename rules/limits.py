@@ -82,15 +82,29 @@ def compile_limits(
 ) -> tuple[Limits, ...]:
     """The dense Limits of a block and the further ones; ``thresholds`` are each target's, ``changes`` (R,) marks changed goals."""
     plain = [next((level for level in levels if _is_plain(level)), None) for levels in thresholds]
+    dense = [(index, target, level) for index, (target, level) in enumerate(zip(targets, plain, strict=True))]
+    sparse = compile_sparse(targets, thresholds, first_row, goal, ends, changes, plain)
+    return (_limits(None, None, dense, np.diff(first_row), goal, ends, changes), *sparse)
+
+
+def compile_sparse(
+    targets: Sequence[Target],
+    thresholds: Sequence[tuple[Threshold, ...]],
+    first_row: NDArray[np.int64],
+    goal: Floats,
+    ends: Days,
+    changes: NDArray[np.bool_],
+    without: Sequence[Threshold | None] | None = None,
+) -> tuple[Limits, ...]:
+    """The same of thresholds that few targets have, over just their rows; ``without`` is one of each target's to leave out."""
     further = sorted(
         (order, level.against if level.against in _OWN else "", index)
         for index, levels in enumerate(thresholds)
         for order, level in enumerate(levels)
-        if level is not plain[index]
+        if without is None or level is not without[index]
     )
     sizes = np.diff(first_row)
-    dense = [(index, target, level) for index, (target, level) in enumerate(zip(targets, plain, strict=True))]
-    found = [_limits(None, None, dense, sizes, goal, ends, changes)]
+    found = []
     for (order, own), group in groupby(further, key=lambda entry: entry[:2]):
         members = [(index, targets[index], thresholds[index][order]) for *_, index in group]
         rows = np.concatenate([np.arange(*first_row[index : index + 2]) for index, *_ in members])

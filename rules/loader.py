@@ -242,6 +242,7 @@ def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) 
         series=(ref.series if ref else None) or spec.name,
         counts=float(spec.counts.removeprefix("at most ")) if spec.counts else None,
         place=place,
+        labels=spec.labels,
     )
 
 

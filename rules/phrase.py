@@ -111,6 +111,18 @@ def thresholds(written: Any) -> tuple[Threshold, ...]:
     return tuple(threshold(text.strip()) for text in texts)
 
 
+def clear(written: Any) -> tuple[Threshold, ...]:
+    """What must be over before an alert is solved: thresholds, or ``yellow`` for those of that level."""
+    if written == "yellow":
+        return ()
+    found = thresholds(written)
+    if not found:
+        raise ValueError("clear 不能写 never：预警将无法解除 (never cleared)；与黄色阈值相同写 yellow")
+    if any(one.periods > 1 for one in found):
+        raise ValueError("clear 的阈值不加 for：连续期数写 clear for: 2 (periods of clear)")
+    return found
+
+
 _FIXED = {ANY_BREACH.text: ANY_BREACH, "overdue": Threshold(Against.OVERDUE, 0.0, "", 1, "overdue")}
 _MARGINS = {
     "%": Against.SHARE,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, expected
-from rules.limits import Limits, Rows, among, compile_limits, or_none
+from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none
 from rules.target import FORECAST, HARD, LEARNT, SUMS, Book, Op, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
@@ -56,6 +56,7 @@ class Block:
     expected: Floats
     yellow: tuple[Limits, ...]
     red: tuple[Limits, ...]
+    clear: tuple[Limits, ...]
     due: Days
     due_of: NDArray[np.int16]
     judged_from: Days
@@ -146,6 +147,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         ),
         yellow=compile_limits(targets, [target.levels.yellow for target in targets], first_row, goal, ends, changes),
         red=compile_limits(targets, [target.levels.red for target in targets], first_row, goal, ends, changes),
+        clear=compile_sparse(targets, [target.levels.keeping for target in targets], first_row, goal, ends, changes),
         due=due,
         due_of=np.repeat(due_of.astype(np.int16), sizes),
         judged_from=np.repeat(np.array([_judged_from(t, year) for t in targets], dtype="datetime64[D]"), sizes),

@@ -48,6 +48,8 @@ ThresholdPhrases = Annotated[
     tuple[Threshold, ...], BeforeValidator(phrase.thresholds, json_schema_input_type=str | list[str])
 ]
 """One threshold or several, any of which reaches the level."""
+ClearPhrases = Annotated[tuple[Threshold, ...], BeforeValidator(phrase.clear, json_schema_input_type=str | list[str])]
+"""What must be over before an alert is solved; none for the yellow threshold itself."""
 ElapsedPhrase = Annotated[float, _phrase(phrase.elapsed)]
 ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
 PublishedPhrase = Annotated[Publication, _phrase(phrase.published)]
@@ -57,6 +59,13 @@ FormulaText = Annotated[Formula, _phrase(formula.parse)]
 Unit = Annotated[str, AfterValidator(check)]
 Units = Annotated[tuple[str, ...], BeforeValidator(_units, json_schema_input_type=str | list[str])]
 """Units as the plan writes them (``A局、B局及镇街``) or as a list."""
+
+
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
+]
+"""One name or a list of names."""
 
 
 class Strict(BaseModel):
@@ -69,6 +78,8 @@ class LevelsSpec(Strict):
     yellow: ThresholdPhrases | None = None
     red: ThresholdPhrases | None = None
     not_before: ElapsedPhrase | None = Field(None, alias="not before")
+    clear: ClearPhrases | None = None
+    clear_for: Annotated[int, Field(ge=1, le=366)] | None = Field(None, alias="clear for")
 
 
 class ItemSpec(Strict):
@@ -113,6 +124,7 @@ class TargetSpec(Strict):
     lead: Units = ()
     responsible: Units = ()
     reporter: Units = ()
+    labels: Names = ()
     goal: GoalPhrase
     measure: Measure
     every: Every | None = None

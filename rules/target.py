@@ -1,7 +1,7 @@
 """The nouns of stage 2: what a plan promised, by whom, how it is measured, and when it counts as behind."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -193,12 +193,22 @@ class Threshold:
 class Levels:
     """When each level is reached: when any of its thresholds is; one without thresholds never is.
 
-    Nothing is judged before ``not_before`` (0-1) of the year's periods are over.
+    Nothing is judged before ``not_before`` (0-1) of the year's periods are over. An alert that stands is solved
+    when none of ``clear`` has held for ``clear_for`` published periods running; without either, as soon as no level
+    is reached any more.
     """
 
     yellow: tuple[Threshold, ...] = ()
     red: tuple[Threshold, ...] = ()
     not_before: float = 0.0
+    clear: tuple[Threshold, ...] = ()
+    clear_for: int = 1
+
+    @property
+    def keeping(self) -> tuple[Threshold, ...]:
+        """What keeps an alert standing below the levels, each for so many periods; empty where nothing does."""
+        usual = (self.yellow or self.red) if self.clear_for > 1 else ()
+        return tuple(replace(one, periods=self.clear_for) for one in self.clear or usual)
 
 
 class Shape(StrEnum):
@@ -281,6 +291,7 @@ class Target:
     ``reporter`` files the figure: the lead, unless the book names another unit.
     ``counts`` (good-days only) is the highest daily value that still counts as good.
     ``leans_on`` is the series of ``goal.reference``; ``changes`` are later goals, oldest first.
+    By its ``labels`` an organisation may choose who is told.
     """
 
     book: str
@@ -303,6 +314,7 @@ class Target:
     place: str
     leans_on: Series | None = None
     changes: tuple[ChangedGoal, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -80,8 +80,8 @@ class Verdicts:
 
     ``reason`` indexes REASONS; ``level`` and ``pending`` are Level values
     (``pending``: a level whose ``for N`` periods are not complete yet, above
-    ``level``); ``slot`` is the period judged (-1 none); ``actual``, ``expected``
-    and ``shortfall`` (positive means behind, in the target's unit) are NaN where
+    ``level``); ``keep`` says that an alert that stands is not solved yet; ``slot`` is
+    the period judged (-1 none); ``actual``, ``expected`` and ``shortfall`` (positive means behind, in the target's unit) are NaN where
     nothing is known; ``owed`` is the latest period whose figure is overdue (-1 none);
     ``nil`` the latest one, after ``slot``, for which there was nothing to report (-1
     none); ``preliminary`` says that the figure judged is not final yet; ``probability``
@@ -91,6 +91,7 @@ class Verdicts:
     reason: NDArray[np.int8]
     level: NDArray[np.int8]
     pending: NDArray[np.int8]
+    keep: NDArray[np.bool_]
     slot: NDArray[np.int16]
     owed: NDArray[np.int16]
     actual: NDArray[np.float64]
@@ -111,6 +112,7 @@ def empty(count: int) -> Verdicts:
         reason=np.empty(count, np.int8),
         level=np.empty(count, np.int8),
         pending=np.empty(count, np.int8),
+        keep=np.zeros(count, np.bool_),
         slot=np.empty(count, np.int16),
         owed=np.empty(count, np.int16),
         actual=np.empty(count),
@@ -130,7 +132,8 @@ class Verdict:
     period whose figure is overdue, if one is; ``nil`` that of the latest one, after
     ``period``, for which the unit had nothing to report; ``goal`` was in force for the
     period judged, ``low`` to ``high`` is where the year will probably end, ``years`` how
-    many complete earlier years are known. ``preliminary``: the figure is not final yet.
+    many complete earlier years are known. ``keep`` says that an alert that stands is not
+    solved yet, ``preliminary`` that the figure is not final yet.
     """
 
     target: Target
@@ -138,6 +141,7 @@ class Verdict:
     reason: Reason
     level: Level
     pending: Level
+    keep: bool
     period: date | None
     owed: date | None
     goal: float | None

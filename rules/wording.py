@@ -218,6 +218,16 @@ def thresholds(levels: tuple[Threshold, ...], target: Target) -> str:
     return "；或".join(threshold(level, target) for level in levels) or "未设"
 
 
+def clearing(target: Target) -> str:
+    """When an alert that stands is solved: 无落后应完成数超过3%的情形，连续2期. Empty: as soon as no level is reached."""
+    keeping = target.levels.keeping
+    if not keeping:
+        return ""
+    over = "、".join(threshold(replace(level, periods=1), target) for level in keeping)
+    running = target.levels.clear_for
+    return f"无{over}的情形" + (f"，连续{running}期" if running > 1 else "")
+
+
 def threshold(level: Threshold, target: Target) -> str:
     """A threshold in words: 落后应完成数超过5%，连续2期."""
     unit, value = level.unit or target.goal.unit, number(level.value)

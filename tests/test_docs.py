@@ -25,12 +25,12 @@ def settings_table() -> str:
     """The table of settings as the README must show it."""
     lines = ["| setting | environment | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        scalar = name not in ("channels", "receivers")
+        scalar = name != "channels"
         default = field.default
         if name == "books":
             shown = "`rules/books`"
         elif not scalar:
-            shown = "the folder `var/alerts`" if name == "channels" else "`default: [folder]`"
+            shown = "the folder `var/alerts`"
         else:
             shown = (
                 f"`{str(default).lower() if isinstance(default, bool) else default}`" if default is not None else "–"

@@ -61,8 +61,8 @@ def name(letter: Letter) -> str:
     """A file name that sorts by time: 20251027-090000_urban-jobs_fired_0123456789abcdef.txt."""
     notice = letter.notice
     when = datetime.fromisoformat(notice.at)
-    parts = [f"{when:%Y%m%d-%H%M%S}", safe(notice.subject) if notice.subject else "", safe(notice.target)]
-    return "_".join([*filter(None, parts), notice.event, letter.key[:16]]) + ".txt"
+    parts = [safe(part) for part in (notice.subject, notice.target) if part]
+    return "_".join([f"{when:%Y%m%d-%H%M%S}", *parts, notice.event, letter.key[:16]]) + ".txt"
 
 
 def safe(text: str) -> str:

@@ -179,5 +179,5 @@ def _odd_letter() -> Letter:
     values: dict[Any, Any] = {str: odd, int: 1, int | None: 1, float | None: 1.0, tuple[str, ...]: (odd,)}
     given = {name: values[kind] for name, kind in Notice.__annotations__.items()}
     moment = datetime(2025, 10, 27, 1, tzinfo=UTC)
-    given |= {"kind": "pace", "event": "fired", "since": moment.isoformat(), "at": moment.isoformat()}
+    given |= {"kind": "pace", "event": "fired"} | dict.fromkeys(("since", "at", "told_at"), moment.isoformat())
     return Letter("0" * 32, odd, odd, odd, Notice(**given), moment)

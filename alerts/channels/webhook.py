@@ -19,7 +19,12 @@ from alerts.delivery import Attempt
 from alerts.message import Form, render
 from alerts.notice import Notice
 
-ALERTNAMES = {"pace": "DubanTargetBehind", "data": "DubanFigureOwed"}
+ALERTNAMES = {
+    "pace": "DubanTargetBehind",
+    "data": "DubanFigureOwed",
+    "drill": "DubanDrill",
+    "heartbeat": "DubanHeartbeat",
+}
 SEVERITIES = {1: "warning", 2: "critical"}
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 
@@ -152,6 +157,7 @@ def annotations(letter: Letter) -> dict[str, str]:
         "probability": _number(notice.probability),
         "outlook": notice.outlook_text,
         "rule": notice.rule,
+        "clear": notice.clear_text,
         "edit": notice.edit,
         "judged_level": str(notice.judged) if notice.told_at else "",
         "corrected_at": notice.told_at,

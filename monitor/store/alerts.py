@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -33,7 +33,16 @@ from rules.target import Level
 
 _IDENTITY = (alert.c.book, alert.c.target, alert.c.subject, alert.c.kind)
 _STOOD_ON = (alert.c.period, alert.c.actual, alert.c.rule)
-_STAND = (alert.c.state, alert.c.level, alert.c.since, alert.c.changed, alert.c.last_change_id, *_STOOD_ON)
+_STAND = (
+    alert.c.state,
+    alert.c.level,
+    alert.c.since,
+    alert.c.changed,
+    alert.c.last_change_id,
+    *_STOOD_ON,
+    alert.c.reminded,
+    alert.c.steps,
+)
 # Where ``save`` lays its alerts down, so that one statement moves them all. Each connection has its own.
 _moving = Table(
     "moving_alert",
@@ -44,7 +53,7 @@ _moving = Table(
     postgresql_on_commit="DELETE ROWS",
 )
 _STANDING = (State.PENDING.value, State.FIRING.value)
-_TOLD = tuple(event.value for event in Event if event.told)
+_TOLD = tuple(event.value for event in Event if event.told and not event.follows)
 _TARGETS_ASKED = 500
 """With more targets than this, every target's changes are read."""
 _DAY = Day()
@@ -76,7 +85,7 @@ def told(connection: Connection, periods: Collection[date], targets: Collection[
         select(
             *_IDENTITY, c.state, c.judged.label("level"), c.since, c.at.label("changed"), c.id.label("last_change_id")
         )
-        .add_columns(c.period, c.actual, c.rule)
+        .add_columns(c.period, c.actual, c.rule, alert.c.reminded, alert.c.steps)
         .join(alert, alert.c.id == c.alert_id)
         .where(c.id.in_(last), c.event != Event.WITHDRAWN.value)
     )
@@ -92,9 +101,7 @@ def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, N
     if not changes:
         return []
     ids = list(bulk.reserve(connection, change, len(changes)))
-    alert_ids = _upsert(
-        connection, [(alert, number) for (alert, _, _), number in zip(changes, ids, strict=True) if alert]
-    )
+    alert_ids = _upsert(connection, _left(changes, ids))
     alert_ids |= _owners(connection, [step for alert, step, _ in changes if alert is None])
     steps = [step for _, step, _ in changes]
     dialect = connection.dialect.name
@@ -131,7 +138,8 @@ def keep_up(connection: Connection, alerts: Iterable[Alert]) -> None:
 
 def latest_change(connection: Connection, books: Sequence[str]) -> datetime | None:
     """When an alert of one of ``books`` last changed; None if none ever did."""
-    newest: datetime | None = connection.scalar(select(func.max(alert.c.changed)).where(alert.c.book.in_(books)))
+    query = select(func.max(change.c.at)).join(alert, alert.c.id == change.c.alert_id).where(alert.c.book.in_(books))
+    newest: datetime | None = connection.scalar(query)
     return newest
 
 
@@ -154,26 +162,66 @@ def history(connection: Connection, identity: Identity) -> list[tuple[int, Chang
         .where(*(column == value for column, value in zip(_IDENTITY, identity, strict=True)))
         .order_by(change.c.id)
     )
-    return [
-        (
-            row.id,
-            Change(
-                identity=identity,
-                at=row.at,
-                event=Event(row.event),
-                cause=Cause(row.cause),
-                state=State(row.state),
-                level=Level(row.level),
-                previous_level=Level(row.previous_level),
-                since=row.since,
-                judged=Level(row.judged),
-                basis=Basis(row.period, row.actual, row.rule),
-                corrects=row.corrects,
-            ),
-            Notice.of(row.notice),
-        )
-        for row in connection.execute(query)
+    return [(row.id, _change(identity, row), Notice.of(row.notice)) for row in connection.execute(query)]
+
+
+def histories(
+    connection: Connection,
+    *,
+    book: str | None = None,
+    target: str | None = None,
+    state: State | None = None,
+    since: datetime | None = None,
+) -> list[tuple[Alert, list[tuple[int, Change, Notice]]]]:
+    """Alerts that are all of what is given (``since``: changed then or later), each with all its changes, oldest first."""
+    wanted = [
+        column == value
+        for column, value in ((alert.c.book, book), (alert.c.target, target), (alert.c.state, state and state.value))
+        if value is not None
     ]
+    if since is not None:
+        wanted.append(alert.c.changed >= since)
+    query = select(alert.c.id, *_IDENTITY, *_STAND).where(*wanted).order_by(alert.c.since, alert.c.id)
+    found = {row.id: _alert(row) for row in connection.execute(query)}
+    return [(found[number], steps) for number, steps in _histories(connection, found).items()]
+
+
+def trails(connection: Connection, alerts: Collection[Alert]) -> dict[Identity, list[tuple[int, Change, Notice]]]:
+    """All changes of ``alerts``, by what they are."""
+    c, last = change.c, [alert.change_id for alert in alerts]
+    numbers: dict[int, Alert] = {}
+    by_change = {alert.change_id: alert for alert in alerts}
+    for start in range(0, len(last), _TARGETS_ASKED):
+        rows = connection.execute(select(c.id, c.alert_id).where(c.id.in_(last[start : start + _TARGETS_ASKED])))
+        numbers |= {row.alert_id: by_change[row.id] for row in rows}
+    return {numbers[number].identity: steps for number, steps in _histories(connection, numbers).items()}
+
+
+def _histories(connection: Connection, alerts: Mapping[int, Alert]) -> dict[int, list[tuple[int, Change, Notice]]]:
+    found: dict[int, list[tuple[int, Change, Notice]]] = {number: [] for number in alerts}
+    numbers = list(alerts)
+    for start in range(0, len(numbers), _TARGETS_ASKED):
+        some = select(change).where(change.c.alert_id.in_(numbers[start : start + _TARGETS_ASKED]))
+        for row in connection.execute(some.order_by(change.c.id)):
+            step = _change(alerts[row.alert_id].identity, row)
+            found[row.alert_id].append((row.id, step, Notice.of(row.notice)))
+    return found
+
+
+def _change(identity: Identity, row: Any) -> Change:
+    return Change(
+        identity=identity,
+        at=row.at,
+        event=Event(row.event),
+        cause=Cause(row.cause),
+        state=State(row.state),
+        level=Level(row.level),
+        previous_level=Level(row.previous_level),
+        since=row.since,
+        judged=Level(row.judged),
+        basis=Basis(row.period, row.actual, row.rule),
+        corrects=row.corrects,
+    )
 
 
 def _owners(connection: Connection, corrections: Sequence[Change]) -> dict[Identity, int]:
@@ -184,6 +232,16 @@ def _owners(connection: Connection, corrections: Sequence[Change]) -> dict[Ident
         ids = [step.corrects for step in corrections[start : start + _TARGETS_ASKED]]
         found |= dict(connection.execute(select(c.id, c.alert_id).where(c.id.in_(ids))).all())
     return {step.identity: found[step.corrects] for step in corrections if step.corrects is not None}
+
+
+def _left(changes: Sequence[tuple[Alert | None, Change, Notice]], ids: Sequence[int]) -> list[tuple[Alert, int]]:
+    """Where the changes leave their alerts, each with the change that put it there: what follows it up moves nothing."""
+    left: dict[Identity, tuple[Alert, int]] = {}
+    for (moved, step, _), number in zip(changes, ids, strict=True):
+        if moved is not None:
+            _, last = left.get(step.identity, (moved, moved.change_id))
+            left[step.identity] = (moved, last if step.event.follows else number)
+    return list(left.values())
 
 
 def _upsert(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> dict[Identity, int]:
@@ -220,6 +278,8 @@ def _columns(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> bul
         "changed": [moments.written(alert.changed, dialect) for alert, _ in alerts],
         "last_change_id": [number for _, number in alerts],
         **_stood_on(connection, [alert.basis for alert, _ in alerts]),
+        "reminded": [alert.reminded and moments.written(alert.reminded, dialect) for alert, _ in alerts],
+        "steps": ["\n".join(alert.steps) for alert, _ in alerts],
     }
 
 
@@ -241,4 +301,6 @@ def _alert(row: Any) -> Alert:
         # Thousands of alerts go by one rule.
         basis=Basis(row.period, row.actual, sys.intern(row.rule)),
         change_id=row.last_change_id,
+        reminded=row.reminded,
+        steps=tuple(row.steps.splitlines()),
     )

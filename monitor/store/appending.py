@@ -32,6 +32,11 @@ class Appended(NamedTuple):
     refusals: tuple[Refusal, ...]
 
 
+def unchanged(rows: int) -> Appended:
+    """What becomes of ``rows`` rows that were stored as they are before."""
+    return Appended(rows, 0, 0, rows, ())
+
+
 class Rows(NamedTuple):
     """Rows of a reading by period, series and stated moment, as columns.
 
@@ -186,15 +191,17 @@ def _insert(
     known_at: Ids,
 ) -> None:
     cell = observations["cell"].to_numpy(object)[rows.row[kept]].tolist()
-    columns: bulk.Columns = {
+    columns: dict[str, Sequence[Any] | bulk.Same] = {
         "series_id": rows.series[kept].tolist(),
         "period": _written(connection, rows.period[kept], _day),
         "value": rows.value[kept].tolist(),
         "known_at": _written(connection, known_at, moments.moment),
         "pull_id": bulk.Same(pull_id),
         "cell": cell,
-        "status": _same_or_each(rows.status[kept].astype(np.int64), int),
     }
+    if (status := rows.status[kept]).any():
+        # Plain figures are final, which the database writes by itself: a column less to send.
+        columns |= {"status": status.tolist()}
     bulk.insert(connection, observation, len(kept), columns)
 
 
@@ -202,10 +209,6 @@ def _written(connection: Connection, numbers: Ids, convert: Any) -> Sequence[Any
     """Days or moments for the driver: numbers on SQLite, else converted, each distinct one once."""
     if connection.dialect.name == "sqlite":
         convert = int
-    return _same_or_each(numbers, convert)
-
-
-def _same_or_each(numbers: Ids, convert: Any) -> Sequence[Any] | bulk.Same:
     if len(numbers) and (numbers == numbers[0]).all():
         return bulk.Same(convert(int(numbers[0])))
     codes, distinct = pd.factorize(numbers)

@@ -11,15 +11,15 @@ from sqlalchemy import Connection, Select, func, select
 
 from connectors.observation import STATUSES, Status, where
 from monitor.store import stored
-from monitor.store.appending import Appended, append, compare, store
-from monitor.store.registry import SeriesTable, series
+from monitor.store.appending import Appended, append, compare, store, unchanged
+from monitor.store.registry import Group, series
 from monitor.store.tables import observation, pull
 from monitor.store.tables import series as series_table
 
 __all__ = [
     "Appended",
     "Figures",
-    "SeriesTable",
+    "Group",
     "Vintage",
     "append",
     "compare",
@@ -29,6 +29,7 @@ __all__ = [
     "series",
     "since",
     "store",
+    "unchanged",
     "vintages",
 ]
 

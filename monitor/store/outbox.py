@@ -1,14 +1,14 @@
 """Messages on their way: queued with the change they tell of, taken under a lease, tried, sent or given up."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
-from alerts.alert import Identity, Kind, State
+from alerts.alert import State
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
+from alerts.notice import Notice
 from alerts.routing import Route
 from monitor.store import bulk, moments
 from monitor.store.pulls import clean
@@ -16,21 +16,6 @@ from monitor.store.tables import alert, attempt, change, delivery
 
 _WAITING = (Status.QUEUED.value, Status.SENDING.value)
 _IDS_ASKED = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that was given up at ``finished_at``, with what came of its last try."""
-
-    id: int
-    identity: Identity
-    receiver: str
-    channel: str
-    address: str
-    attempts: int
-    finished_at: datetime
-    result: Result
-    answer: str
 
 
 def enqueue(connection: Connection, messages: Sequence[tuple[int, Route]], at: datetime) -> int:
@@ -56,6 +41,19 @@ def enqueue(connection: Connection, messages: Sequence[tuple[int, Route]], at: d
     }
     bulk.insert(connection, delivery, len(rows), columns)
     return len(rows)
+
+
+def announce(connection: Connection, notice: Notice, ways: Sequence[Route], at: datetime) -> list[int]:
+    """Queue a message that tells of no change, due at once; returns the ids of its deliveries."""
+    return [
+        connection.execute(
+            insert(delivery)
+            .values(**route._asdict(), key=key(f"{notice.kind} {notice.at}", *route[:3]), bulletin=notice.kind)
+            .values(notice=notice.facts(), status=Status.QUEUED.value, attempts=0, due_at=at)
+            .returning(delivery.c.id)
+        ).scalar_one()
+        for route in ways
+    ]
 
 
 def claim(connection: Connection, channel: str, at: datetime, limit: int, *, together: bool = False) -> list[Delivery]:
@@ -158,27 +156,36 @@ def counts(connection: Connection) -> dict[str, int]:
     return {status.value: 0 for status in Status} | dict(connection.execute(query).all())
 
 
-def dead(connection: Connection) -> list[DeadLetter]:
-    """Messages that were given up, the latest first."""
+def last_sent(connection: Connection, bulletin: str) -> datetime | None:
+    """When a message of that sort last arrived."""
     c = delivery.c
-    last = select(func.max(attempt.c.id)).where(attempt.c.delivery_id == c.id).correlate(delivery).scalar_subquery()
-    query = (
-        select(c.id, c.receiver, c.channel, c.address, c.attempts, c.finished_at)
-        .add_columns(alert.c.book, alert.c.target, alert.c.subject, alert.c.kind, attempt.c.result, attempt.c.answer)
-        .join(change, change.c.id == c.change_id)
-        .join(alert, alert.c.id == change.c.alert_id)
-        .join(attempt, attempt.c.id == last)
-        .where(c.status == Status.DEAD.value)
-        .order_by(c.finished_at.desc(), c.id.desc())
+    last: datetime | None = connection.scalar(
+        select(func.max(c.finished_at)).where(c.bulletin == bulletin, c.status == Status.SENT.value)
     )
-    return [_dead_letter(row) for row in connection.execute(query)]
+    return last
+
+
+def redrive(connection: Connection, ids: Collection[int], who: str, at: datetime) -> list[int]:
+    """Queue dead letters again, all unless ``ids`` says which; ``who`` stands in their history. Returns their ids."""
+    c = delivery.c
+    query = select(c.id).where(c.status == Status.DEAD.value)
+    taken = sorted(connection.scalars(query.where(c.id.in_(ids)) if ids else query))
+    for start in range(0, len(taken), _IDS_ASKED):
+        some = taken[start : start + _IDS_ASKED]
+        # Their tries count anew, or the first failure would be the last.
+        again = update(delivery).where(c.id.in_(some))
+        connection.execute(again.values(status=Status.QUEUED.value, due_at=at, attempts=0, finished_at=None))
+        noted = {"at": at, "result": Result.REDRIVEN.value, "answer": clean(who)}
+        connection.execute(insert(attempt), [{"delivery_id": number, **noted} for number in some])
+    return taken
 
 
 def _deliveries(connection: Connection, ids: list[int]) -> list[Delivery]:
     c = delivery.c
     query: Select[Any] = (
-        select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts, change.c.notice)
-        .join(change, change.c.id == c.change_id)
+        select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts)
+        .add_columns(func.coalesce(change.c.notice, c.notice).label("notice"))
+        .outerjoin(change, change.c.id == c.change_id)
         .where(c.id.in_(ids))
         .order_by(c.id)
     )
@@ -195,17 +202,3 @@ def _deliveries(connection: Connection, ids: list[int]) -> list[Delivery]:
         )
         for row in connection.execute(query)
     ]
-
-
-def _dead_letter(row: Any) -> DeadLetter:
-    return DeadLetter(
-        id=row.id,
-        identity=Identity(row.book, row.target, row.subject, Kind(row.kind)),
-        receiver=row.receiver,
-        channel=row.channel,
-        address=row.address,
-        attempts=row.attempts,
-        finished_at=row.finished_at,
-        result=Result(row.result),
-        answer=row.answer,
-    )

@@ -98,11 +98,12 @@ def latest(connection: Connection) -> dict[str, PullRecord]:
     return {source: _record(row, good.get(source)) for source, row in last.items()}
 
 
-def last_success(connection: Connection, source: str) -> datetime | None:
-    """When a source last answered well."""
+def last_success(connection: Connection, source: str) -> tuple[int, datetime] | None:
+    """The pull in which a source last answered well, and when it began."""
     c = pull.c
-    query = select(c.started_at).where(c.source == source, c.outcome == Outcome.OK).order_by(c.id.desc()).limit(1)
-    return connection.scalar(query)
+    query = select(c.id, c.started_at).where(c.source == source, c.outcome == Outcome.OK)
+    found = connection.execute(query.order_by(c.id.desc()).limit(1)).one_or_none()
+    return None if found is None else (found.id, found.started_at)
 
 
 def last_digest(connection: Connection, source: str) -> str | None:

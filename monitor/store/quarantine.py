@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -122,11 +123,11 @@ def correct(
         connection.execute(closed.values(state=State.CORRECTED.value, decided_at=at))
 
 
-def released(connection: Connection, source: str) -> set[Figure]:
-    """Series, subject, period and value of the figures of ``source`` that were let through."""
+def released(connection: Connection, source: str) -> Counter[Figure]:
+    """Series, subject, period and value of the figures of ``source`` that were let through, and how often each was."""
     c = table.c
     query = select(c.series, c.subject, c.period, c.value).where(c.state == State.RELEASED.value, c.source == source)
-    return {(series, subject, period, value) for series, subject, period, value in connection.execute(query)}
+    return Counter((series, subject, period, value) for series, subject, period, value in connection.execute(query))
 
 
 def opened(connection: Connection) -> list[Kept]:

@@ -1,13 +1,12 @@
 """Which series exist: every (source, name, subject) ever met, with the unit it was first stated in."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import JSON, Connection, func, select
+from sqlalchemy import JSON, ColumnElement, Connection, Select, func, select
 
 from monitor.store import bulk
 from monitor.store.tables import series as table
@@ -19,24 +18,23 @@ _NAMES_ASKED = 50
 """With more names than this, all series of the source are looked up."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesTable:
-    """All series as columns of one length, by ascending id. ``source`` is ``book/source``, ``unit`` may be ""."""
+class Group(NamedTuple):
+    """The series of one source, name and unit: ``id`` and ``subject`` of each, in no order. ``source`` is ``book/source``."""
 
+    source: str
+    name: str
+    unit: str
     id: Ids
-    source: list[str]
-    name: list[str]
     subject: list[str]
-    unit: list[str]
 
 
-def series(connection: Connection) -> SeriesTable:
+def series(connection: Connection) -> list[Group]:
     """Every series that ever had a figure."""
-    query = select(table.c.id, table.c.source, table.c.name, table.c.subject, table.c.unit).order_by(table.c.id)
-    cursor: Any = connection.execute(query).cursor
-    columns = [list(column) for column in zip(*cursor, strict=True)]
-    ids, source, name, subject, unit = columns or ([], [], [], [], [])
-    return SeriesTable(np.array(ids, dtype=np.int64), source, name, subject, unit)
+    query = _gathered(connection, table.c.source, table.c.name, table.c.unit)
+    return [
+        Group(source, name, unit, np.array(ids, np.int64), subjects)
+        for source, name, unit, ids, subjects in connection.execute(query)
+    ]
 
 
 def last(connection: Connection) -> int:
@@ -103,16 +101,19 @@ class _Known:
 
 
 def stored(connection: Connection, source: str, names: list[str]) -> Iterator[tuple[str, str, list[int], list[str]]]:
-    """By name and unit: ids and subjects. The database puts them into lists: 430,000 rows arrive as a few hundred."""
-    gather = func.json_group_array if connection.dialect.name == "sqlite" else func.json_agg
-    query = (
-        select(table.c.name, table.c.unit, gather(table.c.id, type_=JSON), gather(table.c.subject, type_=JSON))
-        .where(table.c.source == source)
-        .group_by(table.c.name, table.c.unit)
-    )
+    """By name and unit: ids and subjects."""
+    query = _gathered(connection, table.c.name, table.c.unit).where(table.c.source == source)
     if len(names) <= _NAMES_ASKED:
         query = query.where(table.c.name.in_(names))
     yield from connection.execute(query)
+
+
+def _gathered(connection: Connection, *by: ColumnElement[str]) -> Select[Any]:
+    """Ids and subjects of series by some columns. The database makes lists of them: 430,000 rows arrive as a few hundred."""
+    gather = func.json_group_array if connection.dialect.name == "sqlite" else func.json_agg
+    columns: list[ColumnElement[Any]] = [*by, gather(table.c.id, type_=JSON), gather(table.c.subject, type_=JSON)]
+    query: Select[Any] = select(*columns)
+    return query.group_by(*by)
 
 
 def _register(connection: Connection, source: str, rows: pd.DataFrame) -> Ids:

@@ -52,7 +52,7 @@ series = Table(
 
 # The id is the feed position: rows become visible in its order. No foreign keys here: the one writer takes both ids
 # from rows of the same transaction, and checking them costs more than writing the row. ``status`` is a place in
-# ``STATUSES``; a nil report has no value: NaN, which SQLite keeps as NULL.
+# ``STATUSES``, the default is final; a nil report has no value: NaN, which SQLite keeps as NULL.
 observation = Table(
     "observation",
     metadata,
@@ -63,7 +63,7 @@ observation = Table(
     Column("known_at", Moment, nullable=False),
     Column("pull_id", BigInteger, nullable=False),
     Column("cell", String, nullable=False),
-    Column("status", SmallInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False, server_default="0"),
     # Period first: figures arrive and are read a period at a time, so neighbours stay neighbours. Not unique: a source
     # may correct itself within one moment (a repeated tick at the same hour); then the higher id is the newer.
     Index(None, "period", "series_id", "known_at"),
@@ -117,6 +117,7 @@ quarantine = Table(
 )
 
 # ``period``, ``actual`` and ``rule`` are what the alert's last change stood on; the rule is kept up with the book.
+# Since that change: when people were last ``reminded``, and the escalations followed, a line each (``steps``).
 alert = Table(
     "alert",
     metadata,
@@ -133,6 +134,8 @@ alert = Table(
     Column("period", Day),
     Column("actual", Double),
     Column("rule", String, nullable=False),
+    Column("reminded", Moment),
+    Column("steps", String, nullable=False),
     UniqueConstraint("book", "target", "subject", "kind"),
 )
 
@@ -158,12 +161,14 @@ change = Table(
 )
 
 # due_at is when a row is to be taken next: its next try while queued, the end of its sender's lease while sending.
-# attempts counts the tries begun; it only grows, and so it also tells whose lease it is.
+# attempts counts the tries begun; it only grows while the row is not dead, and so it also tells whose lease it is.
+# A suppressed row waits until due_at; finished_at is set when what it says is no longer worth telling.
+# bulletin and notice are of a message that tells of no change, and are NULL in any other.
 delivery = Table(
     "delivery",
     metadata,
     _id(),
-    Column("change_id", BigInteger, ForeignKey("change.id"), nullable=False),
+    Column("change_id", BigInteger, ForeignKey("change.id"), index=True),
     Column("receiver", String, nullable=False),
     Column("channel", String, nullable=False),
     Column("address", String, nullable=False),
@@ -173,7 +178,28 @@ delivery = Table(
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment, nullable=False),
     Column("finished_at", Moment),
+    Column("bulletin", String),
+    Column("notice", JSON),
+    Column("suppressed", String),
+    Column("silence_id", BigInteger),
     Index(None, "status", "channel", "due_at"),
+    Index(None, "bulletin", "finished_at"),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    _id(),
+    Column("book", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("who", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_by", String, nullable=False),
 )
 
 attempt = Table(

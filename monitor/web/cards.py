@@ -100,6 +100,7 @@ def _details(book: Book, verdict: Verdict) -> tuple[tuple[str, str], ...]:
             ("计划曲线", wording.curve(verdict)),
             ("黄色", wording.thresholds(target.levels.yellow, target)),
             ("红色", wording.thresholds(target.levels.red, target)),
+            ("解除", wording.clearing(target)),
             ("起判时点", wording.not_before(target)),
             ("报送时限", wording.publication(target.published, target)),
             ("数据来源", wording.source(book, target)),

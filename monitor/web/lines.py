@@ -1,12 +1,13 @@
 """Open alerts and sources, as lines of the status page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.alert import Event, Kind, State
+from alerts.alert import Event, Identity, Kind, State
+from alerts.delivery import Status
 from connectors.base import Failure
-from monitor.snapshot import OpenAlert, Snapshot, SourceHealth
+from monitor.snapshot import TRAILS, OpenAlert, Snapshot, SourceHealth, Trail, foremost
 from monitor.web.cards import anchor
 from monitor.web.rows import Span, row_of
 from rules import wording
@@ -14,6 +15,25 @@ from rules.target import Book, Level
 
 _KINDS = {Kind.PACE: "进度", Kind.DATA: "数据"}
 _STATES = {State.FIRING: "预警", State.PENDING: "观察"}
+_EVENTS = {
+    Event.NOTICED: "待定",
+    Event.LAPSED: "待定撤销",
+    Event.FIRED: "告警",
+    Event.WORSENED: "升级",
+    Event.EASED: "降级",
+    Event.RESOLVED: "解除",
+    Event.CORRECTED: "更正",
+    Event.WITHDRAWN: "撤销",
+}
+_STATUSES = {
+    Status.QUEUED: "待发",
+    Status.SENDING: "正在发送",
+    Status.SENT: "已送达",
+    Status.DEAD: "未能送达",
+    Status.SUPPRESSED: "静默",
+}
+_CHANGES = 10
+"""Changes shown, the latest ones."""
 _FAILURES = {
     Failure.NOT_FOUND: "找不到文件或地址",
     Failure.UNREACHABLE: "无法连接",
@@ -32,7 +52,10 @@ _FAILURES = {
 
 @dataclass(frozen=True, slots=True)
 class AlertLine:
-    """An open alert. ``anchor`` is "" where its card is not on the page, ``told`` None while nobody was told."""
+    """An open alert. ``anchor`` is "" where its card is not on the page, ``told`` None while nobody was told.
+
+    ``past`` are its changes and the messages about them, each with its moment.
+    """
 
     level: Level
     state: str
@@ -44,15 +67,18 @@ class AlertLine:
     since: datetime
     told: datetime | None
     mark: str
+    past: tuple[tuple[datetime, str], ...]
 
 
 def alert_lines(
-    alerts: Sequence[OpenAlert], book: Book, found: Sequence[Span], *, most: int, linked: bool
+    alerts: Sequence[OpenAlert], book: Book, found: Sequence[Span], *, trails: Mapping[Identity, Trail], linked: bool
 ) -> list[AlertLine]:
-    """The ``most`` that matter most: firing before observed, red before yellow, the oldest first."""
-    order = sorted(alerts, key=lambda item: (item.alert.state is not State.FIRING, -item.alert.level, item.alert.since))
+    """The alerts that matter most, each with its past."""
     by_id = {span.target.id: span for span in found}
-    return [_line(item, book, by_id.get(item.alert.identity.target), linked=linked) for item in order[:most]]
+    return [
+        _line(item, book, by_id.get(item.alert.identity.target), trails.get(item.alert.identity), linked=linked)
+        for item in foremost(alerts, TRAILS)
+    ]
 
 
 def of_book(snapshot: Snapshot, book: Book) -> list[OpenAlert]:
@@ -60,7 +86,7 @@ def of_book(snapshot: Snapshot, book: Book) -> list[OpenAlert]:
     return [item for item in snapshot.alerts if item.alert.identity.book == book.id]
 
 
-def _line(item: OpenAlert, book: Book, span: Span | None, *, linked: bool) -> AlertLine:
+def _line(item: OpenAlert, book: Book, span: Span | None, trail: Trail | None, *, linked: bool) -> AlertLine:
     alert, notice, identity = item.alert, item.notice, item.alert.identity
     return AlertLine(
         level=alert.level,
@@ -73,7 +99,26 @@ def _line(item: OpenAlert, book: Book, span: Span | None, *, linked: bool) -> Al
         since=alert.since,
         told=datetime.fromisoformat(notice.at) if Event(notice.event).told else None,
         mark=notice.mark,
+        past=() if trail is None else tuple(_past(trail)),
     )
+
+
+def _past(trail: Trail) -> Iterator[tuple[datetime, str]]:
+    """Each change and what became of the messages about it."""
+    for number, change, notice in trail.changes[-_CHANGES:]:
+        facts = (notice.period, notice.actual_text, notice.gap_text or notice.owed, notice.edit)
+        yield change.at, f"{_EVENTS[change.event]}（{change.level.text}）：{'，'.join(filter(None, facts))}"
+        for one in trail.sendings:
+            if one.change_id == number:
+                last = one.tries[-1] if one.tries else None
+                failed = f"：{last.result} {last.answer}" if last is not None and one.finished_at is None else ""
+                at = one.finished_at or (last.at if last is not None else change.at)
+                yield at, f"致{one.receiver}（{one.channel}）{_STATUSES[one.status]}{failed}"
+
+
+def channel_lines(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Channels that rest, and why."""
+    return [(name, why) for name, why in snapshot.resting.items() if why]
 
 
 def _said(item: OpenAlert, span: Span | None) -> str:

@@ -14,14 +14,13 @@ from markupsafe import Markup
 
 from monitor.snapshot import Snapshot
 from monitor.web.cards import Card, card
-from monitor.web.lines import AlertLine, alert_lines, of_book, source_lines
+from monitor.web.lines import AlertLine, alert_lines, channel_lines, of_book, source_lines
 from monitor.web.rows import Span, counts, spans, worst
 from rules.target import Book, Level, Measure
 
 MOST_ROWS = 500
 """A book with more rows is summed up: nobody reads a page of thousands."""
 WORST_ROWS = 50
-MOST_ALERTS = 100
 LEVELS = (Level.GREEN, Level.YELLOW, Level.RED, Level.NOT_JUDGED)
 """In the order of the page."""
 
@@ -79,6 +78,7 @@ def render(snapshot: Snapshot | None) -> str:
         zone=ZoneInfo(snapshot.books[0].timezone) if snapshot.books else _HOME,
         books=[_book(snapshot, book) for book in snapshot.books],
         sources=source_lines(snapshot),
+        channels=channel_lines(snapshot),
     )
 
 
@@ -101,7 +101,7 @@ def _book(snapshot: Snapshot, book: Book) -> BookView:
     today = snapshot.at.astimezone(ZoneInfo(book.timezone)).date()
     rows = sum(span.stop - span.start for span in found)
     whole = rows <= MOST_ROWS
-    lines = alert_lines(alerts, book, found, most=MOST_ALERTS, linked=whole)
+    lines = alert_lines(alerts, book, found, trails=snapshot.trails, linked=whole)
     return BookView(
         book=book,
         marks=list(dict.fromkeys(source.mark for source in book.sources.values() if source.mark)),

@@ -24,7 +24,6 @@ def test_killed_at_random_points_every_message_arrives_exactly_once(tmp_path, da
         books=str(tmp_path / "books"),
         clock="2025-10-27T09:00:00+08:00",
         channels={"hook": {"kind": "webhook", "url": receiver.url}},
-        receivers={"default": ["hook"]},
     )
     engine = open_engine(database_url)
     rows = []

@@ -13,7 +13,6 @@ def running(folder, receiver, **settings):
         books=str(folder / "books"),
         clock="2025-10-27T09:00:00+08:00",
         channels={"hook": {"kind": "webhook", "url": receiver.url}},
-        receivers={"default": ["hook"]},
         **settings,
     )
 

@@ -194,7 +194,7 @@ def test_bad_figures_are_told_with_place_and_cure_and_the_good_ones_go_on(settin
     lines[jobs[0]] = lines[jobs[0]].replace(lines[jobs[0]].split(",")[2], "很多")
     lines[jobs[1]] = lines[jobs[1]].replace("2025-02", "2025-13")
     lines[jobs[2]] = lines[jobs[2]].replace(",人,", ",吨,")
-    path.write_bytes("\n".join(lines).encode("gb18030"))
+    path.write_bytes("\n".join([*lines, ""]).encode("gb18030"))
     with (settings / "duban.yaml").open("a", encoding="utf-8") as file:
         file.write(f"books: {books}\n")
     told = duban(settings, "tick", "--book", "wansheng-2025")

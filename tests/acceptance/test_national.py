@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.routing import Contact
+from alerts.organisation import Organisation
 from connectors.table_file import TableFile
 from monitor import pipeline
 from monitor.store.database import open_engine
@@ -79,7 +79,7 @@ def _replayed(database: Path, year: int, published: str, days: Sequence[date]) -
     for day in days:
         at = datetime(day.year, day.month, day.day, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
         pulled = pipeline.pull(engine, feed, at)
-        (judged,), moves = pipeline.judge(engine, watch, {"default": [Contact("folder", "")]}, (), at)
+        (judged,), moves = pipeline.judge(engine, watch, Organisation.of_channels(["folder"]), (), at)
         changes = [(move.change.identity.kind.value, move.change.event.value, int(move.change.level)) for move in moves]
         yield Day(day, verdict(judged.panel, judged.verdicts, 0, 0), changes, pulled.rows_refused)
     engine.dispose()

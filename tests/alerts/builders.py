@@ -144,6 +144,20 @@ _EVENTS["withdrawn"] = {
     "judged": 0,
     "at": "2025-11-03T09:00:00+08:00",
 }
+_EVENTS["reminded"] = {
+    "event": "reminded",
+    "cause": "standing",
+    "previous_level": 2,
+    "waited": "已满5个工作日",
+    "at": "2025-11-03T09:00:00+08:00",
+}
+_EVENTS["escalated"] = {
+    **_EVENTS["reminded"],
+    "event": "escalated",
+    "waited": "已满10个工作日",
+    "attention": "主要领导",
+    "at": "2025-11-10T09:00:00+08:00",
+}
 _OWED: dict[str, Any] = {
     "kind": "data",
     "level": 1,
@@ -187,7 +201,7 @@ def data_notice(event: str = "fired", **facts: Any) -> Notice:
         return Notice(**{**_FIRED, **_OWED, **september, **facts})
     if event == "withdrawn":
         facts = {**_EVENTS[event], "previous_level": 1, **facts}
-    return Notice(**{**_FIRED, **_OWED, **facts})
+    return Notice(**{**_FIRED, **_OWED, "event": event, **facts})
 
 
 def milestone_notice(**facts: Any) -> Notice:

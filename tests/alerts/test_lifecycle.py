@@ -145,7 +145,8 @@ def test_a_late_figure_is_told_once_and_settled_by_its_coming() -> None:
 
 _JUDGED = st.tuples(st.sampled_from(sorted(OUTCOME)), st.sampled_from([(G, G), (G, Y), (G, R), (Y, G), (Y, R), (R, G)]))
 _VERDICTS = st.one_of(
-    _JUDGED.map(lambda drawn: a_verdict(drawn[0], *drawn[1])), st.sampled_from(NOT_JUDGED).map(a_verdict)
+    st.builds(lambda drawn, keep: replace(a_verdict(drawn[0], *drawn[1]), keep=keep), _JUDGED, st.booleans()),
+    st.sampled_from(NOT_JUDGED).map(a_verdict),
 )
 _PACE_ALERTS = st.one_of(
     st.none(),
@@ -274,6 +275,7 @@ def _columns(verdicts: list[Verdict]) -> Verdicts:
         reason=np.array([CODE[verdict.reason] for verdict in verdicts], dtype=np.int8),
         level=np.array([verdict.level for verdict in verdicts], dtype=np.int8),
         pending=np.array([verdict.pending for verdict in verdicts], dtype=np.int8),
+        keep=np.array([verdict.keep for verdict in verdicts], dtype=np.bool_),
         slot=np.zeros(count, np.int16),
         owed=np.zeros(count, np.int16),
         actual=np.zeros(count),
@@ -281,6 +283,7 @@ def _columns(verdicts: list[Verdict]) -> Verdicts:
         shortfall=np.zeros(count),
         nil=np.zeros(count, np.int16),
         preliminary=np.zeros(count, np.bool_),
+        probability=np.full(count, np.nan, np.float32),
     )
 
 
@@ -321,3 +324,53 @@ def test_thresholds_are_no_part_of_what_makes_an_alert_the_same() -> None:
     after, change = advance(Kind.PACE, YELLOW, strict, NOW)
     assert (after, change) == (YELLOW, None)
     assert strict.period == date(2025, 9, 30)
+
+
+KEPT = replace(asks(G), keep=True)
+
+
+@pytest.mark.parametrize(
+    ("alert", "event"),
+    [
+        (NONE, None),
+        (RESOLVED, None),
+        (PENDING_YELLOW, Event.LAPSED),
+        (YELLOW, None),
+        (RED, Event.EASED),
+    ],
+)
+def test_below_the_levels_but_not_cleared_a_firing_alert_stays_at_yellow(
+    alert: Alert | None, event: Event | None
+) -> None:
+    after, change = advance(Kind.PACE, alert, KEPT, NOW)
+    assert (change and change.event) == event
+    if event is Event.EASED:
+        assert after is not None
+        assert change is not None
+        assert (after.state, after.level, change.judged) == (State.FIRING, Y, G)
+
+
+def test_a_revised_figure_takes_back_an_alert_that_it_alone_had_raised() -> None:
+    basis = Basis(SEPTEMBER, 60, BY_RULE)
+    raised = replace(YELLOW, basis=basis)
+    _, change = advance(Kind.PACE, raised, KEPT, NOW)
+    assert change is not None
+    assert (change.event, change.level) == (Event.CORRECTED, G)
+    older = replace(raised, since=BEFORE - timedelta(days=30))
+    assert advance(Kind.PACE, older, KEPT, NOW) == (older, None)
+    column = np.array([standing(raised)], np.int8)
+    columns = _columns([KEPT])
+    assert moved(Kind.PACE, column, columns).tolist() == []
+    assert moved(Kind.PACE, column, columns, np.array([True])).tolist() == [0]
+
+
+@given(st.lists(st.integers(70, 110), min_size=1, max_size=11), st.booleans())
+def test_an_alert_never_flaps_between_its_two_thresholds(figures: list[int], hysteresis: bool) -> None:
+    """A share that should be 100: fires more than 10 behind, is solved at most 5 behind; without, at the same 10."""
+    levels = {"yellow": "behind 10 points", "red": "never"} | ({"clear": "behind 5 points"} if hysteresis else {})
+    alert, firing = None, False
+    for number, figure in enumerate(figures, start=1):
+        share = judged({number: figure}, measure="share", goal="at least 100 %", levels=levels)
+        alert, _ = advance(Kind.PACE, alert, share, NOW + timedelta(days=number))
+        firing = figure < 90 or (firing and figure < (95 if hysteresis else 90))
+        assert (alert is not None and alert.state is State.FIRING) is firing

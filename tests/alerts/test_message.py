@@ -18,6 +18,15 @@ GOLDEN_NOTICES = {
     "pace-worsened": pace_notice("worsened"),
     "pace-eased": pace_notice("eased"),
     "pace-resolved": pace_notice("resolved"),
+    "pace-kept": pace_notice(
+        "eased",
+        reason="on_schedule",
+        judged=0,
+        actual_text="3600人",
+        gap_text="比时序进度少150人（低于应完成数4%）",
+        clear_text="无落后应完成数超过3%的情形",
+    ),
+    "pace-cleared": pace_notice("resolved", clear_text="无落后应完成数超过3%的情形，连续2期"),
     "pace-corrected": pace_notice("corrected"),
     "pace-corrected-anew": pace_notice(
         "corrected",
@@ -80,6 +89,15 @@ GOLDEN_NOTICES = {
     ),
     "pace-compared": pace_notice("resolved", cause="compared"),
     "pace-withdrawn": pace_notice("withdrawn"),
+    "pace-reminded": pace_notice("reminded"),
+    "pace-reminded-late": pace_notice("reminded", reason="late", owed="2025年10月"),
+    "pace-escalated": pace_notice("escalated"),
+    "pace-escalated-at-once": pace_notice("escalated", waited=""),
+    "pace-escalated-twice": pace_notice(
+        "escalated", level=1, previous_level=1, waited="已连续2期", attention="分管领导"
+    ),
+    "data-reminded": data_notice(event="reminded", previous_level=1, waited="已满5个工作日"),
+    "data-escalated": data_notice(event="escalated", previous_level=1, waited="已满10个工作日", attention="分管领导"),
     "data-withdrawn": data_notice("withdrawn"),
     "data-cleared-by-edit": data_notice(
         "resolved",
@@ -147,6 +165,7 @@ def test_every_golden_text_is_checked():
 
 EVERY_EVENT = [*(pace_notice(event) for event in ("fired", "worsened", "eased", "resolved"))]
 EVERY_EVENT += [*(pace_notice(event) for event in ("corrected", "corrected past", "edited", "withdrawn"))]
+EVERY_EVENT += [pace_notice("reminded"), pace_notice("escalated"), data_notice("reminded", waited="已满5个工作日")]
 EVERY_EVENT += [data_notice("fired"), data_notice("resolved"), data_notice("withdrawn")]
 
 

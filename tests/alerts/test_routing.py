@@ -1,56 +1,121 @@
-"""Who hears of a change: every unit asked to act, and the office that supervises."""
-
-from collections.abc import Sequence
+"""Who hears of a change: by default every unit asked to act and the office that supervises; else as the routes say."""
 
 import pytest
 
-from alerts.routing import DEFAULT, Contact, Route, routes
+from alerts.organisation import Organisation
+from alerts.routing import Matter, Route, routes
+from tests.alerts.builders import data_notice, pace_notice
 
-MAIL, FOLDER = Contact("email", "jobs@example.org"), Contact("folder", "")
-CONTACTS = {
-    "人力社保局": [MAIL, FOLDER],
-    "财政局": [Contact("webhook", "http://example.org/cz")],
-    "督查办": [Contact("folder", "")],
-    "无人值守局": [],
-    DEFAULT: [Contact("folder", "all")],
+MAIL = {"email": "jobs@example.org"}
+UNITS = {
+    "人力社保局": {"contacts": [MAIL, "folder"], "reports to": "李主任", "roles": {"联络员": "张三"}},
+    "财政局": {"contacts": [{"webhook": "http://example.org/cz"}], "reports to": "李主任"},
+    "督查办": {"contacts": ["folder"]},
+    "无人值守局": {"contacts": []},
+    "万盛街道": {"contacts": [{"webhook": "http://example.org/ws"}]},
+    "南桐镇": {},
 }
+PEOPLE = {
+    "张三": {"contacts": [{"email": "zs@example.org"}]},
+    "李主任": {"contacts": [{"email": "li@example.org"}], "reports to": "王书记"},
+    "王书记": {"contacts": [{"email": "wang@example.org"}]},
+}
+ALIASES = {"人社局": "人力社保局", "镇街": ["万盛街道", "南桐镇"], "相关部门": []}
 
 
-def _told(lead: Sequence[str], supervisor: str = "督查办") -> list[tuple[str, str, str]]:
-    return [route[:3] for route in routes(lead, lead, supervisor, CONTACTS)]
+def an_organisation(**keys):
+    written = {"default": {"contacts": [{"folder": "all"}]}, "units": UNITS, "people": PEOPLE, "aliases": ALIASES}
+    return Organisation.model_validate({**written, **keys})
+
+
+def told(lead, supervisor="督查办", **organisation):
+    notice = pace_notice(lead=tuple(lead), asked=tuple(lead), supervisor=supervisor)
+    return [route[:3] for route in routes(Matter.of(notice), an_organisation(**organisation))]
+
+
+OFFICE = ("督查办", "folder", "")
 
 
 @pytest.mark.parametrize(
-    ("lead", "told"),
+    ("lead", "expected"),
     [
         (["人力社保局"], [("人力社保局", "email", "jobs@example.org"), ("人力社保局", "folder", "")]),
         (["财政局"], [("财政局", "webhook", "http://example.org/cz")]),
         (["商务局"], [("商务局", "folder", "all")]),
         (["财政局", "商务局"], [("财政局", "webhook", "http://example.org/cz"), ("商务局", "folder", "all")]),
         (["无人值守局"], []),
+        (["人社局"], [("人力社保局", "email", "jobs@example.org"), ("人力社保局", "folder", "")]),
+        (["镇街"], [("万盛街道", "webhook", "http://example.org/ws"), ("南桐镇", "folder", "all")]),
+        (["相关部门"], []),
     ],
-    ids=["each contact of a unit", "one contact", "the default", "several leads", "a unit that wants nothing"],
+    ids=["each contact", "one", "the default", "several leads", "wants nothing", "other name", "many", "nobody meant"],
 )
-def test_every_lead_unit_hears_by_each_of_its_contacts(lead: list[str], told: list[tuple[str, str, str]]) -> None:
-    assert _told(lead) == [*told, ("督查办", "folder", "")]
+def test_every_lead_unit_hears_by_each_of_its_contacts(lead, expected):
+    assert told(lead) == [*expected, OFFICE]
 
 
-def test_an_office_that_leads_itself_hears_once() -> None:
-    assert _told(["督查办"]) == [("督查办", "folder", "")]
+def test_an_office_that_leads_itself_hears_once():
+    assert told(["督查办"]) == [OFFICE]
 
 
-def test_a_supervisor_without_an_entry_of_its_own_is_not_told_through_the_default() -> None:
-    assert _told(["财政局"], supervisor="政府办") == [("财政局", "webhook", "http://example.org/cz")]
+def test_a_supervisor_without_an_entry_of_its_own_is_not_told_through_the_default():
+    assert told(["财政局"], supervisor="政府办") == [("财政局", "webhook", "http://example.org/cz")]
 
 
-def test_without_any_contact_nobody_can_be_reached() -> None:
-    assert routes(["财政局"], ["财政局"], "督查办", {}) == []
+def test_without_any_contact_nobody_can_be_reached():
+    assert routes(Matter.of(pace_notice()), Organisation()) == []
 
 
-def test_each_receiver_is_told_why() -> None:
-    reporter, lead, supervisor = routes(
-        ["人力社保局", "财政局"], ["财政局"], "督查办", {**CONTACTS, "人力社保局": [MAIL]}
-    )
-    assert reporter == Route("人力社保局", "email", "jobs@example.org", "人力社保局负责报送该目标的数据")
-    assert lead == Route("财政局", "webhook", "http://example.org/cz", "财政局是该目标的牵头单位")
-    assert supervisor.why == "督查办负责督办本方案"
+def test_without_a_file_every_channel_hears_everything_for_the_unit():
+    found = routes(Matter.of(pace_notice()), Organisation.of_channels(["folder", "am"]))
+    assert [route[:3] for route in found] == [("人力社保局", "folder", ""), ("人力社保局", "am", "")]
+
+
+def test_each_receiver_is_told_why():
+    notice = data_notice(asked=("人社局", "财政局"), lead=("财政局",), responsible=("镇街",))
+    to = ["unit", "responsible", "联络员", "leader in charge", "top leader", "supervisor", "万盛街道"]
+    found = routes(Matter.of(notice), an_organisation(routes=[{"to": to}]))
+    assert {route.receiver: route.why for route in found} == {
+        "人力社保局": "人力社保局（方案写作“人社局”）负责报送该目标的数据",
+        "财政局": "财政局是该目标的牵头单位",
+        "万盛街道": "万盛街道（方案写作“镇街”）是该目标的责任单位",
+        "南桐镇": "南桐镇（方案写作“镇街”）是该目标的责任单位",
+        "张三": "张三是人力社保局的联络员",
+        "李主任": "李主任分管人力社保局",
+        "王书记": "王书记为主要领导",
+        "督查办": "督查办负责督办本方案",
+    }
+
+
+@pytest.mark.parametrize(
+    ("when", "facts"),
+    [
+        ({"unit": "人力社保局"}, {"asked": ("财政局",), "lead": ("财政局",)}),
+        ({"level": "red"}, {"level": 1, "judged": 1}),
+        ({"book": "wansheng-2025"}, {"book": "national-2025"}),
+        ({"section": "一、主要预期目标"}, {"section": "二、重点工作"}),
+        ({"label": ["民生", "就业"]}, {"labels": ("工业",)}),
+        ({"kind": "pace"}, {"kind": "data"}),
+        ({"level": "red", "label": "就业"}, {"labels": ()}),
+    ],
+)
+def test_the_first_route_that_is_for_an_alert_says_who_is_told(when, facts):
+    town = an_organisation(routes=[{"when": when, "to": "王书记"}, {"to": "李主任"}])
+    own, other = pace_notice(labels=("就业",)), pace_notice(**{"labels": ("就业",), **facts})
+    (first,), (second,) = (routes(Matter.of(notice), town) for notice in (own, other))
+    assert first == Route("王书记", "email", "wang@example.org", "王书记按机构文件第1条路由接收")
+    assert second == Route("李主任", "email", "li@example.org", "李主任按机构文件第2条路由接收")
+
+
+def test_a_route_for_a_unit_is_for_it_under_every_name_that_a_plan_writes():
+    town = an_organisation(routes=[{"when": {"unit": "人力社保局"}, "to": "王书记"}])
+    assert [route.receiver for route in routes(Matter.of(pace_notice(asked=("人社局",), lead=("人社局",))), town)] == [
+        "王书记"
+    ]
+
+
+@pytest.mark.parametrize("what", ["resolved", "eased", "withdrawn"])
+def test_who_heard_of_red_hears_of_its_end(what):
+    town = an_organisation(routes=[{"when": {"level": "red"}, "to": "王书记"}])
+    notice = pace_notice(what, previous_level=2)
+    assert [route.receiver for route in routes(Matter.of(notice), town)] == ["王书记"]

@@ -3,7 +3,8 @@
 The same figures (monthly, of many counties, with units and publication dates)
 lie in a CSV file, a workbook, a JSON answer of a local server, SQLite and
 PostgreSQL. Prints rows per second of the connector, and its time as a multiple
-of what pandas takes to read them into a frame with dates; both in turn, median.
+of what pandas takes to read them into a frame with numbers and the dates of period
+and publication; both in turn, median.
 What pandas leaves out and connectors do (blanks, conflicts, refusals, places of
 all cells) is the difference.
 """
@@ -26,7 +27,6 @@ import requests
 from sqlalchemy import create_engine
 
 from connectors.base import Connector
-from connectors.fields import Fields
 from connectors.http_json import HttpJson, HttpOptions
 from connectors.observation import Query
 from connectors.sql import Sql, SqlOptions
@@ -67,17 +67,16 @@ def _cases(figures: pd.DataFrame, folder: Path, stack: ExitStack) -> Iterator[Ca
     body = json.dumps({"rows": figures.to_dict("records")}, ensure_ascii=False).encode()
     url = stack.enter_context(_serving(body))
     databases = {"SQLite": _sqlite(figures, folder), "PostgreSQL": _postgres(figures, stack)}
-    table = Fields.model_validate(COLUMNS)
     yield (
         "CSV",
         len(figures),
-        TableFile(TableOptions(path="figures.csv", columns=table), folder),
+        TableFile(TableOptions.model_validate({"path": "figures.csv", "columns": COLUMNS}), folder),
         lambda: pd.read_csv(folder / "figures.csv", parse_dates=["period", "known"]),
     )
     yield (
         "XLSX",
         len(few),
-        TableFile(TableOptions(path="figures.xlsx", columns=table), folder),
+        TableFile(TableOptions.model_validate({"path": "figures.xlsx", "columns": COLUMNS}), folder),
         lambda: pd.read_excel(folder / "figures.xlsx", parse_dates=["period", "known"]),
     )
     options = {"url": url, "rows": "rows", "fields": COLUMNS, "max_bytes": 2**30, "budget": 300}

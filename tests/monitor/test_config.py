@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from alerts.routing import Contact
 from monitor import config
 from rules.document import Invalid
 
@@ -16,17 +15,7 @@ def written(folder: Path, text: str) -> Path:
 def test_without_a_file_everything_has_a_default():
     settings = config.load(None, {})
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    assert settings.receivers == {"default": (Contact("folder", ""),)}
-
-
-def test_receivers_name_channels_with_or_without_an_address(tmp_path):
-    path = written(
-        tmp_path,
-        "channels:\n  folder: {kind: folder, path: out}\n  mail: {kind: email, host: localhost}\n"
-        "receivers:\n  人力社保局: [folder, {mail: rsj@example.gov.cn}]\n",
-    )
-    settings = config.load(path, {})
-    assert settings.receivers["人力社保局"] == (Contact("folder", ""), Contact("mail", "rsj@example.gov.cn"))
+    assert settings.organisation is None
 
 
 def test_the_environment_overrides_the_file(tmp_path):
@@ -41,7 +30,6 @@ def test_the_environment_overrides_the_file(tmp_path):
         ("cycle: 5\nlissten: x:1\n", 2, "是否应为 'listen'"),
         ("cycle: 0\n", 1, "cycle"),
         ("listen: here\n", 1, "listen"),
-        ("receivers:\n  default: folder\n", 2, "应为渠道的列表"),
         ("clock: 2025-10-27T09:00:00\n", 1, "clock"),
         ("cycle: 5\ncycle: 6\n", 2, "重复"),
     ],
@@ -52,11 +40,6 @@ def test_a_wrong_setting_is_told_with_its_line(tmp_path, text, line, words):
         config.load(path, {})
     assert f"{path}:{line}: " in str(found.value)
     assert words in str(found.value)
-
-
-def test_a_receiver_of_an_unknown_channel_is_refused(tmp_path):
-    with pytest.raises(Invalid, match="没有名为 'sms' 的渠道"):
-        config.load(written(tmp_path, "receivers: {default: [sms]}\n"), {})
 
 
 def test_a_wrong_value_in_the_environment_names_the_variable():

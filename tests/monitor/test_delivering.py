@@ -41,7 +41,6 @@ def daemon(tmp_path, peer):
         "database": f"sqlite:///{tmp_path}/duban.db",
         "clock": "2025-10-27T09:00:00+08:00",
         "channels": {"am": {"kind": "alertmanager", "urls": [peer.host], "resend": RESEND, "timeout": 5}},
-        "receivers": {"default": ["am"]},
     }
     path = tmp_path / "duban.yaml"
     path.write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")

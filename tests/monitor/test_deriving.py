@@ -114,7 +114,7 @@ def test_growth_asks_for_the_year_before_too_and_reads_it_from_the_store(engine)
     )
     rows = [figure("产值", 3, 100.0, day(1), year=2024), figure("产值", 3, 106.0)]
     (query,) = pulled(engine, book, "filings", *rows).asked
-    assert query.first == date(2024, 1, 1)
+    assert query.first <= date(2024, 1, 1)
     ((period, value, known_at),) = stored(engine, book, "增速")
     assert (period, known_at) == ("2025-09-30", day(20))
     assert value == pytest.approx(6)

@@ -1,5 +1,7 @@
 """Why a target stands as it does, in words."""
 
+from datetime import date
+
 import pytest
 
 from connectors.observation import Status
@@ -12,11 +14,24 @@ from tests.builders import AT
 from tests.rules.builders import a_book, put
 
 
-def explained(figures, sources=None, **target):
+def explained(figures, vintages=(), sources=None, **target):
     watch = Watch([a_book(target, sources=sources)])
     (panel,) = watch.panels
     put(panel, {(0, period): value for period, value in figures.items()})
-    return explanation(watch, Judged(panel, judge(panel, AT.date())), 0, (), AT)
+    return explanation(watch, Judged(panel, judge(panel, AT.date())), 0, vintages, AT)
+
+
+def test_every_version_of_a_figure_is_listed_with_what_it_is():
+    def vintage(month, value, status):
+        return Vintage(date(2025, month, 30), value, "个", AT, "B2", "九月.xlsx", AT, status)
+
+    versions = [vintage(6, 40.0, Status.PARTIAL), vintage(6, 40.0, Status.FINAL), vintage(9, None, Status.NIL)]
+    lines = [line.split() for line in explained({6: 40}, versions).splitlines() if "九月.xlsx" in line]
+    assert [line[:4] for line in lines] == [
+        ["2025年6月", "40个", "初步数", "40个"],
+        ["2025年6月", "40个", "40个", "50个"],
+        ["2025年9月", "无", "无报送事项", "75个"],
+    ]
 
 
 @pytest.mark.parametrize(

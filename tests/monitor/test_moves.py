@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from alerts.alert import Cause, Event, Identity, Kind, State
-from alerts.routing import Contact
+from alerts.organisation import Organisation
 from connectors.observation import Observation, frame
 from monitor import pipeline
 from monitor.store import alerts as alert_store
@@ -27,7 +27,9 @@ from rules.verdict import OUTCOME, Reason
 from tests.rules.builders import a_book
 
 START = datetime(2025, 10, 15, 1, 0, tzinfo=UTC)
-CONTACTS = {"default": [Contact("folder", "")], "督查办": [Contact("folder", "")]}
+ORGANISATION = Organisation.model_validate(
+    {"default": {"contacts": ["folder"]}, "units": {"督查办": {"contacts": ["folder"]}}}
+)
 LENIENT = {"levels": {"yellow": "behind 10%", "red": "behind 20%"}}
 STRICT = {"levels": {"yellow": "behind 5%", "red": "behind 15% for 2"}}
 G, Y, R = Level.GREEN, Level.YELLOW, Level.RED
@@ -70,7 +72,7 @@ class Town:
             observations.append(connection, source, pull_id, frame(rows), self.at)
 
     def judge(self, *, silent=()):
-        _, moves = pipeline.judge(self.engine, self.watch, CONTACTS, silent, self.at)
+        _, moves = pipeline.judge(self.engine, self.watch, ORGANISATION, silent, self.at)
         self.at += timedelta(hours=1)
         return moves
 

@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from alerts.alert import Event, State
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Result
-from alerts.routing import Contact
+from alerts.organisation import Organisation
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Observation, Reading, Refused, Status, frame
-from monitor import pipeline
+from monitor import pipeline, sieve
 from monitor.clock import Clock
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine
@@ -28,7 +28,7 @@ from tests.rules.builders import a_book
 AT = datetime(2025, 10, 27, 1, 0, tzinfo=UTC)
 KNOWN = datetime(2025, 10, 15, tzinfo=UTC)
 SEPTEMBER = datetime(2025, 9, 30).date()  # noqa: DTZ001
-CONTACTS = {"default": [Contact("folder", "")]}
+ORGANISATION = Organisation.of_channels(["folder"])
 SOURCES = {"filings": {"connector": "table_file"}}
 
 
@@ -60,7 +60,7 @@ def pulled(engine, book, *rows, at=AT, error=None):
 
 
 def judged(engine, watch, at=AT, silent=()):
-    return pipeline.judge(engine, watch, CONTACTS, silent, at)
+    return pipeline.judge(engine, watch, ORGANISATION, silent, at)
 
 
 def test_a_figure_that_is_behind_owes_one_message_to_each_lead_unit(engine, book):
@@ -104,6 +104,94 @@ def test_asking_again_stores_nothing_new(engine, book):
     assert pulled(engine, book, figure(500.0)).rows_new == 1
     again = pulled(engine, book, figure(500.0), at=AT + timedelta(minutes=10))
     assert (again.rows_new, again.rows_revised, again.rows_unchanged) == (0, 0, 1)
+
+
+class Seen:
+    """How often the sieve was gone through."""
+
+    def __init__(self, monkeypatch):
+        self.times, plain = 0, sieve.readable
+
+        def readable(*given):
+            self.times += 1
+            return plain(*given)
+
+        monkeypatch.setattr(sieve, "readable", readable)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    return Seen(monkeypatch)
+
+
+def asks(engine, feed, *rows, hours, error=None):
+    """The same feed states other rows."""
+    feed.connector.rows, feed.connector.error = list(rows), error
+    return pipeline.pull(engine, feed, AT + timedelta(hours=hours))
+
+
+@pytest.fixture
+def feed(book):
+    return Feed(book, book.sources["filings"], Stated())
+
+
+def test_an_answer_that_was_settled_is_counted_and_not_gone_through_again(engine, feed, seen):
+    rows = [month(7, 700.0), month(8, 800.0)]
+    first = asks(engine, feed, *rows, hours=0)
+    again = asks(engine, feed, *rows, hours=1)
+    assert (seen.times, first.rows_new, again.rows_new, again.rows_unchanged, again.rows_read) == (1, 2, 0, 2, 2)
+    asks(engine, feed, hours=2, error=ConnectorError(Failure.TIMEOUT, "等不到答复", retryable=True))
+    assert asks(engine, feed, *rows, hours=3) == again
+    moved = [row._replace(cell="第9行") for row in rows]
+    assert asks(engine, feed, *moved, hours=4) == again
+    assert seen.times == 1
+    assert asks(engine, feed, rows[0], month(8, 810.0), hours=5).rows_revised == 1
+    assert asks(engine, feed, *rows, hours=6).rows_revised == 1, "what was settled is no longer what is stored"
+
+
+def test_a_book_read_anew_goes_through_the_same_answer_by_its_own_rules(engine, feed):
+    asks(engine, feed, figure(900.0), hours=0)
+    target = {"source": "filings", "goal": "at least 1200 亿元", "published": "10 workdays after period"}
+    book = a_book(target, sources=SOURCES)
+    again = asks(engine, Feed(book, book.sources["filings"], Stated()), figure(900.0), hours=1)
+    assert (again.rows_refused, again.rows_unchanged) == (1, 0)
+
+
+def test_a_figure_refused_for_its_period_is_taken_once_that_comes(engine, feed):
+    early = figure(1000.0, period=date(2025, 12, 31))
+    assert asks(engine, feed, early, hours=0).rows_refused == 1
+    assert asks(engine, feed, early, hours=1).rows_refused == 1
+    assert asks(engine, feed, early, hours=24 * 60).rows_new == 1
+
+
+def test_what_another_process_stored_in_between_is_set_right_by_the_next_answer(engine, book, feed):
+    asks(engine, feed, month(8, 800.0), hours=0)
+    asks(engine, feed, month(8, 800.0), hours=1)
+    assert pulled(engine, book, month(8, 820.0), at=AT + timedelta(hours=2)).rows_revised == 1
+    assert asks(engine, feed, month(8, 800.0), hours=3).rows_revised == 1
+
+
+def test_a_figure_let_through_is_set_right_when_it_is_stated_otherwise(engine, feed, seen):
+    asks(engine, feed, month(7, 700.0), month(8, 80.0), hours=0)
+    for hour in (1, 2):
+        asks(engine, feed, month(7, 700.0), hours=hour)
+    with engine.begin() as connection:
+        (row,) = quarantine.opened(connection)
+        quarantine.release(connection, row.id, "张三", "核减", AT + timedelta(hours=3))
+    assert asks(engine, feed, month(7, 700.0), hours=4).rows_unchanged == 1
+    assert seen.times == 3, "what is let through ends what was settled"
+    assert asks(engine, feed, month(7, 700.0), month(8, 810.0), hours=5).rows_revised == 1
+
+
+def test_figures_that_a_failed_transaction_took_back_are_taken_again(engine, feed, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.deriving, "derive", fails)
+        with pytest.raises(RuntimeError):
+            asks(engine, feed, month(8, 800.0), hours=0)
+    assert asks(engine, feed, month(8, 800.0), hours=1).rows_new == 1
 
 
 def test_earlier_years_are_asked_for_once_a_day(engine, book):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.alert import Alert, Change, Event, Identity, Kind, State
+from alerts.alert import NOTHING, Alert, Cause, Change, Event, Identity, Kind, State
 from alerts.channels import limits
 from alerts.channels.dingtalk import DingTalk
 from alerts.channels.feishu import Feishu
@@ -61,7 +61,18 @@ def queue_storm(engine, channels):
         steps.append(
             (
                 Alert(identity, State.FIRING, Level.RED, START, START),
-                Change(identity, START, Event.FIRED, State.FIRING, Level.RED, Level.GREEN, START),
+                Change(
+                    identity,
+                    START,
+                    Event.FIRED,
+                    Cause.ORDINARY,
+                    State.FIRING,
+                    Level.RED,
+                    Level.GREEN,
+                    START,
+                    Level.RED,
+                    NOTHING,
+                ),
                 pace_notice(**facts),
             )
         )
@@ -133,7 +144,7 @@ def test_every_alert_reaches_every_receiver_and_no_limit_is_ever_exceeded(engine
             server.close()
         for channel in channels.values():
             channel.close()
-    assert counts == {"queued": 0, "sending": 0, "sent": ALERTS * len(channels), "dead": 0}
+    assert counts == {"queued": 0, "sending": 0, "sent": ALERTS * len(channels), "dead": 0, "suppressed": 0}
     everything = {f"指标{number:03d}" for number in range(ALERTS)}
     for name in ROBOTS:
         robot = servers[name]

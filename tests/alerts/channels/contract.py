@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Protocol
 
 import pytest
 
+from alerts.bulletin import Bulletin, bulletin
 from alerts.channels.base import Channel
 from alerts.delivery import Result
 from tests.alerts.builders import data_notice, key, letter, milestone_notice, pace_notice, send
 
 TIMEOUT = 0.4
 """Seconds a channel under test may take for one letter."""
+AT = datetime.fromisoformat("2025-10-27T09:00:00+08:00")
 SECRET = "s3cret-Key-of-ours"
 
 
@@ -72,10 +75,18 @@ class ChannelContract:
         notices = [pace_notice(event) for event in ("fired", "worsened", "eased", "resolved")]
         notices += [pace_notice(event) for event in ("corrected", "corrected past", "edited", "withdrawn")]
         notices += [data_notice("fired"), data_notice("resolved"), data_notice("withdrawn"), milestone_notice()]
+        notices += [bulletin(Bulletin.HEARTBEAT, "一切正常", ["消息：待发0条"], AT)]
         for number, notice in enumerate(notices):
             attempt = send(receiver.channel, letter(notice, key=key(number), address=receiver.address))
             assert attempt.result is Result.SENT
         assert len(receiver.letters()) == len(notices)
+
+    def test_an_exercise_says_that_it_is_one_before_anything_else(self, receiver):
+        said = bulletin(Bulletin.DRILL, "督办消息渠道演练", ["演练范围：全部接收单位"], AT)
+        assert send(receiver.channel, letter(said, address=receiver.address)).result is Result.SENT
+        (text,) = receiver.letters()
+        assert "【演练】督办消息渠道演练" in text
+        assert "预警" not in text
 
     def test_words_of_every_script_arrive_unharmed(self, receiver):
         odd = "綦江区·㐂𠮷 «é» 😀 <b>&\"'\\ 100%"

@@ -101,7 +101,7 @@ def test_a_request_may_be_signed(server, tmp_path):
         (200, '{"errcode": 0}', {}, Result.SENT),
         (200, '{"errcode": 1}', {}, Result.REJECTED),
         (200, '{"errcode": "0"}', {}, Result.REJECTED),
-        (200, '{"data": [{"state": "OK"}]}', {"success": 'data.0.state == "OK"'}, Result.SENT),
+        (200, '{"data": [{"state": "OK"}]}', {"success": 'data[0].state == "OK"'}, Result.SENT),
         (200, '{"a": 1, "b": 2}', {"success": ["a == 1", "b == 3"]}, Result.REJECTED),
         (200, '{"errcode": 90}', {"throttled": "errcode == 90"}, Result.THROTTLED),
         (200, "<html>", {}, Result.REJECTED),

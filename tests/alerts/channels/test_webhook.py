@@ -127,8 +127,8 @@ def test_every_label_and_annotation_is_a_string_with_something_in_it(server, cha
 
 
 def test_a_correction_names_what_it_takes_back_and_a_past_one_ends_nothing(server, channel):
-    channel.send(letter(pace_notice("corrected")))
-    channel.send(letter(pace_notice("corrected past"), key="2" * 32))
+    channel.send([letter(pace_notice("corrected"))])
+    channel.send([letter(pace_notice("corrected past"), key="2" * 32)])
     ended, past = (taken["alerts"][0] for taken in server.taken())
     assert (ended["status"], past["status"]) == ("resolved", "firing")
     for facts in (ended["annotations"], past["annotations"]):
@@ -139,8 +139,8 @@ def test_a_correction_names_what_it_takes_back_and_a_past_one_ends_nothing(serve
 
 
 def test_an_edit_and_a_withdrawal_end_an_alert_and_say_why(server, channel):
-    channel.send(letter(pace_notice("edited")))
-    channel.send(letter(pace_notice("withdrawn"), key="2" * 32))
+    channel.send([letter(pace_notice("edited"))])
+    channel.send([letter(pace_notice("withdrawn"), key="2" * 32)])
     edited, withdrawn = (taken["alerts"][0] for taken in server.taken())
     assert (edited["status"], withdrawn["status"]) == ("resolved", "resolved")
     assert edited["annotations"]["edit"] == "黄色阈值由“落后应完成数超过5%”改为“落后应完成数超过10%”"

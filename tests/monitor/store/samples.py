@@ -10,7 +10,7 @@ from alerts.alert import Alert, Basis, Cause, Change, Event, Identity, Kind, Sta
 from alerts.notice import Notice
 from connectors.observation import Observation, frame
 from monitor.store import pulls
-from monitor.store.observations import Appended, append
+from monitor.store.observations import Appended, append, series
 from rules.target import Level
 
 SOURCE = "wansheng-2025/filings"
@@ -31,6 +31,15 @@ def _observation(
     series: str, subject: str, period: date, value: float, known_at: datetime | None = None, unit: str = "人"
 ) -> Observation:
     return Observation(series, subject, period, value, unit, known_at, f"{series}{period:%m}")
+
+
+def registered(connection: Connection) -> dict[int, tuple[str, str, str, str]]:
+    """Source, name, subject and unit of every series by its id."""
+    return {
+        number: (group.source, group.name, subject, group.unit)
+        for group in series(connection)
+        for number, subject in zip(group.id.tolist(), group.subject, strict=True)
+    }
 
 
 def store(connection: Connection, at: datetime, observations: pd.DataFrame, source: str = SOURCE) -> Appended:

@@ -9,9 +9,9 @@ from sqlalchemy.exc import StatementError
 from connectors.observation import NIL, STATUSES, Observation, Reading, Refusal, Refused, Status, frame
 from monitor.store import observations, pulls
 from monitor.store.database import reading as reading_from
-from monitor.store.observations import Figures, known, last_position, series, since, vintages
+from monitor.store.observations import Figures, known, last_position, since, vintages
 from monitor.store.tables import observation
-from tests.monitor.store.samples import SOURCE, START, _observation, hours, reading, store
+from tests.monitor.store.samples import SOURCE, START, _observation, hours, reading, registered, store
 
 SEP, OCT = date(2025, 9, 30), date(2025, 10, 31)
 JOBS = "城镇新增就业"
@@ -20,10 +20,9 @@ JOBS = "城镇新增就业"
 def _seen(
     connection: Connection, at: datetime, first: date = SEP, last: date = OCT
 ) -> dict[tuple[str, str, date], float]:
-    figures, table = known(connection, at, first, last), series(connection)
-    names = dict(zip(table.id.tolist(), zip(table.name, table.subject, strict=True), strict=True))
+    figures, names = known(connection, at, first, last), registered(connection)
     return {
-        (*names[number], period): value
+        (*names[number][1:3], period): value
         for number, period, value in zip(
             figures.series.tolist(), figures.period.tolist(), figures.value.tolist(), strict=True
         )
@@ -41,9 +40,8 @@ def test_a_first_figure_is_new_and_known_from_the_stated_moment(connection: Conn
 def test_figures_come_back_in_typed_columns(connection: Connection) -> None:
     store(connection, hours(0.0001), reading((JOBS, "甲县", SEP, 3150.5)))
     figures = known(connection, hours(1), SEP, SEP)
-    table = series(connection)
-    assert (table.source, table.name, table.subject, table.unit) == ([SOURCE], [JOBS], ["甲县"], ["人"])
-    assert figures.series.tolist() == table.id.tolist()
+    assert {number: registered(connection)[number] for number in figures.series.tolist()} == registered(connection)
+    assert list(registered(connection).values()) == [(SOURCE, JOBS, "甲县", "人")]
     assert figures.value.tolist() == [3150.5]
     assert figures.period.tolist() == [SEP]
     assert figures.period.dtype == "datetime64[D]"
@@ -57,7 +55,7 @@ def test_an_empty_store_gives_empty_columns(connection: Connection) -> None:
         assert isinstance(figures, Figures)
         assert len(figures.id) == len(figures.value) == 0
     assert last_position(connection) == 0
-    assert series(connection).name == []
+    assert registered(connection) == {}
     assert store(connection, START, reading()) == (0, 0, 0, 0, ())
 
 
@@ -125,7 +123,7 @@ def test_a_pull_as_of_an_earlier_moment_does_not_disturb_later_ones(connection: 
 def test_sources_do_not_share_series(connection: Connection) -> None:
     store(connection, START, reading((JOBS, "", SEP, 3150.0)))
     assert store(connection, START, reading((JOBS, "", SEP, 3150.0)), source="other/filings").new == 1
-    assert sorted(series(connection).source) == ["other/filings", SOURCE]
+    assert sorted(source for source, *_ in registered(connection).values()) == ["other/filings", SOURCE]
 
 
 def test_a_figure_in_another_unit_is_refused_and_the_rest_goes_on(connection: Connection) -> None:
@@ -139,7 +137,7 @@ def test_a_figure_in_another_unit_is_refused_and_the_rest_goes_on(connection: Co
         0,
         (Refusal(f"{JOBS}10", Refused.UNKNOWN_UNIT, "0.35万人", JOBS, "", OCT, 0.35, "万人"),),
     )
-    assert dict(zip(series(connection).name, series(connection).unit, strict=True)) == {JOBS: "人", "新增注册": ""}
+    assert {name: unit for _, name, _, unit in registered(connection).values()} == {JOBS: "人", "新增注册": ""}
     assert (JOBS, "", OCT) not in _seen(connection, hours(1))
 
 
@@ -194,7 +192,7 @@ def test_vintages_tell_where_every_value_was_read(connection: Connection) -> Non
 def test_the_place_of_every_figure_that_counts_can_be_asked_for_in_bulk(connection: Connection) -> None:
     store(connection, START, reading((JOBS, "", SEP, 3150.0), (JOBS, "", OCT, 3480.0), ("新增注册", "", SEP, 12.0)))
     store(connection, hours(1), reading((JOBS, "", SEP, 3100.0)).assign(cell="更正"))
-    ids = dict(zip(series(connection).name, series(connection).id.tolist(), strict=True))
+    ids = {name: number for number, (_, name, _, _) in registered(connection).items()}
     asked = [(ids[JOBS], SEP), (ids[JOBS], OCT), (ids["新增注册"], OCT)]
     assert observations.origins(connection, asked, START) == {asked[0]: f" {JOBS}09", asked[1]: f" {JOBS}10"}
     assert observations.origins(connection, asked, hours(1))[asked[0]] == " 更正"

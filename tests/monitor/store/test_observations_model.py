@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from monitor.store.observations import Figures, known, last_position, since
-from tests.monitor.store.samples import hours, reading, store
+from tests.monitor.store.samples import hours, reading, registered, store
 
 PERIODS = [date(2025, 8, 31), date(2025, 9, 30), date(2025, 10, 31)]
 MOMENTS = list(range(8))
@@ -83,12 +83,9 @@ def _frame(said: list[Said]):
 
 
 def _by_key(connection: Connection, figures: Figures) -> list[tuple[Key, float]]:
-    from monitor.store.observations import series
-
-    table = series(connection)
-    name = dict(zip(table.id.tolist(), table.name, strict=True))
+    names = registered(connection)
     return [
-        ((name[number], period), value)
+        ((names[number][1], period), value)
         for number, period, value in zip(
             figures.series.tolist(), figures.period.tolist(), figures.value.tolist(), strict=True
         )

@@ -5,9 +5,11 @@ from datetime import timedelta
 from sqlalchemy import Connection, Engine, func, select
 
 from alerts.alert import Event
+from alerts.bulletin import Bulletin, bulletin
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
+from alerts.notice import Notice
 from alerts.routing import Route
-from monitor.store import alerts, outbox
+from monitor.store import alerts, letters, outbox
 from monitor.store.database import reading
 from monitor.store.tables import attempt, delivery
 from rules.target import Level
@@ -39,14 +41,14 @@ def test_a_message_is_due_at_once_and_says_all_that_a_sender_needs(connection: C
         "lead": ["人力社保局"],
         "responsible": ["相关部门", "镇街"],
         "asked": ["人力社保局"],
+        "lines": [],
     }
 
 
 def test_nothing_is_queued_and_nothing_taken_from_an_empty_outbox(connection: Connection) -> None:
     assert outbox.enqueue(connection, [], START) == 0
     assert _claim(connection) == []
-    assert outbox.dead(connection) == []
-    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 0, "dead": 0}
+    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 0, "dead": 0, "suppressed": 0}
 
 
 def test_the_same_message_is_queued_once(connection: Connection) -> None:
@@ -141,7 +143,7 @@ def test_a_sender_that_comes_back_too_late_changes_nothing(connection: Connectio
     assert outbox.counts(connection)["sending"] == 1
     assert outbox.finish(connection, second, SENT, Status.SENT, hours(1), hours(1)) is True
     assert outbox.finish(connection, second, BROKEN, Status.QUEUED, hours(1), hours(1)) is False
-    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 1, "dead": 0}
+    assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 1, "dead": 0, "suppressed": 0}
     assert connection.scalar(select(func.count()).select_from(attempt)) == 3
 
 
@@ -176,10 +178,50 @@ def test_a_dead_letter_is_listed_with_the_last_answer(connection: Connection) ->
     for hour, status, answer in ((0, Status.QUEUED, BROKEN), (1, Status.DEAD, Attempt(Result.REJECTED, "拒收"))):
         (taken,) = _claim(connection, hours(hour))
         outbox.finish(connection, taken, answer, status, hours(hour + 1), hours(hour))
-    (letter,) = outbox.dead(connection)
-    assert (letter.identity, letter.receiver, letter.channel) == (identity("t0"), "人力社保局", "folder")
-    assert (letter.attempts, letter.finished_at, letter.result, letter.answer) == (2, hours(1), Result.REJECTED, "拒收")
+    (letter,) = letters.sendings(connection, status=Status.DEAD)
+    assert (letter.about, letter.receiver, letter.channel) == ("/".join(identity("t0")), "人力社保局", "folder")
+    assert (letter.attempts, letter.finished_at) == (2, hours(1))
+    assert [(one.at, one.result, one.answer) for one in letter.tries] == [
+        (START, Result.UNREACHABLE, "拒绝\ufffd连接"),
+        (hours(1), Result.REJECTED, "拒收"),
+    ]
     assert _claim(connection, hours(1000)) == []
+
+
+def test_a_dead_letter_is_redriven_in_somebodys_name_and_its_tries_count_anew(connection: Connection) -> None:
+    _queue(connection, OFFICE, count=3)
+    *dead, alive = _claim(connection)
+    for taken in dead:
+        outbox.finish(connection, taken, BROKEN, Status.DEAD, START, START)
+    one, other = (taken.id for taken in dead)
+    assert outbox.redrive(connection, [one, alive.id], "王五", hours(5)) == [one]
+    assert [again.attempts for again in _claim(connection, hours(5)) if again.id == one] == [0]
+    (letter,) = letters.sendings(connection, ids=[one])
+    assert (letter.tries[-1].result, letter.tries[-1].answer) == (Result.REDRIVEN, "王五")
+    assert outbox.redrive(connection, [], "王五", hours(6)) == [other]
+    assert outbox.redrive(connection, [], "王五", hours(6)) == []
+
+
+def test_a_message_that_tells_of_no_change_takes_the_same_way(connection: Connection) -> None:
+    said = bulletin(Bulletin.DRILL, "督办消息渠道演练", ["演练范围：全部"], START)
+    (number, _) = outbox.announce(connection, said, [OFFICE, HOOK], START)
+    (taken,) = _claim(connection)
+    assert (taken.id, Notice.of(taken.notice)) == (number, said)
+    assert outbox.last_sent(connection, Bulletin.DRILL) is None
+    outbox.finish(connection, taken, SENT, Status.SENT, hours(1), hours(1))
+    assert outbox.last_sent(connection, Bulletin.DRILL) == hours(1)
+    assert outbox.last_sent(connection, Bulletin.HEARTBEAT) is None
+    assert outbox.standing(connection, "folder", START) == []
+    assert [one.about for one in letters.sendings(connection)] == ["drill", "drill"]
+
+
+def test_messages_are_found_by_channel_receiver_and_change_the_latest_first(connection: Connection) -> None:
+    first, second = _queue(connection, OFFICE, HOOK, count=2)
+    found = letters.sendings(connection, channel="webhook")
+    assert [one.change_id for one in found] == [second, first]
+    assert {one.receiver for one in letters.sendings(connection, receiver="人力社保局")} == {"人力社保局"}
+    assert len(letters.sendings(connection, changes=[first])) == 2
+    assert len(letters.sendings(connection, most=1)) == 1
 
 
 def test_alert_and_messages_are_saved_together_or_not_at_all(engine: Engine) -> None:
@@ -225,4 +267,4 @@ def test_a_storm_is_queued_and_taken_in_bulk(engine: Engine) -> None:
     with engine.begin() as connection:
         assert len(_claim(connection, limit=20_000)) == 2000
     with reading(engine) as connection:
-        assert outbox.counts(connection) == {"queued": 2000, "sending": 2000, "sent": 0, "dead": 0}
+        assert outbox.counts(connection) == {"queued": 2000, "sending": 2000, "sent": 0, "dead": 0, "suppressed": 0}

@@ -66,7 +66,7 @@ def test_what_is_released_is_stored_as_stated_from_then_on(connection: Connectio
     done = quarantine.release(connection, row.id, "张三", "已与人社局核实", hours(5))
     assert (done.state, done.who, done.note, done.decided_at) == (State.RELEASED, "张三", "已与人社局核实", hours(5))
     assert quarantine.opened(connection) == []
-    assert quarantine.released(connection, SOURCE) == {(JOBS, "", "2025-09-30", 168.0)}
+    assert quarantine.released(connection, SOURCE) == {(JOBS, "", "2025-09-30", 168.0): 1}
     (stored,) = vintages(connection, SOURCE, JOBS, "", SEP, SEP)
     assert (stored.value, stored.unit, stored.known_at, stored.cell, stored.document) == (
         168.0, "人", hours(5), "第9行", "九月.xlsx",

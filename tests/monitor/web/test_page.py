@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from connectors.observation import NIL, PARTIAL
 from monitor.snapshot import Judged, Snapshot
 from monitor.web.chart import pace_chart
 from monitor.web.page import MOST_ROWS, WORST_ROWS, render
@@ -130,6 +131,19 @@ def test_a_target_behind_says_how_far_who_and_since_when() -> None:
         assert words in shown
     assert "进度预警" in html
     assert "10月27日 09:00" in html
+
+
+def test_a_preliminary_figure_and_a_nil_report_are_told_on_the_card() -> None:
+    book = a_book({"id": "jobs", "name": "城镇新增就业", "goal": "at least 4500 人"})
+    snapshot = a_snapshot(book, figures={("b", "jobs", ""): {SEPTEMBER: 2000.0}})
+    (judged,) = snapshot.judged
+    rows, known = np.array([0, 0]), np.full(2, np.datetime64("2025-10-20"), dtype="datetime64[s]")
+    judged.panel.put(rows, np.array([8, 9]), np.array([2000.0, np.nan]), known, np.array([PARTIAL, NIL], np.int8))
+    text = Page(render(replace(snapshot, judged=(Judged(judged.panel, judge(judged.panel, AT.date())),)))).text
+    assert "2025年9月，初步数" in text
+    assert "实际2000（初步数）" in text
+    assert "2025年10月无报送事项" in text
+    assert "少1375人（低于应完成数40.74%），初步数" in text
 
 
 def test_marks_stand_with_the_book_the_card_and_the_source() -> None:

@@ -8,12 +8,11 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    # What is stored already was stated plainly: final. The default serves the existing rows only.
+    # What is stored already was stated plainly: final.
     with op.batch_alter_table("observation") as table:
         table.add_column(sa.Column("status", sa.SmallInteger(), nullable=False, server_default="0"))
         table.alter_column("value", existing_type=sa.Double(), nullable=True)
     with op.batch_alter_table("quarantine") as table:
         table.add_column(sa.Column("status", sa.String(), nullable=False, server_default="final"))
-    for name, kind in (("observation", sa.SmallInteger()), ("quarantine", sa.String())):
-        with op.batch_alter_table(name) as table:
-            table.alter_column("status", existing_type=kind, existing_nullable=False, server_default=None)
+    with op.batch_alter_table("quarantine") as table:
+        table.alter_column("status", existing_type=sa.String(), existing_nullable=False, server_default=None)

@@ -1,0 +1,65 @@
+"""Messages that tell of no alert: an exercise, and the regular word of how the system itself is."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from alerts.alert import Cause, State
+from alerts.notice import Notice
+from rules.target import Level
+
+
+class Bulletin(StrEnum):
+    """What such a message is; the same word is stored, and names its template."""
+
+    DRILL = "drill"
+    HEARTBEAT = "heartbeat"
+
+
+def bulletin(what: Bulletin, name: str, lines: Sequence[str], at: datetime, supervisor: str = "") -> Notice:
+    """A message with the headline ``name`` and ``lines`` of the form 标签：值; ``at`` is in the readers' time zone."""
+    when = at.isoformat()
+    return Notice(
+        book="",
+        book_title="",
+        target="",
+        subject="",
+        name=name,
+        item=None,
+        section="",
+        lead=(),
+        responsible=(),
+        asked=(),
+        supervisor=supervisor,
+        kind=what,
+        event=what,
+        cause=Cause.ORDINARY,
+        state=State.FIRING,
+        level=Level.GREEN,
+        previous_level=Level.GREEN,
+        judged=Level.GREEN,
+        reason="",
+        period="",
+        status="",
+        owed="",
+        nil="",
+        unit="",
+        goal="",
+        goal_value=None,
+        by="",
+        actual=None,
+        actual_text="",
+        expected=None,
+        expected_text="",
+        shortfall=None,
+        gap_text="",
+        pace_text="",
+        probability=None,
+        outlook_text="",
+        rule="",
+        since=when,
+        at=when,
+        origin="",
+        mark="",
+        lines=tuple(lines),
+    )

@@ -1,0 +1,308 @@
+"""The organisation as written: units, people, how to reach them, to whom they report, and what is told to whom when."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator, Field
+
+from alerts.alert import Kind
+from rules.document import Document, Invalid, near
+from rules.spec import Names, Strict, Units
+from rules.target import Level
+
+
+class Contact(NamedTuple):
+    """A channel by name, and the address on it ("" where the channel needs none)."""
+
+    channel: str
+    address: str
+
+
+class Of(StrEnum):
+    """What stands: a target's alert of one level, or a figure that is owed."""
+
+    YELLOW = "yellow"
+    RED = "red"
+    DATA = "data"
+
+    @staticmethod
+    def standing(kind: Kind, level: Level) -> "Of":
+        """What an alert is that fires at ``level``."""
+        if kind is Kind.DATA:
+            return Of.DATA
+        return Of.RED if level is Level.RED else Of.YELLOW
+
+    @property
+    def text(self) -> str:
+        return {Of.YELLOW: "黄色预警", Of.RED: "红色预警", Of.DATA: "数据催报"}[self]
+
+
+class Role(StrEnum):
+    """Whom a target names by itself; any other addressee is written by name, or by the role that a unit gives people."""
+
+    UNIT = "unit"  # who must act: the lead, or the reporter where a figure is owed
+    RESPONSIBLE = "responsible"
+    SUPERVISOR = "supervisor"
+    LEADER = "leader in charge"  # the first person above the unit
+    TOP = "top leader"  # the last one
+
+
+class After(NamedTuple):
+    """How long something must stand: ``workdays`` (0: at once), or so many ``periods`` judged running."""
+
+    workdays: int
+    periods: int
+    text: str
+
+
+def _contacts(value: Any) -> Any:
+    """``[folder, {mail: a@b.cn}]`` -> contacts."""
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, list):
+        raise ValueError("应为渠道的列表 (list expected)，如 [folder, {mail: rsj@example.gov.cn}]")
+    contacts = []
+    for entry in value:
+        if isinstance(entry, str):
+            contacts.append(Contact(entry, ""))
+        elif isinstance(entry, dict) and len(entry) == 1:
+            ((channel, address),) = entry.items()
+            contacts.append(Contact(str(channel), str(address)))
+        else:
+            raise ValueError(f"'{entry}' 应为渠道名，或 '渠道名: 地址' (bad contact)")
+    return tuple(contacts)
+
+
+_AFTER = re.compile(r"(\d+) (workday|period)s?")
+
+
+def _after(value: Any) -> Any:
+    if isinstance(value, After):
+        return value
+    found = _AFTER.fullmatch(str(value).strip())
+    if value == "at once":
+        return After(0, 0, "at once")
+    if not found or (count := int(found[1])) < 1:
+        raise ValueError(f"看不懂的时限 '{value}' (bad time); 应如 at once, 5 workdays, 2 periods")
+    return After(count, 0, found[0]) if found[2] == "workday" else After(0, count, found[0])
+
+
+def _every(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = _AFTER.fullmatch(str(value).strip())
+    if value == "never":
+        return 0
+    if not found or found[2] != "workday" or (count := int(found[1])) < 1:
+        raise ValueError(f"看不懂的间隔 '{value}' (bad interval); 应如 5 workdays, never")
+    return count
+
+
+Contacts = Annotated[tuple[Contact, ...], BeforeValidator(_contacts, json_schema_input_type=list[str | dict[str, str]])]
+Time = Annotated[After, BeforeValidator(_after, json_schema_input_type=str)]
+Interval = Annotated[int, BeforeValidator(_every, json_schema_input_type=str)]
+
+
+class Unit(Strict):
+    """A unit. Without ``contacts`` or ``reports to`` it has those of ``default``; an empty list reaches nobody.
+
+    ``roles`` tells who of its people is what: {联络员: 张三}.
+    """
+
+    contacts: Contacts | None = None
+    reports_to: str | None = Field(None, alias="reports to")
+    roles: dict[str, str] = Field(default_factory=dict)
+
+
+class Person(Strict):
+    """A person; ``reports to`` another one, or to a unit."""
+
+    title: str = ""
+    contacts: Contacts = ()
+    reports_to: str | None = Field(None, alias="reports to")
+
+
+class When(Strict):
+    """For which alerts a route is: all that is said must hold. ``level`` is the worse of before and now."""
+
+    unit: Names = ()
+    level: Names = ()
+    book: Names = ()
+    section: Names = ()
+    label: Names = ()
+    kind: Names = ()
+
+
+class RouteRule(Strict):
+    """Who is told of the alerts that it is for."""
+
+    when: When = When()
+    to: Names
+
+
+class Escalation(Strict):
+    """Who is told of what stands so long."""
+
+    of: Of
+    after: Time
+    to: Names
+
+    @property
+    def words(self) -> str:
+        """The rule on one line: how an alert remembers that it was followed."""
+        return f"{self.of} after {self.after.text} to {', '.join(self.to)}"
+
+
+_ROUTES = (RouteRule(to=(Role.UNIT, Role.SUPERVISOR)),)
+_REMINDERS = {Of.RED: 5}
+# As published rules have it (三亚 2022): yellow twice is for the leader in charge, red for the top leader.
+_ESCALATION = (
+    Escalation(of=Of.YELLOW, after=After(0, 2, "2 periods"), to=(Role.LEADER,)),
+    Escalation(of=Of.RED, after=After(0, 0, "at once"), to=(Role.TOP,)),
+    Escalation(of=Of.RED, after=After(10, 0, "10 workdays"), to=(Role.TOP,)),
+)
+
+
+class Organisation(Strict):
+    """Units, people and what is told to whom. ``default`` serves every unit that is not listed.
+
+    ``aliases`` are names as plans write them, with the units that they mean. The first of ``routes`` that is for an
+    alert says who is told. ``reminders`` are repeated every so many working days, 0 for never.
+    """
+
+    default: Unit = Unit()
+    units: dict[str, Unit] = Field(default_factory=dict)
+    people: dict[str, Person] = Field(default_factory=dict)
+    aliases: dict[str, Units] = Field(default_factory=dict)
+    routes: tuple[RouteRule, ...] = ()
+    reminders: dict[Of, Interval] = _REMINDERS
+    escalation: tuple[Escalation, ...] = _ESCALATION
+
+    @staticmethod
+    def of_channels(channels: Iterable[str]) -> "Organisation":
+        """Where nothing is said of the organisation: whatever is told to anybody goes to every channel."""
+        return Organisation(default=Unit(contacts=tuple(Contact(channel, "") for channel in channels)))
+
+    def rules(self) -> Iterator[tuple[int, RouteRule]]:
+        """The routes in order, numbered from 1; 0 is the one for everything that no other is for."""
+        yield from enumerate(self.routes, 1)
+        yield from ((0, rule) for rule in _ROUTES)
+
+    def meant(self, name: str) -> tuple[str, ...]:
+        """The units meant by a name as a plan writes it."""
+        return self.aliases.get(name, (name,))
+
+    def contacts(self, name: str) -> tuple[Contact, ...]:
+        """How a person, or a unit, is reached."""
+        if name in self.people:
+            return self.people[name].contacts
+        own = self.units[name].contacts if name in self.units else None
+        return (self.default.contacts or ()) if own is None else own
+
+    def above(self, unit: str) -> list[str]:
+        """The people above a unit: the leader in charge first, the top leader last."""
+        people: list[str] = []
+        seen: set[str] = set()
+        name: str | None = unit
+        while name is not None and name not in seen:
+            seen.add(name)
+            if name in self.people:
+                people.append(name)
+                name = self.people[name].reports_to
+            else:
+                own = self.units[name].reports_to if name in self.units else None
+                name = own or self.default.reports_to
+        return people
+
+    def roles(self) -> set[str]:
+        """Roles that units give their people."""
+        return {role for unit in self.units.values() for role in unit.roles}
+
+
+def load(path: Path, channels: Collection[str]) -> Organisation:
+    """The organisation in ``path``. Raises Invalid with every error, each with its place."""
+    document = Document(path)
+    found = document.parse(Organisation)
+    errors = [
+        *_unknown_channels(document, found, channels),
+        *_unknown_names(document, found),
+        *_two_meanings(document, found),
+        *_circles(document, found),
+        *_impossible(document, found),
+    ]
+    if errors:
+        raise Invalid(sorted(errors, key=lambda error: int(error.removeprefix(f"{path}:").split(":")[0])))
+    return found
+
+
+def _unknown_channels(document: Document, found: Organisation, channels: Collection[str]) -> Iterator[str]:
+    holders: list[tuple[tuple[str, ...], tuple[Contact, ...]]] = [(("default",), found.default.contacts or ())]
+    holders += [(("units", name), unit.contacts or ()) for name, unit in found.units.items()]
+    holders += [(("people", name), person.contacts) for name, person in found.people.items()]
+    for loc, contacts in holders:
+        for index, contact in enumerate(contacts):
+            if contact.channel not in channels:
+                place = document.place(*loc, "contacts", index)
+                yield f"{place}: 没有名为 '{contact.channel}' 的渠道 (unknown channel){near(contact.channel, channels)}"
+
+
+def _unknown_names(document: Document, found: Organisation) -> Iterator[str]:
+    known = found.units.keys() | found.people.keys()
+    named: list[tuple[tuple[str | int, ...], str | None, Collection[str]]] = [
+        (("default", "reports to"), found.default.reports_to, known)
+    ]
+    holders: tuple[tuple[str, Mapping[str, Unit | Person]], ...] = (("units", found.units), ("people", found.people))
+    for part, group in holders:
+        named += [((part, name, "reports to"), one.reports_to, known) for name, one in group.items()]
+    for name, unit in found.units.items():
+        named += [(("units", name, "roles", role), person, found.people) for role, person in unit.roles.items()]
+    for name, units in found.aliases.items():
+        named += [(("aliases", name), unit, found.units) for unit in units]
+    addressees = {role.value for role in Role} | known | found.roles()
+    lists = {"routes": [rule.to for rule in found.routes], "escalation": [rule.to for rule in found.escalation]}
+    for part, addressed in lists.items():
+        for number, to in enumerate(addressed):
+            named += [((part, number, "to"), name, addressees) for name in to]
+    for loc, said, allowed in named:
+        if said is not None and said not in allowed:
+            yield f"{document.place(*loc)}: 机构中没有 '{said}' (unknown name){near(said, allowed)}"
+
+
+def _two_meanings(document: Document, found: Organisation) -> Iterator[str]:
+    groups = [
+        ("people", found.people.keys(), found.units.keys()),
+        ("aliases", found.aliases.keys(), found.units.keys() | found.people.keys()),
+    ]
+    for part, names, taken in groups:
+        for name in names & taken:
+            yield f"{document.place(part, name)}: '{name}' 已用作另一名称 (two meanings); 请改用不同的名称"
+
+
+def _circles(document: Document, found: Organisation) -> Iterator[str]:
+    reports = {name: one.reports_to for group in (found.units, found.people) for name, one in group.items()}
+    for name, directly in reports.items():
+        above, steps = directly, 0
+        while above is not None and above != name and steps <= len(reports):
+            above, steps = reports.get(above), steps + 1
+        if above == name:
+            part = "units" if name in found.units else "people"
+            yield f"{document.place(part, name, 'reports to')}: '{name}' 的隶属关系绕回自身 (circle)"
+
+
+def _impossible(document: Document, found: Organisation) -> Iterator[str]:
+    for number, rule in enumerate(found.escalation):
+        if rule.of is Of.DATA and rule.after.periods:
+            place = document.place("escalation", number, "after")
+            yield f"{place}: 数据催报不按期数计 (periods of data); 应如 5 workdays"
+    for number, route in enumerate(found.routes):
+        for key, said, allowed in (
+            ("level", route.when.level, ("yellow", "red")),
+            ("kind", route.when.kind, tuple(kind.value for kind in Kind)),
+        ):
+            for word in said:
+                if word not in allowed:
+                    place = document.place("routes", number, "when", key)
+                    yield f"{place}: {key}: 不认识 '{word}' (unknown value); 可用: {', '.join(allowed)}"

@@ -1,0 +1,103 @@
+"""When a message waits: somebody has silenced it with a reason, or people are off duty. Pure."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from alerts.notice import Notice
+from rules.calendar import PUBLISHED, Workdays
+from rules.target import Level
+
+
+class Reason(StrEnum):
+    """Why a message waits. The same word is stored, logged and counted."""
+
+    SILENCED = "silenced"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Messages up to ``level`` about one book, ``target`` or the targets of ``unit`` ("" for all), wait ``until`` then."""
+
+    id: int
+    book: str
+    target: str
+    unit: str
+    level: Level
+    until: datetime
+    who: str
+    reason: str
+
+    def covers(self, notice: Notice) -> bool:
+        return (
+            self.book == notice.book
+            and self.target in ("", notice.target)
+            and (not self.unit or self.unit in notice.asked)
+            and max(notice.level, notice.previous_level) <= self.level
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours of the night, from ``begins`` to ``ends``, and days off, in which only red is told."""
+
+    begins: time | None = None
+    ends: time | None = None
+    days_off: bool = False
+
+    def until(self, local: datetime, workdays: Workdays = PUBLISHED) -> datetime | None:
+        """When the quiet that ``local`` lies in is over; None where it lies in none."""
+        moment = local
+        while (later := self._later(moment, workdays)) is not None:
+            moment = later
+        return None if moment == local else moment
+
+    def _later(self, moment: datetime, workdays: Workdays) -> datetime | None:
+        midnight = datetime.combine(moment.date(), time.min, moment.tzinfo)
+        if self.days_off and not workdays.include(moment.date()):
+            return midnight + timedelta(days=1)
+        if self.begins is None or self.ends is None:
+            return None
+        begins, ends, now = self.begins, self.ends, moment.time()
+        morning = datetime.combine(moment.date(), ends, moment.tzinfo)
+        if begins < ends:
+            return morning if begins <= now < ends else None
+        if now < ends:
+            return morning
+        return morning + timedelta(days=1) if now >= begins else None
+
+
+class Held(NamedTuple):
+    """A message waits; ``silence`` is the id of the silence, 0 for none."""
+
+    reason: Reason
+    until: datetime
+    silence: int
+
+
+def quiet(text: str) -> Quiet:
+    """``nights 20:00-08:00, days off``, or either of them. Raises ValueError."""
+    clock = r"((?:[01]\d|2[0-3]):[0-5]\d)"
+    found = re.fullmatch(rf"(?:nights {clock}-{clock})?(, )?(days off)?", text)
+    if not found or not text or bool(found[3]) != bool(found[1] and found[4]) or (found[1] and found[1] == found[2]):
+        raise ValueError(
+            f"看不懂的静默时段 '{text}' (bad quiet); 应如 nights 20:00-08:00、days off 或 nights 20:00-08:00, days off"
+        )
+    times = [time.fromisoformat(part) if part else None for part in (found[1], found[2])]
+    return Quiet(times[0], times[1], days_off=bool(found[4]))
+
+
+def decide(
+    notice: Notice, local: datetime, silences: Iterable[Silence], hours: Quiet | None, workdays: Workdays = PUBLISHED
+) -> Held | None:
+    """Whether the message waits at ``local``, and until when; the silence that lasts longest counts."""
+    covering = [one for one in silences if one.until > local and one.covers(notice)]
+    if covering:
+        longest = max(covering, key=lambda one: one.until)
+        return Held(Reason.SILENCED, longest.until, longest.id)
+    over = None if hours is None or notice.level == Level.RED else hours.until(local, workdays)
+    return None if over is None else Held(Reason.QUIET, over, 0)

@@ -1,0 +1,124 @@
+"""What stands too long: reminders and escalations that are due, found in columns, decided with the cycle's moves."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from sqlalchemy import Engine
+
+from alerts import escalation
+from alerts.alert import Alert, Identity, Kind, State
+from alerts.escalation import Office, Step
+from alerts.notice import notice, waiting
+from alerts.organisation import Organisation
+from alerts.routing import Matter
+from monitor.moves import Move, step_routes
+from monitor.snapshot import Judged
+from monitor.store import observations
+from monitor.store.database import reading
+from monitor.watch import NEVER, Watch
+from rules.calendar import Every
+from rules.judging import verdict
+from rules.plan import Block
+from rules.verdict import CODE, Reason, Verdict
+
+
+def found_steps(
+    engine: Engine,
+    watch: Watch,
+    judged: Sequence[Judged],
+    changed: Sequence[Alert],
+    organisation: Organisation,
+    at: datetime,
+) -> list[Move]:
+    """Reminders and escalations that are due at ``at``; ``changed`` are the alerts that this cycle changes.
+
+    An alert whose figure is overdue still stands and is followed up. Where the source does not answer, nothing is
+    known to stand: its steps wait until it answers.
+    """
+    due: list[tuple[Alert, Step, Verdict, tuple[int, int]]] = []
+    for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
+        book, panel = watch.by_id[found.target.book], judged[block].panel
+        office = Office(book.workdays, ZoneInfo(book.timezone))
+        periods = _running(panel.block, alert.basis.period, found) if found.level == alert.level else 1
+        steps, later = escalation.due(alert, periods, organisation, office, at)
+        due += [(alert, step, found, (block, row)) for step in steps]
+        if not steps:
+            kind = alert.identity.kind
+            watch.due[block][kind][row] = NEVER if later is None else _second(later)
+            if found.judged:
+                watch.looked[block][kind][row] = panel.latest[row]
+    return list(_told(engine, watch, due, organisation, at))
+
+
+def _looked_at(
+    watch: Watch, judged: Sequence[Judged], changed: Sequence[Alert], organisation: Organisation, at: datetime
+) -> Iterator[tuple[Alert, Verdict, tuple[int, int]]]:
+    """Alerts that fire and may ask for something, with the verdict, block and row of each."""
+    touched: set[Identity] = set()
+    for alert in changed:
+        touched.add(alert.identity)
+        place = watch.place(*alert.identity[:3])
+        if alert.state is State.FIRING and place is not None:
+            block, row = place
+            found = verdict(judged[block].panel, judged[block].verdicts, row, row)
+            if found.reason is not Reason.FAILED:
+                yield alert, found, place
+    by_period = any(rule.after.periods for rule in organisation.escalation)
+    for block, (panel, verdicts) in enumerate((one.panel, one.verdicts) for one in judged):
+        for kind in Kind:
+            newer = (watch.looked[block][kind] != panel.latest) & (verdicts.level >= 0) & by_period
+            may = (watch.due[block][kind] <= _second(at)) | newer
+            may &= (watch.standing[block][kind] > 0) & (verdicts.reason != CODE[Reason.FAILED])
+            for row in np.flatnonzero(may).tolist():
+                found = verdict(panel, verdicts, row, row)
+                stands = watch.alert(kind, found)
+                if stands is not None and stands.identity not in touched:
+                    yield stands, found, (block, row)
+
+
+def _told(
+    engine: Engine,
+    watch: Watch,
+    due: Sequence[tuple[Alert, Step, Verdict, tuple[int, int]]],
+    organisation: Organisation,
+    at: datetime,
+) -> Iterator[Move]:
+    """The steps with their facts and who is to hear; one that nobody would hear of is not taken."""
+    if not due:
+        return
+    read = [int(watch.series_of[block][row]) for _, _, _, (block, row) in due]
+    with reading(engine) as connection:
+        wanted = {(series, found.period) for series, (_, _, found, _) in zip(read, due, strict=True) if found.period}
+        origins = observations.origins(connection, wanted, at)
+    stands: dict[Identity, Alert] = {}
+    unheard: set[tuple[int, Kind, int]] = set()
+    for series, (alert, step, found, (block, row)) in zip(read, due, strict=True):
+        before = stands.get(alert.identity, alert)
+        moved, change = escalation.take(before, step, at)
+        origin = origins.get((series, found.period), "") if found.period else ""
+        said = waiting(notice(change, found, watch.by_id[found.target.book], origin), step.waited, step.attention)
+        routes = step_routes(step, Matter.of(said), organisation)
+        if routes:
+            stands[alert.identity] = moved
+            yield Move(moved, change, said, routes, before)
+        else:
+            unheard.add((block, alert.identity.kind, row))
+    for block, kind, row in unheard:
+        # Nobody can be told before somebody is written into the organisation, which loads all anew; but time goes on.
+        watch.due[block][kind][row] = _second(at) + np.timedelta64(1, "D")
+
+
+def _running(block: Block, first: date | None, found: Verdict) -> int:
+    """How many judged figures running the alert stands on; of daily figures, in how many months."""
+    if first is None or found.period is None:
+        return 1
+    if block.every is Every.DAY:
+        return (found.period.year - first.year) * 12 + found.period.month - first.month + 1
+    here, there = np.searchsorted(block.ends, np.array([first, found.period], "datetime64[D]"))
+    return int(there - here) + 1
+
+
+def _second(when: datetime) -> np.datetime64:
+    return np.datetime64(when.astimezone(UTC).replace(tzinfo=None), "s")

@@ -1,0 +1,228 @@
+"""Who would be told of an alert, when and why, before it is in earnest; and whom the organisation cannot reach."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from alerts import escalation
+from alerts.alert import Alert, Event, Identity, Kind, State
+from alerts.escalation import Office
+from alerts.notice import section
+from alerts.organisation import Organisation, Role
+from alerts.routing import Matter, Route, routes
+from monitor.app import InForce
+from monitor.clock import Clock, parse_moment
+from monitor.moves import step_routes
+from rules.calendar import Every, period_ends
+from rules.document import Invalid, near
+from rules.target import Book, Level, Target
+
+_AHEAD = 30
+"""Working days that are looked ahead."""
+_LISTED = 5
+_SAID = {Event.FIRED: "预警", Event.REMINDED: "催办", Event.ESCALATED: "升级"}
+
+
+class Telling(NamedTuple):
+    """One message that would be sent; without a ``route`` there is nobody to send it to."""
+
+    at: datetime
+    event: Event
+    waited: str
+    route: Route | None
+
+
+class Trial(NamedTuple):
+    """What would be told of an alert that fires at ``at`` and goes on standing."""
+
+    alert: Alert
+    name: str
+    told: list[Telling]
+
+
+def tried(force: InForce, name: str, level: str, subject: str, kind: str, at: str | None) -> Trial:
+    """Who would hear of an alert about the target ``name`` of the one book in force. Raises Invalid."""
+    (book,) = force.watch.books
+    target = next((target for target in book.targets if target.id == name), None)
+    if target is None:
+        known = [target.id for target in book.targets]
+        raise Invalid([f"{book.id} 中没有目标 '{name}' (unknown target){near(name, known)}"])
+    if subject not in book.subjects:
+        raise Invalid([f"{target.key} 没有对象 '{subject}' (unknown subject){near(subject, book.subjects)}"])
+    for said, allowed, what in ((level, ("yellow", "red"), "级别"), (kind, tuple(Kind), "种类")):
+        if said not in allowed:
+            raise Invalid([f"不认识的{what} '{said}' (unknown value); 可用: {', '.join(allowed)}"])
+    try:
+        when = parse_moment(at, book.timezone) if at else (force.settings.clock or Clock.real())
+    except ValueError as error:
+        raise Invalid([str(error)]) from None
+    asked = Level.YELLOW if kind == Kind.DATA else Level[level.upper()]
+    identity = Identity(book.id, target.id, subject, Kind(kind))
+    alert = Alert(identity, State.FIRING, asked, when, when)
+    return Trial(alert, target.name, list(_told(alert, book, target, force.organisation)))
+
+
+def _told(alert: Alert, book: Book, target: Target, organisation: Organisation) -> Iterator[Telling]:
+    matter, office = _matter(alert, book, target), Office(book.workdays, ZoneInfo(book.timezone))
+    yield from _each(alert.changed.astimezone(office.zone), Event.FIRED, "", routes(matter, organisation))
+    figures = _later_figures(alert, book, target, office)
+    now: datetime | None = alert.changed
+    end = escalation.moment(alert.changed, _AHEAD, office)
+    while now is not None and now <= end:
+        periods = 1 + sum(figure <= now for figure in figures)
+        steps, later = escalation.due(alert, periods, organisation, office, now)
+        for step in steps:
+            alert, _ = escalation.take(alert, step, now)
+            found = step_routes(step, matter, organisation)
+            yield from _each(now.astimezone(office.zone), step.event, step.waited, found)
+        if not steps:
+            coming = [figure for figure in figures if figure > now]
+            now = min([*coming[:1], *([later] if later else [])], default=None)
+
+
+def _each(at: datetime, event: Event, waited: str, found: Sequence[Route]) -> Iterator[Telling]:
+    if not found:
+        yield Telling(at, event, waited, None)
+    yield from (Telling(at, event, waited, route) for route in found)
+
+
+def _later_figures(alert: Alert, book: Book, target: Target, office: Office) -> list[datetime]:
+    """When the next figures come if they come in time; of daily ones, the first of every month."""
+    ends = period_ends(book.year, target.every)
+    if target.every is Every.DAY:
+        ends = ends[np.append(False, np.diff(ends.astype("datetime64[M]")) != np.timedelta64(0, "M"))]
+    days = target.published.due(ends, book.workdays)
+    opened = (datetime.combine(day, escalation.OPENS, office.zone) for day in days.tolist())
+    return sorted(when for when in opened if when > alert.changed)
+
+
+def _matter(alert: Alert, book: Book, target: Target) -> Matter:
+    kind = alert.identity.kind
+    asked = target.reporter if kind is Kind.DATA else target.lead
+    return Matter(
+        book.id,
+        section(book, target),
+        target.labels,
+        kind,
+        alert.level,
+        asked,
+        target.lead,
+        target.responsible,
+        book.supervisor,
+    )
+
+
+def facts(trial: Trial) -> dict[str, Any]:
+    """All of it, for a script."""
+    book, target, subject, kind = trial.alert.identity
+    return {
+        "target": f"{book}/{target}",
+        "subject": subject,
+        "kind": kind.value,
+        "level": trial.alert.level.name.lower(),
+        "messages": [
+            {
+                "at": one.at.isoformat(timespec="minutes"),
+                "event": one.event.value,
+                "waited": one.waited,
+                **(one.route or Route("", "", "", "无人接收"))._asdict(),
+            }
+            for one in trial.told
+        ],
+    }
+
+
+def show(trial: Trial) -> None:
+    """The same for people: one row a message, in the order of time."""
+    alert, console = trial.alert, Console()
+    what = "数据催报" if alert.identity.kind is Kind.DATA else f"{alert.level.text}预警"
+    table = Table(title=f"{alert.identity.subject}{trial.name}{what}，此后{_AHEAD}个工作日一直未解除")
+    for heading in ("时间", "事项", "接收人", "渠道", "地址", "缘由"):
+        table.add_column(heading, overflow="fold")
+    for one in trial.told:
+        route = one.route or Route("无人接收", "", "", "")
+        table.add_row(f"{one.at:%Y-%m-%d %H:%M}", _SAID[one.event], *route[:3], route.why.replace("[", r"\["))
+    console.print(table)
+
+
+def objections(organisation: Organisation, books: Sequence[Book], place: str) -> list[str]:
+    """What the organisation leaves open for ``books``; ``place`` is its file, "" where none is written."""
+    found = [*_unreached(organisation, books)]
+    if place:
+        found += chain(
+            _unknown_units(organisation, books),
+            (f"{place}: {words}" for words in _without_contact(organisation)),
+            (f"{place}: {words}" for words in _without_leader(organisation, books)),
+            (f"{place}: {words}" for words in _for_nothing(organisation, books)),
+        )
+    return found
+
+
+def _unreached(organisation: Organisation, books: Sequence[Book]) -> Iterator[str]:
+    for book in books:
+        for target in book.targets:
+            for kind, level in ((Kind.PACE, Level.YELLOW), (Kind.PACE, Level.RED), (Kind.DATA, Level.YELLOW)):
+                identity = Identity(book.id, target.id, "", kind)
+                alert = Alert(identity, State.FIRING, level, _NEVER, _NEVER)
+                matter = _matter(alert, book, target)
+                if not routes(matter, organisation):
+                    what = "数据催报" if kind is Kind.DATA else f"{level.text}预警"
+                    asked = "、".join(matter.asked)
+                    yield f"{target.place}: {target.key} 的{what}无人接收 (reaches nobody)；请为{asked}填写联系方式"
+                    break
+
+
+def _unknown_units(organisation: Organisation, books: Sequence[Book]) -> Iterator[str]:
+    known = organisation.units.keys() | organisation.aliases.keys()
+    said: set[str] = set()
+    for book in books:
+        for target in book.targets:
+            for unit in (*target.lead, *target.reporter, *target.responsible):
+                if unit not in known and unit not in said:
+                    said.add(unit)
+                    yield f"{target.place}: 机构文件中没有单位 '{unit}' (unknown unit){near(unit, known)}；按 default 处理"
+
+
+def _without_contact(organisation: Organisation) -> Iterator[str]:
+    for name, person in organisation.people.items():
+        if not person.contacts:
+            yield f"{name}没有联系方式 (no contact)"
+    for name, unit in organisation.units.items():
+        if unit.contacts is None and not organisation.default.contacts:
+            yield f"{name}没有联系方式，default 也没有 (no contact)"
+
+
+def _without_leader(organisation: Organisation, books: Sequence[Book]) -> Iterator[str]:
+    if not any(name in (Role.LEADER, Role.TOP) for rule in organisation.escalation for name in rule.to):
+        return
+    leads = dict.fromkeys(unit for book in books for target in book.targets for unit in target.lead)
+    units = dict.fromkeys(unit for name in leads for unit in organisation.meant(name))
+    lost = [unit for unit in units if not organisation.above(unit)]
+    if lost:
+        names = "、".join(lost[:_LISTED]) + ("等" if len(lost) > _LISTED else "")
+        yield f"{len(lost)}个牵头单位没有分管领导，预警不会升级 (no leader)：{names}；请写 reports to"
+
+
+def _for_nothing(organisation: Organisation, books: Sequence[Book]) -> Iterator[str]:
+    known = {
+        "book": {book.id for book in books},
+        "section": {section(book, target) for book in books for target in book.targets},
+        "label": {label for book in books for target in book.targets for label in target.labels},
+        "unit": organisation.units.keys()
+        | organisation.aliases.keys()
+        | {unit for book in books for target in book.targets for unit in (*target.lead, *target.reporter)},
+    }
+    for number, rule in enumerate(organisation.routes, 1):
+        for key, names in known.items():
+            for name in getattr(rule.when, key):
+                if name not in names:
+                    yield f"第{number}条路由的 {key}: 目标册中没有 '{name}' (matches nothing){near(name, names)}"
+
+
+_NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

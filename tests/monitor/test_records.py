@@ -1,0 +1,104 @@
+"""What the commands tell of the past: alerts with their changes, messages with their tries."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from monitor import records
+from monitor.app import Daemon
+from monitor.cli import app as cli
+from rules.document import Invalid
+from tests.acceptance.books import figures, town
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """One target behind in September; the channel leads nowhere."""
+    books = tmp_path / "books"
+    figures(town(books, 1), [("指标000", "2025-09", 800, "2025-10-10")])
+    (tmp_path / "letters").write_text("no folder", encoding="utf-8")
+    written = {
+        "books": str(books),
+        "database": f"sqlite:///{tmp_path}/duban.db",
+        "archive": None,
+        "clock": "2025-10-27T09:30:00+08:00",
+        "channels": {"letters": {"kind": "folder", "path": str(tmp_path / "letters")}},
+    }
+    path = tmp_path / "duban.yaml"
+    path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
+    daemon = Daemon(path)
+    for feed in daemon.force.feeds.values():
+        daemon.pull(feed)
+    daemon.judge()
+    daemon.deliver("letters")
+    daemon.close()
+    return path
+
+
+def _run(settings, *words):
+    command, *rest = words
+    result = CliRunner().invoke(cli, [command, *rest, "--config", str(settings)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def _json(settings, *words):
+    return json.loads(_run(settings, *words, "--json"))
+
+
+def test_an_alert_is_told_with_every_change_and_what_it_stood_on(settings):
+    (found,) = _json(settings, "alerts")
+    assert (found["alert"], found["state"], found["level"]) == ("town-2025/t000//pace", "firing", "黄色")
+    (change,) = found["changes"]
+    assert (change["event"], change["cause"], change["period"], change["actual"]) == (
+        "fired",
+        "ordinary",
+        "2025-09-30",
+        800,
+    )
+    assert "fired (ordinary) 正常→黄色：2025-09-30" in _run(settings, "alerts")
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["--book", "town-2025", "--target", "t000", "--state", "firing", "--since", "2025-10-27"], 1),
+        (["--book", "other"], 0),
+        (["--target", "t001"], 0),
+        (["--state", "resolved"], 0),
+        (["--since", "2025-10-28"], 0),
+    ],
+)
+def test_alerts_are_found_by_book_target_state_and_day(settings, words, count):
+    assert len(_json(settings, "alerts", *words)) == count
+
+
+def test_a_word_that_is_no_state_is_refused_with_those_that_are(settings):
+    result = CliRunner().invoke(cli, ["deliveries", "--state", "lost", "--config", str(settings)])
+    assert result.exit_code == 2
+    assert "unknown word" in result.output
+
+
+def test_a_day_that_is_none_is_refused(settings):
+    daemon = Daemon(settings)
+    with pytest.raises(Invalid):
+        records.alerts(daemon.force.settings, None, None, None, "yesterday")
+    daemon.close()
+
+
+def test_a_message_is_told_with_every_try_and_its_answer(settings):
+    found = _json(settings, "deliveries", "--state", "queued", "--channel", "letters")
+    assert [row["about"] for row in found] == ["town-2025/t000//pace"]
+    assert [one["result"] for one in found[0]["tries"]] == ["unreachable"]
+    assert found[0]["next_try"] is not None
+    assert _json(settings, "deliveries", "--state", "dead") == []
+
+
+def test_only_dead_letters_are_redriven_and_only_by_somebody(settings):
+    daemon = Daemon(settings)
+    for who, words in (("王五", "not dead"), (" ", "no name")):
+        with pytest.raises(Invalid, match=words):
+            records.redrive(daemon.force.settings, [1], who)
+    assert records.redrive(daemon.force.settings, [], "王五") == []
+    daemon.close()
