@@ -96,7 +96,9 @@ def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_u
         alert = {"book": "b", "target": "t", "subject": "", "kind": "pace", "state": "firing", "level": 2}
         stood = {"since": START, "changed": START, "last_change_id": 1}
         columns = tables.alert.c
-        known = [column for column in columns if column.name not in ("id", "period", "actual", "rule")]
+        known = [
+            column for column in columns if column.name not in ("id", "period", "actual", "rule", "reminded", "steps")
+        ]
         old = Table("alert", MetaData(), *(Column(column.name, column.type) for column in known))
         connection.execute(insert(old).values(alert | stood))
         names = ("alert_id", "at", "event", "state", "level", "previous_level", "since", "notice")
@@ -116,7 +118,7 @@ def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_u
     engine.dispose()
 
 
-_LATER = ("told_at", "told_level", "told_actual", "told_text", "edit")
+_LATER = ("told_at", "told_level", "told_actual", "told_text", "edit", "labels", "waited", "attention")
 
 
 def test_figures_that_were_stored_before_there_were_states_are_final(database_url: str) -> None:
