@@ -26,6 +26,8 @@ _EVENTS = {
     Event.RESOLVED: "解除",
     Event.CORRECTED: "更正",
     Event.WITHDRAWN: "撤销",
+    Event.REMINDED: "提醒",
+    Event.ESCALATED: "提请领导关注",
 }
 _STATUSES = {
     Status.QUEUED: "待发",

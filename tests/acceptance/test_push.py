@@ -41,7 +41,6 @@ def test_a_figure_that_is_handed_in_is_judged_and_told_at_once(tmp_path):
         cycle=3600,  # only the push itself can bring about a cycle in time
         archive=str(tmp_path / "archive"),
         channels={"hook": {"kind": "webhook", "url": receiver.url}},
-        receivers={"default": ["hook"]},
     )
     with daemon:
         answer = push(daemon, [figure("指标000", 500), figure("指标001", 950)], **{"Idempotency-Key": "first"})

@@ -41,7 +41,7 @@ def town(folder):
     book.mkdir(parents=True)
     (book / "book.yaml").write_text(BOOK, encoding="utf-8")
     (book / "goals.csv").write_text("subject,target,goal\n甲县,jobs,1200\n", encoding="utf-8")
-    (book / "figures.txt").write_text("城镇新增就业|甲县|2025-09|300|人|2025-10-12\n", encoding="utf-8")
+    (book / "figures.txt").write_text("城镇新增就业|甲县|2025-09|300|人|2025-10-12|\n", encoding="utf-8")
     settings = folder / "duban.yaml"
     settings.write_text(f"books: {folder}/books\ndatabase: sqlite:///{folder}/duban.db\n", encoding="utf-8")
     return settings

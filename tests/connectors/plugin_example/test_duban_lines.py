@@ -17,8 +17,8 @@ class TestLines(ConnectorContract):
     def connector(self, rows: tuple[Row, ...]) -> Lines:
         with (self.folder / "figures.txt").open("w", encoding="utf-8") as file:
             for row in rows:
-                period, value, series, subject, unit, known = astuple(row)
-                cells = (series, subject, period, "" if value is None else value, unit, known)
+                period, value, series, subject, unit, known, status = astuple(row)
+                cells = (series, subject, period, "" if value is None else value, unit, known, status)
                 file.write("|".join(map(str, cells)) + "\n")
         return self.broken()
 

@@ -41,6 +41,7 @@ def test_a_message_is_due_at_once_and_says_all_that_a_sender_needs(connection: C
         "lead": ["人力社保局"],
         "responsible": ["相关部门", "镇街"],
         "asked": ["人力社保局"],
+        "labels": [],
         "lines": [],
     }
 
