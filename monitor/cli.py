@@ -292,7 +292,9 @@ def try_source(
 @app.command()
 def drill(
     config: Config = None,
-    unit: Annotated[str | None, typer.Option("--unit", help="只发给这一单位；缺省为设置中的全部接收单位")] = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", help="只发给这一单位或人员；缺省为机构中的全部单位、人员和督办单位")
+    ] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="只用这一渠道")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -107,26 +107,16 @@ def _write(into: _Columns, series: NDArray[np.int64], part: _Columns) -> None:
 
 @dataclass(frozen=True)
 class Shape:
-    """Everything that past years say, worked out once a year. Stored in single precision.
-
-    basis.share and spread, both (periods, n), are the seasonal plan curve: the cumulative share of the year reached
-    by the end of each period, mean and standard deviation over past years.
-    """
+    """Everything that past years say, worked out once a year. Stored in single precision."""
 
     basis: Basis
-    spread: Floats
     spoken: Bools  # (n,)
     moments: dict[int, Moment]  # by elapsed periods
-
-    @property
-    def share(self) -> Floats:
-        """Mean cumulative share of the year by the end of each period, (periods, n)."""
-        return self.basis.share
 
     def of(self, series: slice | NDArray[np.int64], elapsed: int) -> "Shape":
         """What outlook() needs of some of the series, at one number of elapsed periods."""
         moments = {m: moment.cut(series) for m, moment in self.moments.items() if m == elapsed}
-        return Shape(self.basis.cut(series), self.spread[:, series], self.spoken[series], moments)
+        return Shape(self.basis.cut(series), self.spoken[series], moments)
 
     def put(self, series: NDArray[np.int64], part: "Shape") -> None:
         """Take over what part says of some of the series."""
@@ -135,7 +125,7 @@ class Shape:
                 self.moments[m] = Moment.empty(m, self.spoken.size)
             _write(self.moments[m], series, moment)
         _write(self.basis, series, part.basis)
-        self.spread[:, series], self.spoken[series] = part.spread, part.spoken
+        self.spoken[series] = part.spoken
 
 
 @dataclass(frozen=True)
@@ -174,7 +164,6 @@ def shape(history: Floats, elapsed: Iterable[int] | None = None) -> Shape:
     share, quick, season, last = np.full((4, periods, n), np.nan, np.float32)
     whole = Shape(
         Basis(share, quick, season, last, usual=np.full(n, np.nan, np.float32)),
-        spread=np.full((periods, n), np.nan, np.float32),
         spoken=np.zeros(n, bool),
         moments={m: Moment.empty(m, n) for m in wanted},
     )
@@ -203,7 +192,7 @@ def landing(shape: Shape, so_far: Floats, goal: Floats) -> Landing:
 def outlook(shape: Shape, so_far: Floats) -> Outlook:
     """The distribution of this year's total, from the increments of the elapsed periods, (elapsed, n)."""
     elapsed, n = so_far.shape
-    periods = shape.share.shape[0]
+    periods = shape.basis.share.shape[0]
     if elapsed != periods and elapsed not in shape.moments:
         raise ValueError(f"shape() was not asked for {elapsed} elapsed periods")
     done, offset = so_far.sum(axis=0), ZERO_GUARD * shape.basis.usual
@@ -340,7 +329,7 @@ def _read(history: Floats, wanted: list[int]) -> Shape:
         past.add(year, total)
     ahead = structure.rest(years, wanted)
     moments = {m: _weigh(errors[m], modelled[m], ahead[m], 1 - m / periods) for m in wanted}
-    return Shape(past.basis(), past.spread(), (years >= MIN_YEARS) & (size > 0), moments)
+    return Shape(past.basis(), (years >= MIN_YEARS) & (size > 0), moments)
 
 
 def _weigh(errors: Floats, modelled: Floats, rest: Rest, left: float) -> Moment:
@@ -387,7 +376,6 @@ class Past:
         self.last: Floats = np.zeros((periods, n))
         self.step: Floats | None = None  # of the total, into the last year
         self.shares, self.quick = np.zeros((2, 1 + periods, n))  # plain and weighted sums of 1 and cumulative shares
-        self.square = np.zeros((periods, n))  # of squared cumulative shares
         self.season = np.zeros((1 + periods, n))  # of 1 and of period / trend, without the last year
 
     def add(self, year: Floats, total: Floats) -> None:
@@ -399,7 +387,6 @@ class Past:
         share = np.concatenate([np.ones((1, total.size)), np.cumsum(year, axis=0) / total])
         usable = total > 0
         self.shares = np.where(usable, self.shares + share, self.shares)
-        self.square = np.where(usable, self.square + share[1:] ** 2, self.square)
         self.quick = np.where(usable, QUICK * self.quick + share, self.quick)
         self.last, self.sum, self.years = year, self.sum + total, self.years + 1
 
@@ -426,12 +413,6 @@ class Past:
             last=self.last,
             usual=self.sum / self.years,
         )
-
-    def spread(self) -> Floats:
-        """Standard deviation of the cumulative share from year to year, (periods, n)."""
-        count = self.shares[0]
-        variance = np.maximum(self.square / count - (self.shares[1:] / count) ** 2, 0)
-        return np.asarray(np.sqrt(variance * count / np.maximum(count - 1, 1)))
 
 
 def carried(past_at: Floats, past_end: Floats, now: Floats) -> Outlook:

@@ -193,20 +193,6 @@ def test_work_that_only_starts_in_autumn_is_not_given_up_in_spring():
     assert (landing.probability > 0.4).all()
 
 
-def test_the_share_curve_is_the_seasonal_plan():
-    history, _ = made(noise=0)
-    shape = forecast.shape(history, [])
-    np.testing.assert_allclose(shape.share, np.cumsum(SEASON)[:, None] * np.ones(history.shape[2]), rtol=1e-5)
-    np.testing.assert_allclose(shape.spread, 0, atol=1e-5)
-
-
-def test_the_spread_of_the_shares_is_their_standard_deviation():
-    history, _ = made(years=30, n=50, noise=0.1)
-    shape = forecast.shape(history, [])
-    plain = (np.cumsum(history, axis=1) / history.sum(axis=1, keepdims=True)).std(axis=0, ddof=1)
-    np.testing.assert_allclose(shape.spread, plain, rtol=1e-3, atol=1e-5)
-
-
 def test_an_elapsed_period_that_was_not_prepared_is_refused():
     history, year = made(n=2)
     with pytest.raises(ValueError, match="4 elapsed"):

@@ -128,6 +128,22 @@ def test_a_gap_changes_nothing_outside_of_it(amounts, gaps):
     assert np.allclose(np.cumsum(increments(holed), axis=0)[known], reached[known])
 
 
+def test_years_of_one_season_show_it_and_no_spread():
+    season = np.linspace(1, 2, 12)
+    reached = np.cumsum(season[:, np.newaxis] * np.arange(1, 7)[:, np.newaxis, np.newaxis], axis=1)
+    mean, spread, years = shares(reached)
+    np.testing.assert_allclose(mean[:, 0], np.cumsum(season) / season.sum(), rtol=1e-12)
+    np.testing.assert_allclose(spread, 0, atol=1e-12)
+    assert years.tolist() == [6]
+
+
+def test_the_spread_of_the_shares_is_their_standard_deviation():
+    reached = np.cumsum(np.exp(np.random.default_rng(7).normal(0, 0.1, (30, 12, 50))), axis=1)
+    np.testing.assert_allclose(
+        shares(reached)[1], (reached / reached[:, -1:]).std(axis=0, ddof=1), rtol=1e-9, atol=1e-12
+    )
+
+
 @given(arrays(np.float64, (4, 12, 2), elements=AMOUNTS), st.floats(0.001, 1000))
 def test_shares_do_not_know_the_unit(amounts, unit):
     reached = np.cumsum(amounts, axis=1)
