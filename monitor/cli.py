@@ -519,7 +519,8 @@ def _deliveries_text(rows: list[dict[str, Any]]) -> str:
 
 
 def _shown(iso: str) -> str:
-    return iso[:16].replace("T", " ")
+    """To the minute, with the offset: an operator's machine often goes by another clock than the office."""
+    return f"{iso[:10]} {iso[11:16]}{iso[19:]}"
 
 
 def _settings(explicit: Path | None) -> "Settings":

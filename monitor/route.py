@@ -26,7 +26,7 @@ from rules.target import Book, Level, Target
 _AHEAD = 30
 """Working days that are looked ahead."""
 _LISTED = 5
-_SAID = {Event.FIRED: "预警", Event.REMINDED: "催办", Event.ESCALATED: "升级"}
+_SAID = {Event.FIRED: "预警", Event.REMINDED: "催办", Event.ESCALATED: "提请领导关注"}
 
 
 class Telling(NamedTuple):
