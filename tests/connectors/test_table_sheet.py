@@ -210,7 +210,8 @@ def test_damaged_bytes_are_a_bad_answer_and_never_a_crash(tmp_path, seed):
     for _ in range(40):
         data[chance.randrange(len(data))] = chance.randrange(256)
     path.write_bytes(data)
-    assert failure(rested(path)).reason is Failure.BAD_ANSWER
+    # A damaged directory of the archive may claim any size.
+    assert failure(rested(path)).reason in {Failure.BAD_ANSWER, Failure.TOO_LARGE}
 
 
 def test_merged_cells_without_end_are_refused(tmp_path):
