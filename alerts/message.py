@@ -145,6 +145,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "outlook": notice.outlook_text,
         "rule": notice.rule,
         "clear": notice.clear_text,
+        "enough": notice.enough_text,
         "lines": [(label, value) for label, _, value in (line.partition("：") for line in notice.lines)],
         "lead": "、".join(notice.lead),
         "asked": "、".join(notice.asked),

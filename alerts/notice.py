@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from alerts.alert import Alert, Cause, Change, Event, Kind
+from alerts.alert import Alert, Cause, Change, Event, Kind, State
 from rules import edit, wording
 from rules.calendar import label
 from rules.target import Book, Level, Target, quantity
@@ -27,7 +27,7 @@ class Notice:
     ``state``, ``level`` and ``previous_level`` are the alert's, ``judged`` is the level of ``period``: another one only
     in the correction of a past period. What is corrected: ``told_at``, ``told_level`` and ``told_actual``. ``edit``
     tells what was changed in the rule, ``clear_text`` when the alert is solved, where the book asks for more than
-    that no level is reached. A reminder and an escalation tell how long the alert has stood (``waited``), the
+    that no level is reached, ``enough_text`` which figure of the next period solves it. A reminder and an escalation tell how long the alert has stood (``waited``), the
     latter whose ``attention`` it asks for. ``lines`` (标签：值) are all there is to say in a message that tells of no alert.
     """
 
@@ -78,6 +78,7 @@ class Notice:
     told_text: str = ""
     edit: str = ""
     clear_text: str = ""
+    enough_text: str = ""
     labels: tuple[str, ...] = ()
     waited: str = ""
     attention: str = ""
@@ -137,7 +138,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         expected_text="" if verdict.expected is None else quantity(verdict.expected, unit),
         shortfall=verdict.shortfall,
         gap_text=wording.gap(verdict),
-        pace_text=wording.pace(verdict),
+        pace_text=wording.pace(verdict, book.workdays),
         probability=verdict.probability,
         outlook_text="" if verdict.probability is None else wording.outlook(verdict),
         rule=_rule(change, verdict),
@@ -151,6 +152,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         told_text=quantity(taken_back.basis.actual, unit) if taken_back and taken_back.basis.actual is not None else "",
         edit=_edit(change, before),
         clear_text=_clear(change, verdict),
+        enough_text=wording.enough(verdict) if change.state is State.FIRING else "",
         labels=target.labels,
     )
 

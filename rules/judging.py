@@ -112,7 +112,7 @@ def _judge(
     into.probability[:] = panel.landings.probability[rows]
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """A figure, what it is compared with, and how far it is behind that, in the target's unit: positive is bad."""
 
     actual: Floats
@@ -133,20 +133,20 @@ def _columns(rows: Rows) -> NDArray[np.int64]:
     return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
 
 
-def _against_plan(panel: Panel, rows: Rows, slot: NDArray[np.int16]) -> _Seen:
+def _against_plan(panel: Panel, rows: Rows, slot: NDArray[np.int16]) -> Seen:
     """Each row's figure against what the plan expects at the end of its period."""
     block = panel.block
     actual, expected = _at(panel.values, slot, rows), _at(panel.expected, slot, rows)
     short = block.sign[rows] * (expected - actual)
     if block.upper is not None:
         short = np.fmax(short, actual - block.upper[rows])
-    return _Seen(actual, expected, short)
+    return Seen(actual, expected, short)
 
 
-def _against(
+def against(
     panel: Panel, limits: Limits, here: NDArray[np.int64], rows: NDArray[np.int64], slot: NDArray[np.int16]
-) -> _Seen:
-    """What the yardstick of ``limits`` sees of ``rows``, which lie ``here`` in it."""
+) -> Seen:
+    """What the yardstick of ``limits`` sees of ``rows`` at ``slot``; they lie ``here`` in it."""
     block = panel.block
     if limits.against is None:
         return _against_plan(panel, rows, slot)
@@ -156,17 +156,17 @@ def _against(
         actual -= np.where(before < 0, block.base[rows], panel.values[before, rows])
         expected -= np.where(before < 0, block.base[rows], _planned(panel, rows, slot, before))
     elif limits.against is Against.PROBABILITY:
-        return _Seen(panel.landings.probability[rows].astype(np.float64), expected, np.full(len(rows), -np.inf))
+        return Seen(panel.landings.probability[rows].astype(np.float64), expected, np.full(len(rows), -np.inf))
     elif limits.against is Against.SPREAD:
         # Of as much again as the season differs from year to year, the threshold allows a multiple.
         shortfall = block.sign[rows] * (expected - actual)
         usual = panel.spread[slot, np.searchsorted(block.learnt, rows)] * panel.goals(rows, slot)
-        return _Seen(actual, np.where(slot < 0, np.nan, usual), shortfall)
+        return Seen(actual, np.where(slot < 0, np.nan, usual), shortfall)
     elif limits.against is Against.AVERAGE:
         expected = panel.average(rows, slot)
     elif limits.lagged is not None:
         expected = _at(limits.lagged, slot, here)
-    return _Seen(actual, expected, block.sign[rows] * (expected - actual))
+    return Seen(actual, expected, block.sign[rows] * (expected - actual))
 
 
 def _planned(panel: Panel, rows: NDArray[np.int64], slot: NDArray[np.int16], before: NDArray[np.int16]) -> Floats:
@@ -181,7 +181,7 @@ def _planned(panel: Panel, rows: NDArray[np.int64], slot: NDArray[np.int16], bef
 
 
 def _reached(
-    panel: Panel, level: tuple[Limits, ...], rows: Rows, slot: NDArray[np.int16], seen: _Seen
+    panel: Panel, level: tuple[Limits, ...], rows: Rows, slot: NDArray[np.int16], seen: Seen
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether any threshold of the level holds (for as many periods as it asks), and whether at the latest period alone."""
     held, now = _holds(panel, level[0], rows, rows, slot, seen)
@@ -189,7 +189,7 @@ def _reached(
         inside, here = limits.among(rows)
         if len(inside):
             mine, its_slot = _columns(rows)[inside], slot[inside]
-            its = _holds(panel, limits, here, mine, its_slot, _against(panel, limits, here, mine, its_slot))
+            its = _holds(panel, limits, here, mine, its_slot, against(panel, limits, here, mine, its_slot))
             held[inside] |= its[0]
             now[inside] |= its[1]
     return held, now
@@ -207,7 +207,7 @@ def _kept(panel: Panel, rows: Rows, slot: NDArray[np.int16]) -> NDArray[np.bool_
 
 
 def _holds(
-    panel: Panel, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: _Seen
+    panel: Panel, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: Seen
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The same of one threshold per row; ``here`` are the rows' places in ``limits``."""
     now = _exceeded(panel.block, limits, here, rows, slot, seen)
@@ -218,17 +218,21 @@ def _holds(
     return held, now
 
 
-def _exceeded(
-    block: Block, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: _Seen
-) -> NDArray[np.bool_]:
-    allowed = limits.share[here] * np.abs(seen.expected) + limits.absolute[here]
+def allowed(block: Block, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], expected: Floats) -> Floats:
+    """How far each row may be behind at its period without reaching the threshold, in the target's unit."""
+    room: Floats = limits.share[here] * np.abs(expected) + limits.absolute[here]
     if limits.of_goal is not None:
-        allowed += limits.of_goal[here] * np.nan_to_num(np.abs(block.goals(rows, slot)))
+        room += limits.of_goal[here] * np.nan_to_num(np.abs(block.goals(rows, slot)))
     if limits.narrowing is not None:
-        allowed *= 1 - limits.narrowing[here] * (slot + 1) / len(block.ends)
+        room *= 1 - limits.narrowing[here] * (slot + 1) / len(block.ends)
     # Only the plan's own goal must be surpassed where it says so: peers and the period's task may be equalled.
-    slack = block.slack[rows] if limits.against is None else np.abs(block.slack[rows])
-    over: NDArray[np.bool_] = seen.shortfall - slack > allowed
+    return room + (block.slack[rows] if limits.against is None else np.abs(block.slack[rows]))
+
+
+def _exceeded(
+    block: Block, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: Seen
+) -> NDArray[np.bool_]:
+    over: NDArray[np.bool_] = seen.shortfall > allowed(block, limits, here, rows, slot, seen.expected)
     if limits.below is not None:
         over |= seen.actual < limits.below[here]
     if limits.above is not None:
@@ -257,7 +261,7 @@ def _running(
     unbroken = np.ones(len(rows), dtype=np.bool_)
     for number in range(int(latest.max()), -1, -1):
         slot = np.full(len(rows), number, dtype=np.int16)
-        at_slot = _against(panel, limits, here, rows, slot)
+        at_slot = against(panel, limits, here, rows, slot)
         # What cannot be compared is no judged period: the goal was not set yet, or its reference is not known.
         known = ~np.isnan(panel.values[number, rows] + panel.expected[number, rows])
         counts = (slot <= latest) & (slot >= since) & known & (seen < wanted)

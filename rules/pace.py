@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.calendar import period_ends
+from rules.calendar import PUBLISHED, Workdays, period_ends
 from rules.target import Measure, Op, Target
 
 _PACED = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS, Measure.REDUCTION, Measure.LEVEL})
@@ -14,15 +14,19 @@ _PACED = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS, Measure.REDUCTION, Me
 class Pace(NamedTuple):
     """``needed`` units per period over the ``left`` periods that remain; ``so_far`` units per period until now.
 
-    ``so_far`` is None for a level, whose start is not known.
+    ``daily`` and ``daily_so_far`` are the same per working day, of which ``workdays`` remain (0: the year ends in days
+    off). What was so far is None for a level, whose start is not known; ``daily`` is None where no working day remains.
     """
 
     needed: float
     so_far: float | None
     left: int
+    daily: float | None
+    daily_so_far: float | None
+    workdays: int
 
 
-def pace(target: Target, goal: float, actual: float, period: date) -> Pace | None:
+def pace(target: Target, goal: float, actual: float, period: date, workdays: Workdays = PUBLISHED) -> Pace | None:
     """Pace from the end of ``period`` to the goal; None where pace has no meaning, nothing is left, or the goal is reached."""
     if target.measure not in _PACED or target.goal.op in (Op.AT_MOST, Op.LESS_THAN):
         return None
@@ -31,5 +35,14 @@ def pace(target: Target, goal: float, actual: float, period: date) -> Pace | Non
     left = len(ends) - gone
     if left == 0 or actual >= goal:
         return None
-    so_far = None if target.measure is Measure.LEVEL or gone == 0 else actual / gone
-    return Pace((goal - actual) / left, so_far, left)
+    missing, started = goal - actual, target.measure is not Measure.LEVEL and gone > 0
+    worked = workdays.between(date(period.year - 1, 12, 31), period)
+    remain = workdays.between(period, date(period.year, 12, 31))
+    return Pace(
+        needed=missing / left,
+        so_far=actual / gone if started else None,
+        left=left,
+        daily=missing / remain if remain else None,
+        daily_so_far=actual / worked if started and worked else None,
+        workdays=remain,
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +125,17 @@ def empty(count: int) -> Verdicts:
     )
 
 
+class Clearing(NamedTuple):
+    """A figure of the period that ends on ``period`` clears an alert from ``least`` on and up to ``most``.
+
+    In the target's unit; None where there is no such bound.
+    """
+
+    period: date
+    least: float | None
+    most: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One target's verdict for one subject. Figures are None where nothing is known.
@@ -133,7 +145,8 @@ class Verdict:
     ``period``, for which the unit had nothing to report; ``goal`` was in force for the
     period judged, ``low`` to ``high`` is where the year will probably end, ``years`` how
     many complete earlier years are known. ``keep`` says that an alert that stands is not
-    solved yet, ``preliminary`` that the figure is not final yet.
+    solved yet, ``preliminary`` that the figure is not final yet. ``clears`` is the figure that would solve it
+    (``rules.clearing``), where that was asked for.
     """
 
     target: Target
@@ -154,6 +167,7 @@ class Verdict:
     years: int
     nil: date | None = None
     preliminary: bool = False
+    clears: Clearing | None = None
 
     @property
     def outcome(self) -> Outcome:

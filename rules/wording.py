@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from connectors.observation import Status
-from rules.calendar import PERIOD_NAMES, Every, Publication, label
+from rules.calendar import PERIOD_NAMES, PUBLISHED, Every, Publication, Workdays, label
 from rules.derived import DERIVED
 from rules.pace import Pace
 from rules.pace import pace as pace_of
@@ -28,7 +28,7 @@ from rules.target import (
     quantity,
 )
 from rules.unit import COUNTED
-from rules.verdict import Reason, Verdict
+from rules.verdict import Clearing, Reason, Verdict
 
 MEASURES = {
     Measure.CUMULATIVE: "累计完成",
@@ -157,22 +157,35 @@ def reason(verdict: Verdict) -> str:
     return words
 
 
-def pace(verdict: Verdict) -> str:
-    """What is needed from here: 此后每月需完成641.33人（前期月均318.22人，余3个月）. Empty where pace has no meaning."""
+def pace(verdict: Verdict, workdays: Workdays = PUBLISHED) -> str:
+    """What is needed from here, by period and by working day, against what was done so far. Empty where it has no meaning.
+
+    此后每月需完成546人、每个工作日9人（前期月均318.22人、工作日均15.65人，余3个月、61个工作日）.
+    """
     if verdict.goal is None or verdict.actual is None or verdict.period is None or verdict.target.goal.reference:
         return ""
     target = verdict.target
-    found = pace_of(target, verdict.goal, verdict.actual, verdict.period)
+    found = pace_of(target, verdict.goal, verdict.actual, verdict.period, workdays)
     if found is None:
         return ""
     if target.measure is Measure.GOOD_DAYS:
         return _good_days(found, verdict.goal, verdict.actual, verdict.period)
-    each = PERIOD_NAMES[target.every].removeprefix("个")
-    unit = target.goal.unit
-    needed = math.ceil(found.needed) if unit in COUNTED else found.needed
-    words = f"此后每{each}需完成{number(needed)}{unit}"
-    before = f"前期{each}均{number(found.so_far)}{unit}，" if found.so_far is not None else ""
-    return f"{words}（{before}余{found.left}{PERIOD_NAMES[target.every]}）"
+    each, unit = PERIOD_NAMES[target.every].removeprefix("个"), target.goal.unit
+    needed = [f"每{each}需完成{_enough(found.needed, unit)}"]
+    before = [f"{each}均{quantity(found.so_far, unit)}"] if found.so_far is not None else []
+    left = [f"{found.left}{PERIOD_NAMES[target.every]}"]
+    # Where less than one comes a working day, that says nothing of things that come whole.
+    if target.every is not Every.DAY and found.daily is not None and (unit not in COUNTED or found.daily > 1):
+        needed.append(f"每个工作日{_enough(found.daily, unit)}")
+        before += [f"工作日均{quantity(found.daily_so_far, unit)}"] if found.daily_so_far is not None else []
+        left.append(f"{found.workdays}个工作日")
+    so_far = f"前期{'、'.join(before)}，" if before else ""
+    return f"此后{'、'.join(needed)}（{so_far}余{'、'.join(left)}）"
+
+
+def _enough(value: float, unit: str) -> str:
+    """A quantity that is needed, rounded so that it suffices: what is counted to whole ones."""
+    return quantity(math.ceil(value) if unit in COUNTED else value, unit)
 
 
 def _good_days(found: Pace, goal: float, actual: float, period: date) -> str:
@@ -226,6 +239,36 @@ def clearing(target: Target) -> str:
     over = "、".join(threshold(replace(level, periods=1), target) for level in keeping)
     running = target.levels.clear_for
     return f"无{over}的情形" + (f"，连续{running}期" if running > 1 else "")
+
+
+def enough(verdict: Verdict) -> str:
+    """The figure of the next period that solves an alert: 2025年10月累计不低于3563人. Empty where it cannot be told.
+
+    A sum by days has none: no single day makes up for what is missing.
+    """
+    target, found = verdict.target, verdict.clears
+    if found is None or target.measure is Measure.MILESTONE or (target.every is Every.DAY and target.measure in SUMS):
+        return ""
+    return f"{label(target.every, found.period)}{_within(target, found)}"
+
+
+def _within(target: Target, found: Clearing) -> str:
+    """The bounds of a figure that clears, rounded to the safe side."""
+    unit = target.goal.unit
+    scale = 1 if unit in COUNTED else 100
+    # What binary fractions add is no reason to ask for one more.
+    least = None if found.least is None else math.ceil(round(found.least * scale, 4)) / scale
+    most = None if found.most is None else math.floor(round(found.most * scale, 4)) / scale
+    sum_of = "累计" if target.measure in SUMS else ""
+    if most is None and least is not None:
+        return f"{sum_of}{'高于' if target.goal.op is Op.MORE_THAN else '不低于'}{quantity(least, unit)}"
+    if most is not None and target.measure is Measure.RANK:
+        return f"进入前{number(most)}位"
+    if most is not None and target.measure is Measure.CLASS:
+        return f"达到或优于{quantity(most, unit)}"
+    if most is not None and least is not None:
+        return f"{sum_of}在{number(least)}—{quantity(most, unit)}之间"
+    return f"{sum_of}{'低于' if target.goal.op is Op.LESS_THAN else '不超过'}{quantity(most or 0, unit)}"
 
 
 def threshold(level: Threshold, target: Target) -> str:

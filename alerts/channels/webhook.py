@@ -158,6 +158,7 @@ def annotations(letter: Letter) -> dict[str, str]:
         "outlook": notice.outlook_text,
         "rule": notice.rule,
         "clear": notice.clear_text,
+        "enough": notice.enough_text,
         "edit": notice.edit,
         "judged_level": str(notice.judged) if notice.told_at else "",
         "corrected_at": notice.told_at,

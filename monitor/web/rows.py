@@ -1,12 +1,13 @@
 """Where a book's rows lie in the columns of a snapshot."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.snapshot import Judged, Snapshot
+from rules.clearing import clearings
 from rules.judging import verdict
 from rules.target import Book, Level, Target
 from rules.verdict import Verdict
@@ -27,7 +28,9 @@ class Span:
 
     def verdict(self, row: int) -> Verdict:
         """The verdict of a row, as an object: made only for what is shown."""
-        return verdict(self.judged.panel, self.judged.verdicts, row, row)
+        found = verdict(self.judged.panel, self.judged.verdicts, row, row)
+        clears = clearings(self.judged.panel, np.array([row]), self.judged.verdicts.slot[[row]])[0]
+        return replace(found, clears=clears)
 
 
 def spans(snapshot: Snapshot, book: Book) -> list[Span]:

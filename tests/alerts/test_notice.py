@@ -55,7 +55,10 @@ def test_a_notice_says_what_by_when_how_far_whose_and_why() -> None:
     assert (said.goal, said.by, said.period) == ("不低于4500人", "2025年底", "2025年9月")
     assert (said.actual_text, said.expected_text) == ("2864人", "3375人")
     assert said.gap_text == "比时序进度少511人（低于应完成数15.14%）"
-    assert said.pace_text == "此后每月需完成546人（前期月均318.22人，余3个月）"
+    assert (
+        said.pace_text
+        == "此后每月需完成546人、每个工作日27人（前期月均318.22人、工作日均15.32人，余3个月、61个工作日）"
+    )
     assert (said.lead, said.responsible, said.supervisor) == (("人力社保局",), ("相关部门", "镇街"), "督查办")
     assert (said.kind, said.event, said.reason) == ("pace", "fired", "behind_schedule")
     assert (said.level, said.previous_level, said.rule) == (2, 0, "落后应完成数超过15%")

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import judging
+from rules.clearing import clearings
 from rules.judging import judge, verdict
+from rules.panel import Panel
 from rules.verdict import Verdicts
 from tests.rules.builders import a_block, a_panel
 from tests.rules.naive import NAIVE_MEASURES, Answer, NaiveJudge
@@ -248,3 +250,38 @@ def test_the_unit_of_a_plan_does_not_matter(values: list[int], goal: int) -> Non
     found = judge(a_panel(a_block(small, large), *rows), date(2025, 1, 1))
     assert found.level[0] == found.level[1]
     assert found.pending[0] == found.pending[1]
+
+
+@given(_worlds())
+@settings(max_examples=120, deadline=None)
+def test_the_figure_that_clears_is_the_first_at_which_no_level_is_reached(
+    world: tuple[list[Target], list[dict[int, float]], date],
+) -> None:
+    targets, figures, _ = world
+    block = a_block(*targets)
+    if len(block.ends) == 1:
+        return
+    later = date(2027, 1, 1)
+    for row, known in enumerate(figures):
+        panel = a_panel(
+            block, *({} for _ in range(row)), {slot: known[slot] for slot in known if slot < len(block.ends)}
+        )
+        slot = panel.latest[[row]]
+        (found,) = clearings(panel, np.array([row]), slot)
+        if found is None:
+            continue
+        assert found.period == block.ends[slot[0] + 1].item()
+
+        def levels(figure: float, row: int = row, slot: np.int16 = slot[0], panel: Panel = panel) -> tuple[int, int]:
+            tried = panel.having(np.array([row]), np.array([slot + 1]), np.array([figure]))
+            columns = judge(tried, later, rows=np.array([row]), slots=np.array([slot + 1], np.int16))
+            return int(columns.level[0]), int(columns.pending[0])
+
+        bounds = [one for one in (found.least, found.most) if one is not None]
+        hair = 1e-6 * max(1.0, *map(abs, bounds), abs(float(block.goal[row])))
+        for inside in bounds if len(bounds) == 1 else [sum(bounds) / 2]:
+            assert levels(inside + (hair if found.least is not None else -hair) * (len(bounds) == 1)) <= (0, 0)
+        too_early = block.judged_slot is not None and slot[0] + 1 < block.judged_slot[row]
+        for bound, beyond in ((found.least, -hair), (found.most, hair)):
+            if bound is not None and not too_early:
+                assert max(levels(bound + beyond)) > 0

@@ -1,12 +1,16 @@
 """Verdicts and rules in the words of an office, letter for letter."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 
 from connectors.observation import Status
 from rules import phrase, wording
+from rules.calendar import Workdays
+from rules.clearing import clearings
 from rules.target import Level, Measure, number, quantity
 from tests.rules.builders import a_block, a_panel, a_target, judged, verdicts
 
@@ -110,9 +114,21 @@ def test_no_gap_is_told_where_nothing_is_known() -> None:
 @pytest.mark.parametrize(
     ("target", "figures", "words"),
     [
-        (JOBS, {9: 2864}, "此后每月需完成546人（前期月均318.22人，余3个月）"),
-        ({**JOBS, "every": "quarter"}, {3: 3000}, "此后每季度需完成1500人（前期季度均1000人，余1个季度）"),
-        ({**JOBS, "every": "half"}, {1: 2000}, "此后每半年需完成2500人（前期半年均2000人，余1个半年）"),
+        (
+            JOBS,
+            {9: 2864},
+            "此后每月需完成546人、每个工作日27人（前期月均318.22人、工作日均15.32人，余3个月、61个工作日）",
+        ),
+        (
+            {**JOBS, "every": "quarter"},
+            {3: 3000},
+            "此后每季度需完成1500人、每个工作日25人（前期季度均1000人、工作日均16.04人，余1个季度、61个工作日）",
+        ),
+        (
+            {**JOBS, "every": "half"},
+            {1: 2000},
+            "此后每半年需完成2500人、每个工作日20人（前期半年均2000人、工作日均16.67人，余1个半年、128个工作日）",
+        ),
         (
             {"measure": "good-days", "goal": "at least 325 天", "every": "day", "counts": "at most 100"},
             dict.fromkeys(range(1, 264), 60),
@@ -129,7 +145,11 @@ def test_no_gap_is_told_where_nothing_is_known() -> None:
             "余92天，已无法完成；全年可差40天，已差73天，为时序的2.44倍",
         ),
         ({"measure": "good-days", "goal": "at least 365 天"}, {1: 30}, "余334天，已无法完成；全年可差0天，已差1天"),
-        ({"goal": "at least 10 亿元"}, {9: 6.5}, "此后每月需完成1.17亿元（前期月均0.72亿元，余3个月）"),
+        (
+            {"goal": "at least 10 亿元"},
+            {9: 6.5},
+            "此后每月需完成1.17亿元、每个工作日0.06亿元（前期月均0.72亿元、工作日均0.03亿元，余3个月、61个工作日）",
+        ),
         ({"measure": "level", "goal": "at least 75 家"}, {9: 69}, "此后每月需完成2家（余3个月）"),
         (JOBS, {9: 4500}, ""),  # reached
         (JOBS, {12: 4000}, ""),  # nothing is left
@@ -142,6 +162,51 @@ def test_the_pace_from_here_is_told_where_it_has_a_meaning(
     target: dict[str, Any], figures: dict[int, float], words: str
 ) -> None:
     assert wording.pace(judged(figures, **target)) == words
+
+
+def test_the_working_days_of_the_book_are_counted() -> None:
+    found = judged({11: 4180}, **JOBS)
+    assert wording.pace(found).endswith("余1个月、23个工作日）")
+    shorter = Workdays(holidays=tuple(date(2025, 12, day) for day in (29, 30, 31)))
+    assert wording.pace(found, shorter).endswith("余1个月、20个工作日）")
+    none_left = Workdays(holidays=tuple(date(2025, 12, day) for day in range(1, 32)))
+    assert wording.pace(found, none_left).endswith("（前期月均380人，余1个月）")
+
+
+@pytest.mark.parametrize(
+    ("target", "figures", "words"),
+    [
+        (JOBS, {9: 2576}, "2025年10月累计不低于3563人"),
+        ({**JOBS, "levels": {"yellow": "behind 200 人"}}, {9: 2576}, "2025年10月累计不低于3550人"),
+        ({**JOBS, "levels": {"yellow": "behind 15%", "clear": "behind 3%"}}, {9: 2576}, "2025年10月累计不低于3638人"),
+        ({**JOBS, "levels": {"yellow": "period below 80%", "red": "never"}}, {9: 2576}, "2025年10月累计不低于2876人"),
+        ({**JOBS, "every": "quarter"}, {3: 2576}, "2025年四季度累计不低于4500人"),
+        ({"goal": "at least 10 亿元"}, {9: 6.5}, "2025年10月累计不低于7.92亿元"),
+        ({**GROWTH, "every": "quarter", "goal": "more than 6 %"}, {1: 5}, "2025年二季度高于6%"),
+        ({**GROWTH, "every": "quarter", "goal": "between 7.5 and 8 %"}, {1: 6.1}, "2025年二季度在7.5—8%之间"),
+        (DEBT, {2: 9}, "2025年三季度不超过1.78亿元"),
+        ({"measure": "ceiling", "goal": "less than 5.5 %"}, {3: 9}, "2025年4月低于5.5%"),
+        ({"measure": "rank", "goal": "at most 3 位"}, {3: 9}, "2025年4月进入前3位"),
+        ({"measure": "class", "goal": "at most Ⅲ类"}, {3: 4}, "2025年4月达到或优于Ⅲ类"),
+        ({**JOBS, "levels": {"yellow": "probability below 30%", "red": "never"}}, {9: 2576}, ""),
+        (JOBS, {12: 4000}, ""),  # no period is left
+        ({"measure": "good-days", "goal": "at least 325 天", "every": "day"}, {264: 180}, ""),
+        ({"measure": "milestone", "goal": "开工 by 2025-03-31", "every": "month"}, {4: 0}, ""),
+    ],
+)
+def test_the_figure_that_solves_an_alert_is_told_on_the_safe_side(
+    target: dict[str, Any], figures: dict[int, float], words: str
+) -> None:
+    block = a_block(target)
+    panel = a_panel(block, figures)
+    (clears,) = clearings(panel, np.array([0]), panel.latest)
+    found = replace(judged(figures, **target), clears=clears)
+    assert wording.enough(found) == words
+
+
+def test_no_figure_solves_what_was_never_judged() -> None:
+    panel = a_panel(a_block(JOBS), {})
+    assert clearings(panel, np.array([0]), panel.latest) == [None]
 
 
 def test_no_pace_is_told_without_a_figure() -> None:
