@@ -79,7 +79,6 @@ def run(config: Config = None) -> None:
     """启动守护进程：按时拉取、判定、告知，并提供网页与指标。"""
     from monitor.serve import serve
 
-    logging.getLogger("monitor").setLevel(logging.INFO)
     serve(_config(config))
 
 
@@ -211,6 +210,21 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
 
     found = status_once(_read(config))
     print(json.dumps(found, ensure_ascii=False, indent=2) if as_json else _status_text(found))
+
+
+@app.command()
+def doctor(config: Config = None, as_json: AsJson = False) -> None:
+    """逐项检查设置、接收人、日历、磁盘、数据库、时钟、来源与渠道，说明如何处理；不作任何改动。"""
+    from monitor.doctor import Health, examine
+
+    found = examine(_config(config))
+    if as_json:
+        print(json.dumps([one._asdict() for one in found], ensure_ascii=False, indent=2))
+    else:
+        for one in found:
+            print(f"[{one.health.text}] {one.part}：{one.words}" + (f"\n       处理：{one.cure}" if one.cure else ""))
+    if any(one.health is Health.ILL for one in found):
+        raise typer.Exit(1)
 
 
 @app.command()

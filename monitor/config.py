@@ -18,6 +18,7 @@ from pydantic import (
 
 from alerts import suppression
 from alerts.suppression import Quiet
+from monitor import logs
 from rules.document import Document, Invalid
 from rules.spec import SchedulePhrase, Strict
 
@@ -64,6 +65,9 @@ class Settings(Strict):
     )
     quiet: QuietPhrase | None = Field(
         None, description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning"
+    )
+    log: logs.Form = Field(
+        logs.Form.TEXT, description="form of the log on stderr, `text` or `json` (one object a line)"
     )
     clock: AwareDatetime | None = Field(
         None, description="moment at which a demonstration clock starts; the real time if it is not set"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
+from monitor import logs
 from monitor.app import Daemon
 from monitor.pushing import Inbox
 from monitor.store.leader import leadership
@@ -21,6 +22,7 @@ def serve(path: Path | None) -> None:
     """Run until SIGTERM or SIGINT. SIGHUP reloads; what is under way is finished before the end."""
     daemon = Daemon(path)
     settings = daemon.force.settings
+    logs.setup(settings.log)
     with leadership(daemon.engine) as leading:
         if not leading:
             raise Invalid([f"{settings.database}: 另一个守护进程正在使用这个数据库 (already running)"])

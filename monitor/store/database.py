@@ -104,6 +104,14 @@ def revision(engine: Engine) -> str | None:
         return _current(connection)
 
 
+def newest() -> str:
+    """The revision that this code needs."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_located(Config())).get_current_head() or ""
+
+
 def shown(url: URL) -> str:
     """A database's address as it may be shown and logged: without password and options."""
     return URL.create(url.drivername, url.username, None, url.host, url.port, url.database).render_as_string()
@@ -192,6 +200,10 @@ def _config(connection: Connection) -> "Config":
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
+    return _located(config)
+
+
+def _located(config: "Config") -> "Config":
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     return config
