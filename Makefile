@@ -34,6 +34,8 @@ $(READY): requirements.lock pyproject.toml
 
 lock:
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --all-extras pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --extra postgres --extra sdmx -c requirements.lock \
+		pyproject.toml -o deploy/requirements.lock
 
 clean:
 	rm -rf $(VENV) var
