@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Engine
 
-from alerts.channels.webhook import Webhook
+from alerts.channels.webhook import Webhook, WebhookOptions
 from alerts.circuit import Circuit
 from alerts.organisation import Organisation
 from monitor import pipeline
@@ -97,6 +98,10 @@ def publish(engine: Engine, block: Block, numbers: range, share: float, at: date
             observations.append(connection, SOURCE, pull_id, month(block, number, share), at)
 
 
+def _times() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
 def run(url: str, address: str, organisation: Organisation, targets: int, profiled: bool) -> None:
     """One storm in the database ``url``, told to the web hook at ``address``."""
     engine = open_engine(url)
@@ -108,17 +113,18 @@ def run(url: str, address: str, organisation: Organisation, targets: int, profil
     pipeline.judge(engine, watch, organisation, (), before)
     at = datetime(YEAR, 10, 16, tzinfo=UTC)
     publish(engine, block, range(8, 10), 0.7, at)
-    channel, circuit = Webhook(Webhook.Options(url=address), Path()), Circuit()
+    channel, circuit = Webhook(WebhookOptions(url=address), Path()), Circuit()
     profile = cProfile.Profile() if profiled else nullcontext()
     with profile:
-        started = time.perf_counter()
+        times = [_times()]
         _, moves = pipeline.judge(engine, watch, organisation, (), at)
-        judged = time.perf_counter()
+        times.append(_times())
         pipeline.deliver(engine, "hook", channel, clock, circuit)
-        done = time.perf_counter()
+        times.append(_times())
     with reading(engine) as connection:
         counts = {status: count for status, count in outbox.counts(connection).items() if count}
-    print(f"{len(moves):>8,} moves  {judged - started:6.2f} s judged and saved  {done - judged:6.2f} s sent  {counts}")
+    judged, sent = (f"{y[0] - x[0]:6.2f} s ({y[1] - x[1]:5.2f} s of CPU)" for x, y in pairwise(times))
+    print(f"{len(moves):>8,} moves judged and saved {judged}, sent {sent}  {counts}", flush=True)
     if isinstance(profile, cProfile.Profile):
         profile.dump_stats("storm.prof")
     channel.close()
@@ -131,6 +137,7 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=20_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--first", type=int, default=2)
     parser.add_argument("--profile", action="store_true", help="write storm.prof")
     given = parser.parse_args()
     told = {"default": {"contacts": ["hook"]}}
@@ -142,7 +149,7 @@ def main() -> None:
     with ExitStack() as stack:
         address = stack.enter_context(hook())
         server = stack.enter_context(Postgres()) if given.database == "postgresql" else None
-        for name, organisation in organisations.items():
+        for name, organisation in list(organisations.items())[: given.first]:
             print(f"reminders and escalations: {name}")
             for _ in range(given.runs):
                 with tempfile.TemporaryDirectory() as folder:
