@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from alerts import organisation
-from alerts.alert import Identity
+from alerts.alert import Identity, State
 from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
@@ -23,7 +23,7 @@ from monitor import config, pipeline, receipts, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.metrics import Meters
-from monitor.moves import local_day
+from monitor.moves import Move, local_day
 from monitor.snapshot import TRAILS, Judged, OpenAlert, Snapshot, SourceHealth, Trail, foremost
 from monitor.store import alerts as alert_store
 from monitor.store import letters, outbox, pulls, quarantine, runs
@@ -108,6 +108,8 @@ class Daemon:
         self._repeated: dict[str, datetime] = {}
         self.snapshot: Snapshot | None = None
         self.next_pull: Callable[[str], datetime | None] = lambda _: None
+        self.owing: Callable[[], object] = lambda: None
+        self._opened: dict[Identity, OpenAlert] | None = None
         self._config_error = "\n".join(self.force.errors)
         self._cycle = threading.Lock()
         self.force.watch.load(self.engine, self.clock.now())
@@ -129,7 +131,7 @@ class Daemon:
         return taken
 
     def judge(self) -> bool:
-        """One cycle. Returns whether a message is owed to anybody."""
+        """One cycle. Returns whether a message is owed to anybody, of which ``owing`` is told before all else."""
         with self._cycle:
             started = time.perf_counter()
             force, at = self.force, self.clock.now()
@@ -143,14 +145,17 @@ class Daemon:
             except Exception:
                 self.meters.cycles.labels(outcome="failed").inc()
                 raise
+            owed = any(move.routes for move in moves)
+            if owed:
+                self.owing()
             taken = time.perf_counter() - started
             self.meters.cycles.labels(outcome="ok").inc()
             self.meters.cycle_seconds.observe(taken)
             for move in moves:
                 self.meters.changes.labels(event=move.change.event, cause=move.change.cause).inc()
                 log.info("%s", move.line)
-            self.snapshot = self._snapshot(force, judged, at, taken)
-            return any(move.routes for move in moves)
+            self.snapshot = self._snapshot(force, judged, moves, at, taken)
+            return owed
 
     def deliver(self, channel: str) -> None:
         """Send everything that is due on one channel."""
@@ -185,6 +190,7 @@ class Daemon:
             with self._cycle:
                 fresh.watch.load(self.engine, self.clock.now())
                 old, self.force = self.force, fresh
+                self._opened = None
             for channel in old.channels.values():
                 channel.close()
             log.info("action=reloaded books=%s", len(fresh.watch.books))
@@ -207,10 +213,34 @@ class Daemon:
         real = self.next_pull(key)
         return real and real + (self.clock.now() - Clock.real() if self.clock.rehearsing else timedelta())
 
-    def _snapshot(self, force: InForce, judged: list[Judged], at: datetime, taken: float) -> Snapshot:
+    def _open_alerts(self, connection: Connection, watch: Watch, moves: Iterable[Move]) -> list[OpenAlert]:
+        """Those of the store, read once for what is in force; from then on what moves is followed."""
+        # Should anything go wrong on the way, they are read anew.
+        opened, self._opened = self._opened, None
+        if opened is None:
+            opened = {one.alert.identity: one for one in alert_store.open_alerts(connection)}
+            moves = ()
+        for move in moves:
+            if move.alert is None:
+                continue
+            identity = move.alert.identity
+            if move.alert.state is State.RESOLVED:
+                opened.pop(identity, None)
+                continue
+            before = opened.get(identity)
+            if before is not None and before.alert.since != move.alert.since:
+                del opened[identity]  # it stands as the youngest
+            said = before.notice if before is not None and move.change.event.follows else move.notice
+            opened[identity] = OpenAlert(watch.alerts[identity], said)
+        self._opened = opened
+        return list(opened.values())
+
+    def _snapshot(
+        self, force: InForce, judged: list[Judged], moves: Sequence[Move], at: datetime, taken: float
+    ) -> Snapshot:
         with reading(self.engine) as connection:
             records = pulls.latest(connection)
-            alerts = alert_store.open_alerts(connection)
+            alerts = self._open_alerts(connection, force.watch, moves)
             trails = _trails(connection, force.watch.books, alerts)
             queued = outbox.counts(connection)
             waiting = quarantine.counts(connection)

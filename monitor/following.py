@@ -1,5 +1,6 @@
 """What stands too long: reminders and escalations that are due, found in columns, decided with the cycle's moves."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -13,13 +14,13 @@ from alerts.escalation import Office, Step
 from alerts.notice import notice, waiting
 from alerts.organisation import Organisation
 from alerts.routing import Matter
-from monitor.moves import Move, step_routes
+from monitor.moves import Move, held_against, step_routes
 from monitor.snapshot import Judged
 from monitor.store import observations
 from monitor.store.database import reading
 from monitor.watch import NEVER, Watch
 from rules.calendar import Every
-from rules.judging import verdict
+from rules.judging import objects
 from rules.plan import Block
 from rules.verdict import CODE, Reason, Verdict
 
@@ -56,23 +57,19 @@ def _looked_at(
     watch: Watch, judged: Sequence[Judged], changed: Sequence[Alert], organisation: Organisation, at: datetime
 ) -> Iterator[tuple[Alert, Verdict, tuple[int, int]]]:
     """Alerts that fire and may ask for something, with the verdict, block and row of each."""
-    touched: set[Identity] = set()
-    for alert in changed:
-        touched.add(alert.identity)
-        place = watch.place(*alert.identity[:3])
-        if alert.state is State.FIRING and place is not None:
-            block, row = place
-            found = verdict(judged[block].panel, judged[block].verdicts, row, row)
-            if found.reason is not Reason.FAILED:
-                yield alert, found, place
+    touched = {alert.identity for alert in changed}
+    firing = (alert for alert in changed if alert.state is State.FIRING)
+    for alert, found, place in held_against(watch, judged, firing):
+        if found.reason is not Reason.FAILED:
+            yield alert, found, place
     by_period = any(rule.after.periods for rule in organisation.escalation)
     for block, (panel, verdicts) in enumerate((one.panel, one.verdicts) for one in judged):
         for kind in Kind:
             newer = (watch.looked[block][kind] != panel.latest) & (verdicts.level >= 0) & by_period
             may = (watch.due[block][kind] <= _second(at)) | newer
             may &= (watch.standing[block][kind] > 0) & (verdicts.reason != CODE[Reason.FAILED])
-            for row in np.flatnonzero(may).tolist():
-                found = verdict(panel, verdicts, row, row)
+            rows = np.flatnonzero(may)
+            for row, found in zip(rows.tolist(), objects(panel, verdicts, rows, rows), strict=True):
                 stands = watch.alert(kind, found)
                 if stands is not None and stands.identity not in touched:
                     yield stands, found, (block, row)
@@ -116,8 +113,8 @@ def _running(block: Block, first: date | None, found: Verdict) -> int:
         return 1
     if block.every is Every.DAY:
         return (found.period.year - first.year) * 12 + found.period.month - first.month + 1
-    here, there = np.searchsorted(block.ends, np.array([first, found.period], "datetime64[D]"))
-    return int(there - here) + 1
+    ends = block.ends.tolist()
+    return bisect_left(ends, found.period) - bisect_left(ends, first) + 1
 
 
 def _second(when: datetime) -> np.datetime64:

@@ -3,7 +3,7 @@
 Found in columns; objects begin here, and only for rows where something changed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from monitor.store import observations
 from monitor.store.database import reading
 from monitor.watch import Watch
 from rules import edit
-from rules.judging import judge, verdict
+from rules.judging import judge, objects
 from rules.panel import Panel
 from rules.target import Level
 from rules.verdict import Verdict
@@ -74,17 +74,28 @@ def found_moves(
 def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Move]) -> list[Alert]:
     """Alerts that an edit of their rule left where they are: from now on they go by the edited rule."""
     moved = {move.change.identity for move in moves if move.alert is not None}
+    asked = [alert for alert in watch.alerts.values() if alert.basis.rule and alert.identity not in moved]
     kept = []
-    for identity, alert in watch.alerts.items():
-        place = watch.place(*identity[:3])
-        if identity in moved or place is None or not alert.basis.rule:
-            continue
-        block, row = place
-        found = verdict(judged[block].panel, judged[block].verdicts, row, row)
-        words = lifecycle.rule(identity.kind, found)
+    for alert, found, _ in held_against(watch, judged, asked):
+        words = lifecycle.rule(alert.identity.kind, found)
         if words != alert.basis.rule:
             kept.append(replace(alert, basis=alert.basis._replace(rule=words)))
     return kept
+
+
+def held_against(
+    watch: Watch, judged: Sequence[Judged], alerts: Iterable[Alert]
+) -> Iterator[tuple[Alert, Verdict, tuple[int, int]]]:
+    """Alerts of the books in force, each with the verdict on its target now, its block and its row."""
+    mine: list[list[tuple[Alert, int]]] = [[] for _ in judged]
+    for alert in alerts:
+        if (place := watch.place(*alert.identity[:3])) is not None:
+            mine[place[0]].append((alert, place[1]))
+    for block, placed in enumerate(mine):
+        rows = np.array([row for _, row in placed], np.intp)
+        verdicts = objects(judged[block].panel, judged[block].verdicts, rows, rows)
+        for (alert, row), found in zip(placed, verdicts, strict=True):
+            yield alert, found, (block, row)
 
 
 def local_day(panel: Panel, at: datetime) -> date:
@@ -134,12 +145,13 @@ def _steps(watch: Watch, judged: Sequence[Judged], at: datetime) -> Iterator[_St
         revised = watch.revised[block]
         anew = revised[verdicts.slot, np.arange(panel.block.rows)] if revised.any() else None
         for kind in Kind:
-            for row in lifecycle.moved(kind, watch.standing[block][kind], verdicts, anew).tolist():
-                found = verdict(panel, verdicts, row, row)
+            rows = lifecycle.moved(kind, watch.standing[block][kind], verdicts, anew)
+            series = watch.series_of[block][rows].tolist()
+            for found, read in zip(objects(panel, verdicts, rows, rows), series, strict=True):
                 before = watch.alert(kind, found)
                 alert, change = lifecycle.advance(kind, before, found, at)
                 if alert is not None and change is not None:
-                    yield _Step(alert, change, found, int(watch.series_of[block][row]), before)
+                    yield _Step(alert, change, found, read, before)
 
 
 def _corrections(engine: Engine, watch: Watch, moved: Mapping[Identity, Alert], at: datetime) -> Iterator[_Step]:
@@ -153,10 +165,10 @@ def _corrections(engine: Engine, watch: Watch, moved: Mapping[Identity, Alert], 
         as_told = panel.having(rows, slots, np.array([before.basis.actual for before, _ in told], np.float64))
         verdicts = judge(panel, today, rows=rows, slots=slots)
         by_rule = judge(as_told, today, rows=rows, slots=slots).level
-        for index, (before, (_, row)) in enumerate(told):
-            found = verdict(panel, verdicts, index, row)
+        found_all = objects(panel, verdicts, np.arange(len(rows)), rows)
+        for (before, (_, row)), found, level in zip(told, found_all, by_rule.tolist(), strict=True):
             stands = moved.get(before.identity) or watch.alerts.get(before.identity)
-            change = lifecycle.correction(before, stands, found, Level(int(by_rule[index])), at)
+            change = lifecycle.correction(before, stands, found, Level(level), at)
             if change is not None:
                 yield _Step(None, change, found, int(watch.series_of[block][row]), before)
 

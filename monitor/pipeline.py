@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 _TOLD = 20
 """Refused figures told in the log per pull; all of them are counted."""
 _AT_ONCE = 10
-"""Letters a sender takes at a time: with every one of them timing out it still ends within its lease."""
+"""Messages a sender takes letters for at a time: with every one of them timing out it still ends within its lease."""
 _REPEATED = timedelta(hours=1)
 """For how long a resolved alert is told again where that is asked for."""
 
@@ -205,11 +205,10 @@ def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit
     room for now goes back to the queue.
     """
     results: Counter[Result] = Counter()
-    many = sender.at_once > 1
+    most = _AT_ONCE * sender.at_once
     while not circuit.resting(clock.now()):
         with engine.begin() as connection:
-            limit = sender.at_once if many else _AT_ONCE
-            taken = outbox.claim(connection, channel, clock.now(), limit, together=many)
+            taken = outbox.claim(connection, channel, clock.now(), most, together=sender.at_once > 1)
         left = taken
         while left and not circuit.resting(clock.now()):
             attempts = _send(sender, channel, left[: sender.at_once], clock.real())
@@ -244,12 +243,11 @@ def repeat(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit:
 
 def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], now: datetime) -> None:
     with engine.begin() as connection:
-        for row, attempt in made:
-            status, due = deliveries.after(row, attempt, now)
-            outbox.finish(connection, row, attempt, status, due, now)
-            log.info(
-                "action=delivered channel=%s result=%s status=%s key=%s", row.channel, attempt.result, status, row.key
-            )
+        found = [(row, attempt, *deliveries.after(row, attempt, now)) for row, attempt in made]
+        outbox.finish(connection, found, now)
+    alike = Counter((row.channel, attempt.result, status) for row, attempt, status, _ in found)
+    for (channel, result, status), count in alike.items():
+        log.info("action=delivered channel=%s result=%s status=%s letters=%s", channel, result, status, count)
 
 
 def _send(sender: Channel, channel: str, rows: Sequence[Delivery], at: datetime) -> list[Attempt]:

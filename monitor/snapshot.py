@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import nsmallest
 
 from alerts.alert import Alert, Change, Identity, State
 from alerts.delivery import Sending
@@ -41,8 +42,7 @@ class Trail:
 
 def foremost(alerts: Iterable[OpenAlert], most: int) -> list[OpenAlert]:
     """The ``most`` that matter most: firing before observed, red before yellow, the oldest first."""
-    order = sorted(alerts, key=lambda item: (item.alert.state is not State.FIRING, -item.alert.level, item.alert.since))
-    return order[:most]
+    return nsmallest(most, alerts, lambda one: (one.alert.state is not State.FIRING, -one.alert.level, one.alert.since))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Worker:
             # However late a pull starts, it is worth one run, and never two at once.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
-        daemon.next_pull = self.next_pull
+        daemon.next_pull, daemon.owing = self.next_pull, self._wake_delivery
         self._scheduler.add_listener(self._heard, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
 
     def start(self) -> None:
@@ -195,8 +195,8 @@ class Worker:
         log.warning("action=paused source=%s failures=%s until=%s", key, self._failures[key], later.isoformat())
 
     def _judge(self) -> None:
-        owed = self._daemon.judge()
-        if self._report() or owed:
+        self._daemon.judge()
+        if self._report():
             self._wake_delivery()
 
     def _report(self) -> bool:

@@ -1,5 +1,6 @@
 """The rule behind a verdict in words, a condition a line, and what an edit of the book changed in it."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from rules import wording
@@ -42,10 +43,14 @@ class Edit(NamedTuple):
 
 def of_pace(verdict: Verdict) -> str:
     """All that decides how a figure of the verdict's target and subject is judged."""
-    target, levels = verdict.target, verdict.target.levels
-    return _lines(
+    return _lines({"年度目标": _goal(verdict)}) + _of_all_subjects(verdict.target)
+
+
+@lru_cache(maxsize=4096)
+def _of_all_subjects(target: Target) -> str:
+    levels = target.levels
+    return "\n" + _lines(
         {
-            "年度目标": _goal(verdict),
             "计量方式": _measure(target),
             "进度安排": wording.shape(target.expect, target),
             "起判时点": wording.not_before(target) or "首期起判",

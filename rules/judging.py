@@ -1,5 +1,6 @@
 """Judging: every row of a block at one moment, in columns. Pure: time is an argument."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from rules.verdict import CODE, OUTCOME, REASONS, Reason, Verdict, Verdicts, emp
 _CHUNK = 16_384
 """Rows judged at a time: the columns of a chunk stay in the processor's cache, and need no fresh memory."""
 _LAST_JUDGED = max(CODE[reason] for reason in OUTCOME)
+_LEVEL = {level.value: level for level in Level}
 _NOT_JUDGED, _GREEN, _YELLOW, _RED = (np.int8(level) for level in sorted(Level))
 
 
@@ -274,30 +276,44 @@ def _running(
 
 def verdict(panel: Panel, verdicts: Verdicts, index: int, row: int) -> Verdict:
     """The ``index``-th of ``verdicts``, which judged ``row``, as an object."""
-    block = panel.block
-    target, subject = block.target_at(row)
-    slot, owed, nil = (int(column[index]) for column in (verdicts.slot, verdicts.owed, verdicts.nil))
+    return next(objects(panel, verdicts, np.array([index]), np.array([row])))
 
-    def figure(value: float) -> float | None:
-        return None if np.isnan(value) else float(value)
 
-    return Verdict(
-        target=target,
-        subject=subject,
-        reason=REASONS[verdicts.reason[index]],
-        level=Level(int(verdicts.level[index])),
-        pending=Level(int(verdicts.pending[index])),
-        keep=bool(verdicts.keep[index]),
-        period=block.ends[slot].item() if slot >= 0 else None,
-        owed=block.ends[owed].item() if owed >= 0 else None,
-        goal=figure(panel.goals(np.array([row]), verdicts.slot[index : index + 1])[0]),
-        actual=figure(verdicts.actual[index]),
-        expected=figure(verdicts.expected[index]),
-        shortfall=figure(verdicts.shortfall[index]),
-        nil=block.ends[nil].item() if nil >= 0 else None,
-        preliminary=bool(verdicts.preliminary[index]),
-        probability=figure(verdicts.probability[index]),
-        low=figure(panel.landings.low[row]),
-        high=figure(panel.landings.high[row]),
-        years=panel.past.years(row),
+def objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: NDArray[np.intp]) -> Iterator[Verdict]:
+    """Those of ``verdicts`` at ``indices`` (N,), which judged ``rows`` (N,), as objects."""
+    for start in range(0, len(rows), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        yield from _objects(panel, verdicts, indices[part], rows[part])
+
+
+def _objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: NDArray[np.intp]) -> Iterator[Verdict]:
+    block, slot = panel.block, verdicts.slot[indices]
+    ends = [*block.ends.tolist(), None]  # the last is the place -1
+    index = np.searchsorted(block.first_row, rows, side="right") - 1
+    places = zip(index.tolist(), (rows - block.first_row[index]).tolist(), strict=True)
+    whole = (verdicts.reason, verdicts.level, verdicts.pending, verdicts.keep, verdicts.owed, verdicts.nil)
+    figures = (
+        panel.goals(rows, slot),
+        *(column[indices] for column in (verdicts.actual, verdicts.expected, verdicts.shortfall, verdicts.probability)),
+        panel.landings.low[rows],
+        panel.landings.high[rows],
     )
+    columns = [column[indices].tolist() for column in whole]
+    columns += [[None if value != value else value for value in column.tolist()] for column in figures]  # noqa: PLR0124  NaN
+    columns += [panel.past.years(rows).tolist(), verdicts.preliminary[indices].tolist(), slot.tolist()]
+    for (target, subject), cells in zip(places, zip(*columns, strict=True), strict=True):
+        reason, level, pending, keep, owed, nil, *known, years, preliminary, judged = cells
+        yield Verdict(
+            block.targets[target],
+            block.subjects[target][subject],
+            REASONS[reason],
+            _LEVEL[level],
+            _LEVEL[pending],
+            keep,
+            ends[judged],
+            ends[owed],
+            *known,
+            years,
+            ends[nil],
+            preliminary,
+        )

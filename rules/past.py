@@ -61,9 +61,9 @@ class Past:
             found[:, :, daily] = good
         return found
 
-    def years(self, row: int) -> int:
-        """How many earlier years of a row are complete."""
-        return int(np.isfinite(self.of(np.array([row]))[:, -1]).sum())
+    def years(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many earlier years of each of ``rows`` are complete."""
+        return np.asarray(np.isfinite(self.of(rows)[:, -1]).sum(axis=0))
 
 
 def _slots(block: Block, year: int, periods: NDArray[np.datetime64]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 
 from connectors.observation import Status
 from rules.calendar import PERIOD_NAMES, PUBLISHED, Every, Publication, Workdays, label
@@ -226,11 +227,13 @@ def _rounded(value: float, unit: str) -> str:
     return number(round(value, min(digits, 0) if unit in COUNTED else digits))
 
 
+@lru_cache(maxsize=4096)  # of one target, for all its subjects
 def thresholds(levels: tuple[Threshold, ...], target: Target) -> str:
     """The thresholds of one level in words: 落后应完成数超过5%，连续2期；或当期完成数低于当期应完成数的80%."""
     return "；或".join(threshold(level, target) for level in levels) or "未设"
 
 
+@lru_cache(maxsize=4096)  # of one target, for all its subjects
 def clearing(target: Target) -> str:
     """When an alert that stands is solved: 无落后应完成数超过3%的情形，连续2期. Empty: as soon as no level is reached."""
     keeping = target.levels.keeping

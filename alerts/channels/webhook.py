@@ -5,8 +5,9 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 from urllib3.util import parse_url
@@ -15,7 +16,7 @@ from alerts.alert import State
 from alerts.channels import base
 from alerts.channels.base import Letter
 from alerts.channels.http import Address, HeaderName, HeaderValue, Http, Timeout
-from alerts.delivery import Attempt
+from alerts.delivery import Attempt, Result
 from alerts.message import Form, render
 from alerts.notice import Notice
 
@@ -26,12 +27,14 @@ ALERTNAMES = {
     "heartbeat": "DubanHeartbeat",
 }
 SEVERITIES = {1: "warning", 2: "critical"}
+_IDENTITY = ("book", "target", "subject", "kind")
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 
 
 class WebhookOptions(base.Options):
     """``url`` receives the POST. ``secret`` is the key of the signature; ``headers`` are sent along.
 
+    One request carries at most ``most`` alerts, and at most ``max_bytes`` of them unless a single one is longer.
     ``timeout`` is in seconds, for the whole exchange. The certificate of an https
     url is checked against the system's authorities, or those of $SSL_CERT_FILE.
     """
@@ -41,12 +44,16 @@ class WebhookOptions(base.Options):
     secret_env: str | None = None
     timeout: Timeout = 10
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict, repr=False)
+    most: Annotated[int, Field(ge=1, le=1000)] = 200
+    max_bytes: Annotated[int, Field(ge=1)] = 900_000  # many a server takes a mebibyte
 
 
 class Webhook(base.Channel):
-    """Posts one alert at a time over kept connections.
+    """Posts what one receiver is told at a time over kept connections.
 
-    ``Idempotency-Key`` is the same for every attempt of one letter. With a secret,
+    Each alert has its ``key`` among the annotations, the same for every attempt of one letter: by it a receiver
+    recognises a repetition, in whatever company it comes. ``Idempotency-Key`` is the same for every attempt of one
+    request: the letter's own where it is alone. With a secret,
     ``X-Duban-Timestamp`` holds Unix seconds and ``X-Duban-Signature`` holds
     ``sha256=`` and the hex HMAC-SHA256 of ``<timestamp>.<body>`` under it; a receiver
     compares it in constant time and refuses a timestamp more than a few minutes old.
@@ -56,22 +63,41 @@ class Webhook(base.Channel):
 
     def __init__(self, options: WebhookOptions, folder: Path) -> None:
         """Raises Invalid where the secret cannot be read."""
-        self._url = options.url
+        self._url, self.at_once, self._max_bytes = options.url, options.most, options.max_bytes
         self._headers = {"Content-Type": "application/json", **options.headers}
         secret = options.secret("secret", folder)
         self._secret = secret.encode()
         self._http = Http(options.timeout, [secret, parse_url(options.url).query or "", *options.headers.values()])
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
-        return [self._post(letter) for letter in letters]
+        alerts = [_alert(letter) for letter in letters]
+        written = [_json(alert) for alert in alerts]
+        sizes = accumulate(map(len, written))
+        count = max(1, sum(size <= self._max_bytes for size in sizes))
+        attempt = self._post(letters[:count], alerts[:count], written)
+        if not attempt.permanent or count == 1:
+            return [attempt] * count
+        # One of them may be at fault: the others must not go under with it.
+        attempts: list[Attempt] = []
+        for letter, alert, text in zip(letters[:count], alerts, written, strict=False):
+            attempts.append(self._post([letter], [alert], [text]))
+            if attempts[-1].result is not Result.SENT and not attempts[-1].permanent:
+                break
+        return attempts
 
     def close(self) -> None:
         self._http.close()
 
-    def _post(self, letter: Letter) -> Attempt:
-        body = json.dumps(payload(letter), ensure_ascii=False, separators=(",", ":")).encode()
-        headers = {**self._headers, "Idempotency-Key": letter.key, **self._signature(body, letter.sent_at)}
-        return self._http.ask(self._url, body, headers, letter.sent_at).attempt
+    def _post(
+        self, letters: Sequence[Letter], alerts: Sequence[Mapping[str, Any]], written: Sequence[bytes]
+    ) -> Attempt:
+        head = _json(group(letters[0].receiver, alerts))
+        body = b'%s,"alerts":[%s]}' % (head[:-1], b",".join(written[: len(letters)]))
+        keys = [letter.key for letter in letters]
+        key = keys[0] if len(keys) == 1 else hashlib.sha256("".join(keys).encode()).hexdigest()[:32]
+        at = letters[0].sent_at
+        headers = {**self._headers, "Idempotency-Key": key, **self._signature(body, at)}
+        return self._http.ask(self._url, body, headers, at).attempt
 
     def _signature(self, body: bytes, at: datetime) -> dict[str, str]:
         if not self._secret:
@@ -81,34 +107,49 @@ class Webhook(base.Channel):
         return {"X-Duban-Timestamp": stamp, "X-Duban-Signature": f"sha256={digest}"}
 
 
-def payload(letter: Letter) -> dict[str, Any]:
-    """The letter as Alertmanager would post it: a group of one alert. Labels identify, annotations inform."""
-    notice = letter.notice
-    identity = {"book": notice.book, "target": notice.target, "subject": notice.subject, "kind": notice.kind}
-    identity = {name: value for name, value in identity.items() if value}
-    labels, facts = _labels(notice, identity), annotations(letter)
-    status = "resolved" if notice.state == State.RESOLVED else "firing"
-    alert = {
-        "status": status,
-        "labels": labels,
-        "annotations": facts,
-        "startsAt": notice.since,
-        "endsAt": notice.at if status == "resolved" else _NOT_ENDED,
-        "generatorURL": "",
-        "fingerprint": hashlib.sha256("\0".join(identity.values()).encode()).hexdigest()[:16],
-    }
-    group = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in identity.items())
+def group(receiver: str, alerts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What Alertmanager would post of a group beside its ``alerts``: what they have in common."""
+    labels, facts = (_common([alert[name] for alert in alerts]) for name in ("labels", "annotations"))
+    identity = {name: labels[name] for name in _IDENTITY if name in labels}
+    names = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in identity.items())
     return {
         "version": "4",
-        "groupKey": f"{{}}:{{{group}}}",
+        "groupKey": f"{{}}:{{{names}}}",
         "truncatedAlerts": 0,
-        "status": status,
-        "receiver": letter.receiver,
+        "status": "firing" if any(alert["status"] == "firing" for alert in alerts) else "resolved",
+        "receiver": receiver,
         "groupLabels": identity,
         "commonLabels": labels,
         "commonAnnotations": facts,
         "externalURL": "",
-        "alerts": [alert],
+    }
+
+
+def _common(all_of: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What stands in all of them."""
+    common = dict(all_of[0])
+    for one in all_of:
+        common = {name: value for name, value in common.items() if one.get(name) == value}
+    return common
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _alert(letter: Letter) -> dict[str, Any]:
+    """The letter as an alert of Alertmanager's. Labels identify, annotations inform."""
+    notice = letter.notice
+    identity = {name: value for name in _IDENTITY if (value := getattr(notice, name))}
+    status = "resolved" if notice.state == State.RESOLVED else "firing"
+    return {
+        "status": status,
+        "labels": _labels(notice, identity),
+        "annotations": annotations(letter),
+        "startsAt": notice.since,
+        "endsAt": notice.at if status == "resolved" else _NOT_ENDED,
+        "generatorURL": "",
+        "fingerprint": hashlib.sha256("\0".join(identity.values()).encode()).hexdigest()[:16],
     }
 
 

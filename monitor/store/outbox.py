@@ -1,10 +1,10 @@
 """Messages on their way: queued with the change they tell of, taken under a lease, tried, sent or given up."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
 
 from alerts.alert import State
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
@@ -94,35 +94,52 @@ def claim(connection: Connection, channel: str, at: datetime, limit: int, *, tog
     ]
 
 
-def finish(
-    connection: Connection, taken: Delivery, made: Attempt, status: Status, due_at: datetime, at: datetime
-) -> bool:
-    """Write down a try, and what becomes of the message: ``due_at`` is its next try if it is queued again.
+def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Status, datetime]], at: datetime) -> int:
+    """Write down tries, and what becomes of each message and when it is next tried if it is queued again. Bulk.
 
-    Returns False where the lease had run out and another sender has it by now:
-    then only the try is written down.
+    Returns how many are done with. Of the others the lease had run out and another sender has them by now:
+    only the try is written down.
     """
     c = delivery.c
-    tried = {"delivery_id": taken.id, "at": at, "result": made.result.value, "answer": clean(made.answer)}
-    connection.execute(insert(attempt), tried)
-    finished = at if status in (Status.SENT, Status.DEAD) else None
-    freed = connection.execute(
-        update(delivery)
-        .where(c.id == taken.id, c.status == Status.SENDING.value, c.attempts == taken.attempts + 1)
-        .values(status=status.value, due_at=due_at, finished_at=finished)
+    columns: bulk.Columns = {
+        "delivery_id": [taken.id for taken, *_ in made],
+        "at": bulk.Same(moments.written(at, connection.dialect.name)),
+        "result": [tried.result.value for _, tried, *_ in made],
+        "answer": [clean(tried.answer) for _, tried, *_ in made],
+    }
+    bulk.insert(connection, attempt, len(made), columns)
+    return _free(
+        connection,
+        [
+            {
+                "to_status": status.value,
+                "to_due_at": due_at,
+                "to_finished_at": at if status in (Status.SENT, Status.DEAD) else None,
+                **_mine(taken),
+            }
+            for taken, _, status, due_at in made
+        ],
+        finished_at=bindparam("to_finished_at", type_=c.finished_at.type),
     )
-    return freed.rowcount == 1
 
 
 def put_back(connection: Connection, taken: Sequence[Delivery], due_at: datetime) -> None:
     """Undo ``claim`` for messages whose try was not begun, as long as the lease holds: they wait, due from ``due_at``."""
+    back = {"to_status": Status.QUEUED.value, "to_due_at": due_at}
+    _free(connection, [back | _mine(message) for message in taken], attempts=delivery.c.attempts - 1)
+
+
+def _mine(taken: Delivery) -> dict[str, Any]:
+    return {"of_id": taken.id, "of_attempts": taken.attempts + 1}
+
+
+def _free(connection: Connection, rows: Sequence[Mapping[str, Any]], **values: Any) -> int:
+    """End the leases of ``rows`` that still hold; returns how many did."""
     c = delivery.c
-    for message in taken:
-        connection.execute(
-            update(delivery)
-            .where(c.id == message.id, c.status == Status.SENDING.value, c.attempts == message.attempts + 1)
-            .values(status=Status.QUEUED.value, due_at=due_at, attempts=message.attempts)
-        )
+    mine = and_(c.id == bindparam("of_id"), c.status == Status.SENDING.value, c.attempts == bindparam("of_attempts"))
+    ended = update(delivery).where(mine)
+    to = {"status": bindparam("to_status"), "due_at": bindparam("to_due_at"), **values}
+    return connection.execute(ended.values(**to), rows).rowcount if rows else 0
 
 
 def standing(connection: Connection, channel: str, since: datetime) -> list[Delivery]:

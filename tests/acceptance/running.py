@@ -10,10 +10,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+_IDENTITY = ("book", "target", "subject", "kind")
 ROOT = Path(__file__).parents[2]
 
 
@@ -94,8 +96,19 @@ class Running:
             self.kill()
 
 
+def letters(posted: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The alerts of a web hook's payload by their keys, each as if it had been posted alone."""
+    for alert in posted["alerts"]:
+        labels = {name: alert["labels"][name] for name in _IDENTITY if name in alert["labels"]}
+        common = {"commonLabels": alert["labels"], "commonAnnotations": alert["annotations"], "groupLabels": labels}
+        yield alert["annotations"]["key"], {**posted, **common, "status": alert["status"], "alerts": [alert]}
+
+
 class Receiver:
-    """A web hook that honours the idempotency key: a repeated letter is acknowledged and counted, not taken again."""
+    """A web hook that takes groups apart and honours each alert's key: a repetition is counted, not taken again.
+
+    ``letters`` are by key, each as if it had come alone.
+    """
 
     def __init__(self, delay: float = 0.0) -> None:
         self.letters: dict[str, dict[str, Any]] = {}
@@ -108,9 +121,9 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                key = self.headers["Idempotency-Key"]
-                receiver.repeats += key in receiver.letters
-                receiver.letters[key] = json.loads(body)
+                for key, letter in letters(json.loads(body)):
+                    receiver.repeats += key in receiver.letters
+                    receiver.letters[key] = letter
                 time.sleep(delay)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")

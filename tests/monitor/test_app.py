@@ -121,3 +121,26 @@ def test_a_source_that_answers_with_old_figures_only_is_told_by_the_page_and_the
     again.close()
     told = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "duban.yaml")])
     assert told.stdout.count("有答复，但已2期没有新数据") == 2
+
+
+def test_what_the_snapshot_shows_as_open_is_what_the_store_holds_after_every_cycle(daemon, tmp_path):
+    owed = []
+    daemon.owing = lambda: owed.append(daemon.snapshot.at)
+    folder = tmp_path / "books" / "town-2025"
+    for months in (
+        [("2025-09", 1000, 700)],
+        [("2025-09", 700, 1000)],
+        [("2025-09", 880, 880)],
+        [("2025-09", 880, 880)],
+    ):
+        rows = [(f"指标{i:03d}", period, values[i], "2025-10-15") for period, *values in months for i in range(2)]
+        figures(folder, rows)
+        for feed in daemon.force.feeds.values():
+            daemon.pull(feed)
+        shown = daemon.snapshot.at
+        assert daemon.judge() is (owed[-1:] == [shown]), "messages are told of before the snapshot is renewed"
+        with reading(daemon.engine) as connection:
+            stored = alert_store.open_alerts(connection)
+        assert {one.alert.identity: one for one in daemon.snapshot.alerts} == {
+            one.alert.identity: one for one in stored
+        }

@@ -116,6 +116,48 @@ def test_the_payload_is_alertmanagers_version_4(server, channel):
     assert (annotations["actual"], annotations["expected"], annotations["shortfall"]) == ("2576", "3375", "799")
 
 
+def test_many_alerts_go_in_one_request_that_says_what_they_have_in_common(server, channel):
+    sent = [letter(pace_notice(target=f"t{n}", subject="綦江区"), key=key(n)) for n in range(3)]
+    sent.append(letter(pace_notice("resolved", target="t3", subject="綦江区"), key=key(3)))
+    assert {attempt.result for attempt in channel.send(sent)} == {Result.SENT}
+    (taken,) = server.taken()
+    alerts = taken["alerts"]
+    assert [alert["annotations"]["key"] for alert in alerts] == [key(n) for n in range(4)]
+    assert (taken["status"], [alert["status"] for alert in alerts]) == ("firing", ["firing"] * 3 + ["resolved"])
+    assert taken["groupLabels"] == {"book": "wansheng-2025", "subject": "綦江区", "kind": "pace"}
+    assert taken["groupKey"] == '{}:{book="wansheng-2025", subject="綦江区", kind="pace"}'
+    for common, each in (("commonLabels", "labels"), ("commonAnnotations", "annotations")):
+        assert set(taken[common].items()) == set.intersection(*(set(alert[each].items()) for alert in alerts))
+    channel.send(sent)
+    channel.send(sent[:3])
+    first, again, fewer = (request.headers["Idempotency-Key"] for request in server.requests)
+    assert first == again != fewer
+
+
+def test_a_request_grows_no_longer_than_it_may_unless_one_alert_alone_does(server, tmp_path):
+    sent = [letter(pace_notice(target=f"t{n}"), key=key(n)) for n in range(5)]
+    (one,) = webhook(server, tmp_path, max_bytes=1).send(sent)
+    assert one.result is Result.SENT
+    alone = len(json.dumps(server.taken()[0]["alerts"], ensure_ascii=False, separators=(",", ":")).encode())
+    assert len(webhook(server, tmp_path, max_bytes=3 * alone).send(sent)) == 3
+    assert webhook(server, tmp_path, most=7).at_once == 7
+
+
+def test_one_alert_at_fault_does_not_take_the_others_along(server, channel):
+    def choosy(request):
+        server.status = 400 if b"t1" in request.body else 200
+        return b"ok"
+
+    server.answer = choosy
+    sent = [letter(pace_notice(target=f"t{n}"), key=key(n)) for n in range(3)]
+    found = channel.send(sent)
+    assert [(attempt.result, attempt.permanent) for attempt in found] == [
+        (Result.SENT, False),
+        (Result.REJECTED, True),
+        (Result.SENT, False),
+    ]
+
+
 def test_every_label_and_annotation_is_a_string_with_something_in_it(server, channel):
     send(channel, letter(data_notice(item=None, section="", mark="", actual=None, actual_text="", shortfall=0.1 + 0.2)))
     (taken,) = server.taken()

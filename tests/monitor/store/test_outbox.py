@@ -114,7 +114,7 @@ def test_a_sender_whose_lease_ended_puts_nothing_back(connection: Connection) ->
     (second,) = _claim(connection, hours(1))
     outbox.put_back(connection, [first], hours(1))
     assert _claim(connection, hours(1)) == []
-    assert outbox.finish(connection, second, SENT, Status.SENT, hours(1), hours(1))
+    assert outbox.finish(connection, [(second, SENT, Status.SENT, hours(1))], hours(1))
 
 
 def test_what_stands_is_the_last_that_was_told_of_an_alert(connection: Connection) -> None:
@@ -124,7 +124,7 @@ def test_what_stands_is_the_last_that_was_told_of_an_alert(connection: Connectio
             (change,) = alerts.save(connection, [step(event, level, at=hours(hour), of=identity(target))])
             outbox.enqueue(connection, [(change, OFFICE), (change, HOOK)], hours(hour))
             for taken in _claim(connection, hours(hour)):
-                outbox.finish(connection, taken, SENT, Status.SENT, hours(hour), hours(hour))
+                outbox.finish(connection, [(taken, SENT, Status.SENT, hours(hour))], hours(hour))
 
     told("stands", Event.FIRED, Event.WORSENED)
     told("over", Event.FIRED, Event.RESOLVED)
@@ -140,10 +140,10 @@ def test_a_sender_that_comes_back_too_late_changes_nothing(connection: Connectio
     _queue(connection, OFFICE)
     (first,) = _claim(connection)
     (second,) = _claim(connection, hours(1))
-    assert outbox.finish(connection, first, BROKEN, Status.DEAD, hours(1), hours(1)) is False
+    assert outbox.finish(connection, [(first, BROKEN, Status.DEAD, hours(1))], hours(1)) == 0
     assert outbox.counts(connection)["sending"] == 1
-    assert outbox.finish(connection, second, SENT, Status.SENT, hours(1), hours(1)) is True
-    assert outbox.finish(connection, second, BROKEN, Status.QUEUED, hours(1), hours(1)) is False
+    assert outbox.finish(connection, [(second, SENT, Status.SENT, hours(1))], hours(1)) == 1
+    assert outbox.finish(connection, [(second, BROKEN, Status.QUEUED, hours(1))], hours(1)) == 0
     assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 1, "dead": 0, "suppressed": 0}
     assert connection.scalar(select(func.count()).select_from(attempt)) == 3
 
@@ -154,13 +154,13 @@ def test_a_new_leader_takes_up_what_a_dead_one_was_sending(connection: Connectio
     assert outbox.release(connection) == 1
     (again,) = _claim(connection)
     assert (again.id, again.attempts) == (lost.id, 1)
-    assert not outbox.finish(connection, lost, SENT, Status.SENT, START, START)
+    assert not outbox.finish(connection, [(lost, SENT, Status.SENT, START)], START)
 
 
 def test_a_sent_message_is_never_taken_again(connection: Connection) -> None:
     _queue(connection, OFFICE)
     (taken,) = _claim(connection)
-    outbox.finish(connection, taken, SENT, Status.SENT, START, hours(1))
+    outbox.finish(connection, [(taken, SENT, Status.SENT, START)], hours(1))
     assert _claim(connection, hours(1000)) == []
     assert connection.execute(select(delivery.c.finished_at)).scalar_one() == hours(1)
 
@@ -168,7 +168,7 @@ def test_a_sent_message_is_never_taken_again(connection: Connection) -> None:
 def test_a_failed_try_is_made_again_when_it_is_due(connection: Connection) -> None:
     _queue(connection, OFFICE)
     (taken,) = _claim(connection)
-    assert outbox.finish(connection, taken, BROKEN, Status.QUEUED, hours(1), START)
+    assert outbox.finish(connection, [(taken, BROKEN, Status.QUEUED, hours(1))], START)
     assert outbox.counts(connection)["queued"] == 1
     assert _claim(connection, hours(0.9)) == []
     assert [again.attempts for again in _claim(connection, hours(1))] == [1]
@@ -178,7 +178,7 @@ def test_a_dead_letter_is_listed_with_the_last_answer(connection: Connection) ->
     _queue(connection, OFFICE)
     for hour, status, answer in ((0, Status.QUEUED, BROKEN), (1, Status.DEAD, Attempt(Result.REJECTED, "拒收"))):
         (taken,) = _claim(connection, hours(hour))
-        outbox.finish(connection, taken, answer, status, hours(hour + 1), hours(hour))
+        outbox.finish(connection, [(taken, answer, status, hours(hour + 1))], hours(hour))
     (letter,) = letters.sendings(connection, status=Status.DEAD)
     assert (letter.about, letter.receiver, letter.channel) == ("/".join(identity("t0")), "人力社保局", "folder")
     assert (letter.attempts, letter.finished_at) == (2, hours(1))
@@ -193,7 +193,7 @@ def test_a_dead_letter_is_redriven_in_somebodys_name_and_its_tries_count_anew(co
     _queue(connection, OFFICE, count=3)
     *dead, alive = _claim(connection)
     for taken in dead:
-        outbox.finish(connection, taken, BROKEN, Status.DEAD, START, START)
+        outbox.finish(connection, [(taken, BROKEN, Status.DEAD, START)], START)
     one, other = (taken.id for taken in dead)
     assert outbox.redrive(connection, [one, alive.id], "王五", hours(5)) == [one]
     assert [again.attempts for again in _claim(connection, hours(5)) if again.id == one] == [0]
@@ -209,7 +209,7 @@ def test_a_message_that_tells_of_no_change_takes_the_same_way(connection: Connec
     (taken,) = _claim(connection)
     assert (taken.id, Notice.of(taken.notice)) == (number, said)
     assert outbox.last_sent(connection, Bulletin.DRILL) is None
-    outbox.finish(connection, taken, SENT, Status.SENT, hours(1), hours(1))
+    outbox.finish(connection, [(taken, SENT, Status.SENT, hours(1))], hours(1))
     assert outbox.last_sent(connection, Bulletin.DRILL) == hours(1)
     assert outbox.last_sent(connection, Bulletin.HEARTBEAT) is None
     assert outbox.standing(connection, "folder", START) == []

@@ -1,0 +1,161 @@
+"""Many targets turn red at once: ``python -m tests.benchmarks.storm --targets 20000``.
+
+A synthetic country over a real store and a real web hook on loopback (a process of its own). The figures of a month
+arrive, one cycle judges them and saves alerts with their messages, the sender carries these to the hook. Prints the
+seconds of both, without reminders and escalations and with the usual ones.
+"""
+
+import argparse
+import asyncio
+import cProfile
+import multiprocessing
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import UTC, datetime
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Engine
+
+from alerts.channels.webhook import Webhook, WebhookOptions
+from alerts.circuit import Circuit
+from alerts.organisation import Organisation
+from monitor import pipeline
+from monitor.clock import Clock
+from monitor.store import observations, outbox, pulls
+from monitor.store.database import migrate, open_engine, reading
+from monitor.watch import Watch
+from rules.plan import Block
+from tests.benchmarks.country import TARGETS, YEAR, country
+from tests.servers.postgres import Postgres
+
+SOURCE = "country/push"
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+_TAKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            found = _LENGTH.search(head)
+            await reader.readexactly(int(found[1]) if found else 0)
+            writer.write(_TAKEN)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+def _serve(told: Connection) -> None:
+    async def serving() -> None:
+        server = await asyncio.start_server(_answer, "127.0.0.1", 0, limit=2**20)
+        told.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serving())
+
+
+@contextmanager
+def hook() -> Iterator[str]:
+    """The address of a web hook that takes whatever comes."""
+    here, there = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=[there], daemon=True)
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{here.recv()}/hook"
+    finally:
+        server.terminate()
+        server.join()
+
+
+def month(block: Block, number: int, share: float) -> pd.DataFrame:
+    """The figures of one month, each at ``share`` of what is expected by then; where less is better, as far above."""
+    wanted, sizes = block.expected[number - 1], np.diff(block.first_row)
+    return pd.DataFrame(
+        {
+            "series": np.repeat([target.series for target in block.targets], sizes),
+            "subject": [subject for found in block.subject_index for subject in found],
+            "period": np.full(block.rows, block.ends[number - 1]).astype("datetime64[s]"),
+            "value": wanted * np.where(block.sign > 0, share, 2 - share),
+            "unit": np.repeat([target.goal.unit for target in block.targets], sizes),
+            "known_at": pd.DatetimeIndex(np.full(block.rows, np.datetime64("NaT", "us")), tz="UTC"),
+            "cell": [f"第{row}行" for row in range(block.rows)],
+            "status": np.int8(0),
+        }
+    )
+
+
+def publish(engine: Engine, block: Block, numbers: range, share: float, at: datetime) -> None:
+    """Store the figures of months as a source states them at ``at``."""
+    for number in numbers:
+        with engine.begin() as connection:
+            pull_id = pulls.begin(connection, SOURCE, at)
+            observations.append(connection, SOURCE, pull_id, month(block, number, share), at)
+
+
+def _times() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def run(url: str, address: str, organisation: Organisation, targets: int, profiled: bool) -> None:
+    """One storm in the database ``url``, told to the web hook at ``address``."""
+    engine = open_engine(url)
+    migrate(engine)
+    watch, clock = Watch([country(round(targets / TARGETS))]), Clock()
+    block, before = watch.panels[0].block, datetime(YEAR, 9, 5, tzinfo=UTC)
+    publish(engine, block, range(1, 8), 1.1, before)
+    watch.load(engine, before)
+    pipeline.judge(engine, watch, organisation, (), before)
+    at = datetime(YEAR, 10, 16, tzinfo=UTC)
+    publish(engine, block, range(8, 10), 0.7, at)
+    channel, circuit = Webhook(WebhookOptions(url=address), Path()), Circuit()
+    profile = cProfile.Profile() if profiled else nullcontext()
+    with profile:
+        times = [_times()]
+        _, moves = pipeline.judge(engine, watch, organisation, (), at)
+        times.append(_times())
+        pipeline.deliver(engine, "hook", channel, clock, circuit)
+        times.append(_times())
+    with reading(engine) as connection:
+        counts = {status: count for status, count in outbox.counts(connection).items() if count}
+    judged, sent = (f"{y[0] - x[0]:6.2f} s ({y[1] - x[1]:5.2f} s of CPU)" for x, y in pairwise(times))
+    print(f"{len(moves):>8,} moves judged and saved {judged}, sent {sent}  {counts}", flush=True)
+    if isinstance(profile, cProfile.Profile):
+        profile.dump_stats("storm.prof")
+    channel.close()
+    engine.dispose()
+
+
+def main() -> None:
+    """Each organisation on each database, in turn."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--targets", type=int, default=20_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--first", type=int, default=2)
+    parser.add_argument("--profile", action="store_true", help="write storm.prof")
+    given = parser.parse_args()
+    told = {"default": {"contacts": ["hook"]}}
+    above = {"default": {"contacts": ["hook"], "reports to": "王主任"}, "people": {"王主任": {"contacts": ["hook"]}}}
+    organisations = {
+        "neither": Organisation.model_validate({**told, "reminders": {}, "escalation": []}),
+        "usual": Organisation.model_validate(above),
+    }
+    with ExitStack() as stack:
+        address = stack.enter_context(hook())
+        server = stack.enter_context(Postgres()) if given.database == "postgresql" else None
+        for name, organisation in list(organisations.items())[: given.first]:
+            print(f"reminders and escalations: {name}")
+            for _ in range(given.runs):
+                with tempfile.TemporaryDirectory() as folder:
+                    url = server.url(server.create()) if server else f"sqlite:///{folder}/duban.db"
+                    run(url, address, organisation, given.targets, given.profile)
+
+
+if __name__ == "__main__":
+    main()
