@@ -69,7 +69,7 @@ def tried(force: InForce, name: str, level: str, subject: str, kind: str, at: st
 
 
 def _told(alert: Alert, book: Book, target: Target, organisation: Organisation) -> Iterator[Telling]:
-    matter, office = _matter(alert, book, target), Office(book.workdays, ZoneInfo(book.timezone))
+    matter, office = Matter.about(alert, book, target), Office(book.workdays, ZoneInfo(book.timezone))
     yield from _each(alert.changed.astimezone(office.zone), Event.FIRED, "", routes(matter, organisation))
     figures = _later_figures(alert, book, target, office)
     now: datetime | None = alert.changed
@@ -100,22 +100,6 @@ def _later_figures(alert: Alert, book: Book, target: Target, office: Office) -> 
     days = target.published.due(ends, book.workdays)
     opened = (datetime.combine(day, escalation.OPENS, office.zone) for day in days.tolist())
     return sorted(when for when in opened if when > alert.changed)
-
-
-def _matter(alert: Alert, book: Book, target: Target) -> Matter:
-    kind = alert.identity.kind
-    asked = target.reporter if kind is Kind.DATA else target.lead
-    return Matter(
-        book.id,
-        section(book, target),
-        target.labels,
-        kind,
-        alert.level,
-        asked,
-        target.lead,
-        target.responsible,
-        book.supervisor,
-    )
 
 
 def facts(trial: Trial) -> dict[str, Any]:
@@ -170,7 +154,7 @@ def _unreached(organisation: Organisation, books: Sequence[Book]) -> Iterator[st
             for kind, level in ((Kind.PACE, Level.YELLOW), (Kind.PACE, Level.RED), (Kind.DATA, Level.YELLOW)):
                 identity = Identity(book.id, target.id, "", kind)
                 alert = Alert(identity, State.FIRING, level, _NEVER, _NEVER)
-                matter = _matter(alert, book, target)
+                matter = Matter.about(alert, book, target)
                 if not routes(matter, organisation):
                     what = "数据催报" if kind is Kind.DATA else f"{level.text}预警"
                     asked = "、".join(matter.asked)

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,7 +45,7 @@ class WebhookOptions(base.Options):
 
 
 class Webhook(base.Channel):
-    """Posts one alert at a time over kept connections.
+    """Posts one alert at a time, or those of a digest together, over kept connections.
 
     ``Idempotency-Key`` is the same for every attempt of one letter. With a secret,
     ``X-Duban-Timestamp`` holds Unix seconds and ``X-Duban-Signature`` holds
@@ -82,34 +83,50 @@ class Webhook(base.Channel):
 
 
 def payload(letter: Letter) -> dict[str, Any]:
-    """The letter as Alertmanager would post it: a group of one alert. Labels identify, annotations inform."""
+    """The letter as Alertmanager would post it: a group of one alert, or of those that a digest tells."""
     notice = letter.notice
-    identity = {"book": notice.book, "target": notice.target, "subject": notice.subject, "kind": notice.kind}
-    identity = {name: value for name, value in identity.items() if value}
-    labels, facts = _labels(notice, identity), annotations(letter)
+    alerts = [_alert(replace(letter, notice=one)) for one in notice.told or (notice,)]
+    group = _identity(notice)
+    named = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in group.items())
+    title, text = render(letter, Form.TEXT)
+    digest = {"title": title, "text": text, "why": letter.why, "key": letter.key, "changed_at": notice.at}
+    return {
+        "version": "4",
+        "groupKey": f"{{}}:{{{named}}}",
+        "truncatedAlerts": 0,
+        "status": "firing" if any(alert["status"] == "firing" for alert in alerts) else "resolved",
+        "receiver": letter.receiver,
+        "groupLabels": group,
+        "commonLabels": _common([alert["labels"] for alert in alerts]),
+        "commonAnnotations": digest if notice.told else alerts[0]["annotations"],
+        "externalURL": "",
+        "alerts": alerts,
+    }
+
+
+def _alert(letter: Letter) -> dict[str, Any]:
+    """Labels identify, annotations inform."""
+    notice, identity = letter.notice, _identity(letter.notice)
     status = "resolved" if notice.state == State.RESOLVED else "firing"
-    alert = {
+    return {
         "status": status,
-        "labels": labels,
-        "annotations": facts,
+        "labels": _labels(notice, identity),
+        "annotations": annotations(letter),
         "startsAt": notice.since,
         "endsAt": notice.at if status == "resolved" else _NOT_ENDED,
         "generatorURL": "",
         "fingerprint": hashlib.sha256("\0".join(identity.values()).encode()).hexdigest()[:16],
     }
-    group = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in identity.items())
-    return {
-        "version": "4",
-        "groupKey": f"{{}}:{{{group}}}",
-        "truncatedAlerts": 0,
-        "status": status,
-        "receiver": letter.receiver,
-        "groupLabels": identity,
-        "commonLabels": labels,
-        "commonAnnotations": facts,
-        "externalURL": "",
-        "alerts": [alert],
-    }
+
+
+def _identity(notice: Notice) -> dict[str, str]:
+    identity = {"book": notice.book, "target": notice.target, "subject": notice.subject, "kind": notice.kind}
+    return {name: value for name, value in identity.items() if value}
+
+
+def _common(labels: Sequence[dict[str, str]]) -> dict[str, str]:
+    first, *others = labels
+    return {name: value for name, value in first.items() if all(one.get(name) == value for one in others)}
 
 
 def _labels(notice: Notice, identity: dict[str, str]) -> dict[str, str]:

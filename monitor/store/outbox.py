@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
 from alerts.alert import State
+from alerts.bulletin import Bulletin
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
 from alerts.notice import Notice
 from alerts.routing import Route
-from monitor.store import bulk, moments
+from monitor.store import bulk, digests, moments
 from monitor.store.pulls import clean
 from monitor.store.tables import alert, attempt, change, delivery
 
@@ -111,6 +112,8 @@ def finish(
         .where(c.id == taken.id, c.status == Status.SENDING.value, c.attempts == taken.attempts + 1)
         .values(status=status.value, due_at=due_at, finished_at=finished)
     )
+    if status is Status.SENT and taken.notice["kind"] == Bulletin.DIGEST:
+        digests.arrived(connection, taken.id, at)
     return freed.rowcount == 1
 
 
