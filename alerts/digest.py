@@ -1,6 +1,7 @@
 """Messages that go together: when a digest is due, how many messages a receiver wants in a week, what a digest says. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -119,7 +120,7 @@ class Turn(StrEnum):
             Turn.WORSENED: "升级",
             Turn.EASED: "降级",
             Turn.RESOLVED: "解除",
-            Turn.PASSED: "期间发出并已解除",
+            Turn.PASSED: "新增并解除",
             Turn.CORRECTED: "更正",
             Turn.REMINDED: "催办",
             Turn.ESCALATED: "提请关注",
@@ -139,9 +140,9 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
     entries = [(_summed([one for _, one in steps]), [number for number, _ in steps]) for steps in changes.values()]
     entries.sort(key=lambda entry: _order(entry[0]))
     every = [one for one, _ in entries]
-    letter = bulletin(
-        Bulletin.DIGEST, _conclusion(every), (), at.astimezone(datetime.fromisoformat(every[0].at).tzinfo)
-    )
+    marks, zone = {one.mark for one in every}, datetime.fromisoformat(every[0].at).tzinfo
+    letter = bulletin(Bulletin.DIGEST, _conclusion(every), (_details(every),), at.astimezone(zone))
+    letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
     parts = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
     return [
         (
@@ -207,13 +208,14 @@ def _order(one: Notice) -> tuple[int, str, int, str, str, str]:
 
 
 def _conclusion(entries: Sequence[Notice]) -> str:
-    """How many of each turn: 新增3项（红色1项、催报1项）、解除2项."""
-    words = []
-    for turn in Turn:
-        mine = [one for one in entries if one.turn == turn]
-        red = sum(_rank(one) == 0 for one in mine)
-        owed = sum(_rank(one) == 2 for one in mine)
-        of = "、".join(f"{word}{count}项" for word, count in (("红色", red), ("催报", owed)) if count)
-        if mine:
-            words.append(f"{turn.text}{len(mine)}项" + (f"（{of}）" if of else ""))
-    return "、".join(words)
+    """How many of each turn, in short: 新增3项、解除2项."""
+    counts = Counter(one.turn for one in entries)
+    return "、".join(f"{turn.text}{counts[turn]}项" for turn in Turn if counts[turn])
+
+
+def _details(entries: Sequence[Notice]) -> str:
+    """The same, with what kinds are new: 新增3项（红色1项、黄色1项、催报1项）、解除2项."""
+    kinds = Counter(_rank(one) for one in entries if one.turn == Turn.RAISED)
+    words = [f"{word}{kinds[rank]}项" for rank, word in enumerate(("红色", "黄色", "催报")) if kinds[rank]]
+    new, said = f"{Turn.RAISED.text}{kinds.total()}项", _conclusion(entries)
+    return said.replace(new, f"{new}（{'、'.join(words)}）", 1) if len(words) > 1 or kinds.total() > kinds[1] else said

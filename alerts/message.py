@@ -175,16 +175,18 @@ def _sections(letter: Letter) -> list[dict[str, Any]]:
     for what, plan, mine in digest.sections(letter.notice.told):
         if not found or found[-1]["what"] != what:
             found.append({"what": what, "tone": _TONES.get(what, "blue"), "plans": [], "count": 0})
-        found[-1]["plans"].append({"title": plan, "lines": [_entry(replace(letter, notice=one)) for one in mine]})
+        found[-1]["plans"].append(
+            {"title": plan, "lines": [_entry(replace(letter, notice=one), letter.notice.mark) for one in mine]}
+        )
         found[-1]["count"] += len(mine)
         found[-1]["title"] = f"{what}（{found[-1]['count']}项）"
     return found
 
 
-def _entry(letter: Letter) -> str:
-    """One alert on one line."""
+def _entry(letter: Letter, common: str) -> str:
+    """One alert on one line; the mark that is ``common`` to all stands above them."""
     notice = letter.notice
-    more = {"kind": notice.kind, "turn": notice.turn, "turn_text": Turn(notice.turn).text}
+    more = {"kind": notice.kind, "turn": notice.turn, "turn_text": Turn(notice.turn).text, "common": common}
     return _line(_template("entry.j2").render(_facts(letter), **more, ended=notice.state == State.RESOLVED))
 
 

@@ -139,14 +139,22 @@ def decide(
         return Held(Reason.SILENCED, longest.until, longest.id)
     if inhibitor and notice.state == State.FIRING:
         return Held(Reason.INHIBITED, WHILE_IT_FIRES, inhibitor=inhibitor)
-    digest, budget = rhythm
     # Who heard of red at once hears of its end at once.
-    red = max(notice.level, notice.previous_level, notice.judged) == Level.RED
+    worst = Level(max(notice.level, notice.previous_level, notice.judged))
+    return paced(Level(notice.level), worst, local, hours, workdays, rhythm, spent)
+
+
+def paced(
+    level: Level, worst: Level, local: datetime, hours: Quiet | None, workdays: Workdays, rhythm: Rhythm, spent: int = 0
+) -> Held | None:
+    """Whether a message waits for the sake of its receiver; ``level`` is the alert's now, ``worst`` that it was told at."""
+    digest, budget = rhythm
+    red = worst == Level.RED
     if digest is not None and not (red and digest.red_at_once):
         return Held(Reason.DIGEST, digest.following(local, workdays))
     if budget is not None and spent >= budget.most and not (red and budget.red_at_once):
         return Held(Reason.BUDGET, _room(local, digest, workdays))
-    over = None if hours is None or notice.level == Level.RED else hours.until(local, workdays)
+    over = None if hours is None or level == Level.RED else hours.until(local, workdays)
     return None if over is None else Held(Reason.QUIET, over)
 
 
