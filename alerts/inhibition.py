@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from alerts.alert import Kind
 from alerts.organisation import Inhibition, Organisation
 from alerts.routing import Matter, is_for
 
@@ -25,7 +26,7 @@ class Inhibitors:
         for one in firing:
             for rule, by in self._found:
                 if is_for(rule.by, one.matter, organisation):
-                    common = _common(rule, one.matter)
+                    common = (one.matter.kind, *_common(rule, one.matter))
                     known = by.get(common)
                     if known is None or known.matter.level < one.matter.level:
                         by[common] = one
@@ -33,15 +34,20 @@ class Inhibitors:
     def of(self, matter: Matter) -> int:
         """The change that the alert stands on which holds what is said of ``matter``; 0 for none.
 
-        An alert does not hold what is worse than itself; an owed figure holds whatever is said without it.
+        An alert holds what is of its kind and not worse than itself; what is of the other kind, where the rule names
+        its own: an owed figure holds whatever is said without it.
         """
         for rule, by in self._found:
             if is_for(rule.by, matter, self._organisation):
                 return 0
             if is_for(rule.holds, matter, self._organisation):
-                one = by.get(_common(rule, matter))
-                if one is not None and (one.matter.kind is not matter.kind or one.matter.level >= matter.level):
-                    return one.change
+                common = _common(rule, matter)
+                alike = by.get((matter.kind, *common))
+                if alike is not None and alike.matter.level >= matter.level:
+                    return alike.change
+                other = Kind.DATA if matter.kind is Kind.PACE else Kind.PACE
+                if other in rule.by.kind and (other, *common) in by:
+                    return by[other, *common].change
         return 0
 
 
