@@ -106,11 +106,11 @@ def _every(value: Any) -> Any:
 
 
 def _digest(value: Any) -> Any:
-    return digests.digest(value) if isinstance(value, str) and value != NEVER else value
+    return value if isinstance(value, Digest) or value in (None, NEVER) else digests.digest(str(value))
 
 
 def _budget(value: Any) -> Any:
-    return digests.budget(value) if isinstance(value, str) else value
+    return value if isinstance(value, Budget) or value is None else digests.budget(str(value))
 
 
 NEVER: Final = "never"

@@ -240,7 +240,7 @@ def _for_nothing(organisation: Organisation, books: Sequence[Book]) -> Iterator[
     known["subject"] = {name for book in books for name in book.subjects}
     whens = [(f"第{number}条路由", rule.when) for number, rule in enumerate(organisation.routes, 1)]
     for number, held in enumerate(organisation.inhibit, 1):
-        whens += [(f"第{number}条 inhibit by ", held.by), (f"第{number}条 inhibit 中 holds ", held.holds)]
+        whens += [(f"第{number}条 inhibit 中 by ", held.by), (f"第{number}条 inhibit 中 holds ", held.holds)]
     for which, when in whens:
         for key, names in known.items():
             for name in getattr(when, key):
