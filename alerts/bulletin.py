@@ -1,4 +1,4 @@
-"""Messages that tell of no alert: an exercise, and the regular word of how the system itself is."""
+"""Messages that tell of no single alert: an exercise, the regular word of how the system itself is, many at once."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,6 +14,7 @@ class Bulletin(StrEnum):
 
     DRILL = "drill"
     HEARTBEAT = "heartbeat"
+    DIGEST = "digest"
 
 
 def bulletin(what: Bulletin, name: str, lines: Sequence[str], at: datetime, supervisor: str = "") -> Notice:

@@ -74,7 +74,8 @@ class Try:
 class Sending:
     """One message to one receiver. ``about`` is book/target/subject/kind of its alert, or what else it is (drill).
 
-    ``suppressed`` is why it waited, or waits until ``due_at``, "" for one that never did;
+    ``suppressed`` is why it waited, or waits until ``due_at``, "" for one that never did; ``digest`` is the number of
+    the message that tells it together with others;
     ``due_at`` is its next try while it is queued; ``finished_at`` is set once it is sent or given up.
     """
 
@@ -91,6 +92,7 @@ class Sending:
     due_at: datetime
     finished_at: datetime | None
     suppressed: str
+    digest: int | None
     tries: tuple[Try, ...]
 
 

@@ -6,6 +6,7 @@ markup adds a form, a new kind of alert adds its words.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -15,8 +16,10 @@ from typing import Any, NamedTuple
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from alerts.alert import Cause
+from alerts import digest
+from alerts.alert import Cause, State
 from alerts.channels.base import Letter
+from alerts.digest import Turn
 from rules import wording
 from rules.target import Level
 from rules.verdict import Reason
@@ -163,7 +166,32 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "mark": notice.mark,
         "waited": notice.waited,
         "attention": notice.attention,
+        "sections": _sections(letter) if notice.told else [],
     }
+
+
+def _sections(letter: Letter) -> list[dict[str, Any]]:
+    """What a digest tells: by what stands, then by plan and section, one line an alert."""
+    found: list[dict[str, Any]] = []
+    for what, plan, mine in digest.sections(letter.notice.told):
+        if not found or found[-1]["what"] != what:
+            found.append({"what": what, "tone": _TONES.get(what, "blue"), "plans": [], "count": 0})
+        found[-1]["plans"].append(
+            {"title": plan, "lines": [_entry(replace(letter, notice=one), letter.notice.mark) for one in mine]}
+        )
+        found[-1]["count"] += len(mine)
+        found[-1]["title"] = f"{what}（{found[-1]['count']}项）"
+    return found
+
+
+def _entry(letter: Letter, common: str) -> str:
+    """One alert on one line; the mark that is ``common`` to all stands above them."""
+    notice = letter.notice
+    more = {"kind": notice.kind, "turn": notice.turn, "turn_text": Turn(notice.turn).text, "common": common}
+    return _line(_template("entry.j2").render(_facts(letter), **more, ended=notice.state == State.RESOLVED))
+
+
+_TONES = {"红色预警": "red", "黄色预警": "yellow", "已解除": "green"}
 
 
 _LEVELS = {level.value: level.text for level in Level}

@@ -29,6 +29,7 @@ class Notice:
     tells what was changed in the rule, ``clear_text`` when the alert is solved, where the book asks for more than
     that no level is reached, ``enough_text`` which figure of the next period solves it. A reminder and an escalation tell how long the alert has stood (``waited``), the
     latter whose ``attention`` it asks for. ``lines`` (标签：值) are all there is to say in a message that tells of no alert.
+    A digest has ``told`` the alerts that it tells of; ``turn`` is what happened to such a one since the digest before.
     """
 
     book: str
@@ -83,17 +84,21 @@ class Notice:
     waited: str = ""
     attention: str = ""
     lines: tuple[str, ...] = ()
+    turn: str = ""
+    told: tuple["Notice", ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
         # asdict copies what is immutable anyway, and takes eight times as long.
-        return {name: getattr(self, name) for name in self.__slots__}
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return found | {"told": [one.facts() for one in self.told]}
 
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
         """From JSON."""
         lists = {name: tuple(facts.get(name, ())) for name in ("lead", "responsible", "asked", "labels", "lines")}
-        return Notice(**{**facts, **lists})
+        told = tuple(Notice.of(one) for one in facts.get("told", ()))
+        return Notice(**{**facts, **lists, "told": told})
 
 
 def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", before: Alert | None = None) -> Notice:

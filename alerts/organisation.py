@@ -3,12 +3,15 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
+from alerts import digest as digests
 from alerts.alert import Kind
+from alerts.digest import Budget, Digest, Rhythm
 from rules.document import Document, Invalid, near
 from rules.spec import Names, Strict, Units
 from rules.target import Level
@@ -46,6 +49,7 @@ class Role(StrEnum):
     UNIT = "unit"  # who must act: the lead, or the reporter where a figure is owed
     RESPONSIBLE = "responsible"
     SUPERVISOR = "supervisor"
+    SUBJECT = "subject"  # the unit of the name that the figure is about: 甲县
     LEADER = "leader in charge"  # the first person above the unit
     TOP = "top leader"  # the last one
 
@@ -101,32 +105,48 @@ def _every(value: Any) -> Any:
     return count
 
 
+def _digest(value: Any) -> Any:
+    return value if isinstance(value, Digest) or value in (None, NEVER) else digests.digest(str(value))
+
+
+def _budget(value: Any) -> Any:
+    return value if isinstance(value, Budget) or value is None else digests.budget(str(value))
+
+
+NEVER: Final = "never"
 Contacts = Annotated[tuple[Contact, ...], BeforeValidator(_contacts, json_schema_input_type=list[str | dict[str, str]])]
 Time = Annotated[After, BeforeValidator(_after, json_schema_input_type=str)]
 Interval = Annotated[int, BeforeValidator(_every, json_schema_input_type=str)]
+DigestPhrase = Annotated[Digest | Literal["never"], BeforeValidator(_digest, json_schema_input_type=str)]
+BudgetPhrase = Annotated[Budget, BeforeValidator(_budget, json_schema_input_type=str)]
 
 
 class Unit(Strict):
-    """A unit. Without ``contacts`` or ``reports to`` it has those of ``default``; an empty list reaches nobody.
+    """A unit. What it does not say of itself is as in ``default``; an empty list of ``contacts`` reaches nobody.
 
+    It is told together by its ``digest``, and ``at most`` so often, the rest together.
     ``roles`` tells who of its people is what: {联络员: 张三}.
     """
 
     contacts: Contacts | None = None
     reports_to: str | None = Field(None, alias="reports to")
     roles: dict[str, str] = Field(default_factory=dict)
+    digest: DigestPhrase | None = None
+    at_most: BudgetPhrase | None = Field(None, alias="at most")
 
 
 class Person(Strict):
-    """A person; ``reports to`` another one, or to a unit."""
+    """A person; ``reports to`` another one, or to a unit. Told as a unit is, but by nothing that ``default`` says."""
 
     title: str = ""
     contacts: Contacts = ()
     reports_to: str | None = Field(None, alias="reports to")
+    digest: DigestPhrase | None = None
+    at_most: BudgetPhrase | None = Field(None, alias="at most")
 
 
 class When(Strict):
-    """For which alerts a route is: all that is said must hold. ``level`` is the worse of before and now."""
+    """Which alerts are meant: all that is said must hold. ``level`` is the worse of before and now."""
 
     unit: Names = ()
     level: Names = ()
@@ -134,13 +154,24 @@ class When(Strict):
     section: Names = ()
     label: Names = ()
     kind: Names = ()
+    target: Names = ()
+    subject: Names = ()
 
 
 class RouteRule(Strict):
-    """Who is told of the alerts that it is for."""
+    """Who is told of the alerts that it is for; by a ``digest`` of the route's own where it says so."""
 
     when: When = When()
     to: Names
+    digest: DigestPhrase | None = None
+
+
+class Inhibition(Strict):
+    """While one of the alerts ``by`` fires, ``holds`` wait: those of the same book, and of which ``equal`` is the same."""
+
+    by: When
+    holds: When
+    equal: Names = ()
 
 
 class Escalation(Strict):
@@ -156,6 +187,8 @@ class Escalation(Strict):
         return f"{self.of} after {self.after.text} to {', '.join(self.to)}"
 
 
+EQUAL = ("target", "subject", "section", "lead")
+"""Facts that the alerts of an inhibition may have to share."""
 _ROUTES = (RouteRule(to=(Role.UNIT, Role.SUPERVISOR)),)
 _REMINDERS = {Of.RED: 5}
 # As published rules have it (三亚 2022): yellow twice is for the leader in charge, red for the top leader.
@@ -170,7 +203,8 @@ class Organisation(Strict):
     """Units, people and what is told to whom. ``default`` serves every unit that is not listed.
 
     ``aliases`` are names as plans write them, with the units that they mean. The first of ``routes`` that is for an
-    alert says who is told. ``reminders`` are repeated every so many working days, 0 for never.
+    alert says who is told. An alert that one of ``inhibit`` is ``by`` waits for none of the same rule or a later one, so
+    that no two wait for each other. ``reminders`` are repeated every so many working days, 0 for never.
     """
 
     default: Unit = Unit()
@@ -178,6 +212,7 @@ class Organisation(Strict):
     people: dict[str, Person] = Field(default_factory=dict)
     aliases: dict[str, Units] = Field(default_factory=dict)
     routes: tuple[RouteRule, ...] = ()
+    inhibit: tuple[Inhibition, ...] = ()
     reminders: dict[Of, Interval] = _REMINDERS
     escalation: tuple[Escalation, ...] = _ESCALATION
 
@@ -216,6 +251,36 @@ class Organisation(Strict):
                 own = self.units[name].reports_to if name in self.units else None
                 name = own or self.default.reports_to
         return people
+
+    def rhythm(self, name: str) -> Rhythm:
+        """How often a person, or a unit, wants to be told."""
+        if name in self.people:
+            digest, budget = self.people[name].digest, self.people[name].at_most
+        else:
+            own = self.units.get(name, self.default)
+            digest, budget = own.digest or self.default.digest, own.at_most or self.default.at_most
+        return Rhythm(None if digest == NEVER else digest, budget)
+
+    @cached_property
+    def budgeted(self) -> bool:
+        """Whether anybody wants only so many messages a week."""
+        return any(one.at_most is not None for one in self._holders)
+
+    @cached_property
+    def patient(self) -> bool:
+        """Whether anybody is told anything later than at once."""
+        return self.budgeted or any(one.digest is not None for one in (*self._holders, *self.routes))
+
+    @property
+    def _holders(self) -> list[Unit | Person]:
+        return [self.default, *self.units.values(), *self.people.values()]
+
+    @cached_property
+    def asks_where(self) -> bool:
+        """Whether it matters of which target and subject an alert is."""
+        return any(rule.when.target or rule.when.subject or Role.SUBJECT in rule.to for rule in self.routes) or any(
+            Role.SUBJECT in rule.to for rule in self.escalation
+        )
 
     def roles(self) -> set[str]:
         """Roles that units give their people."""
@@ -297,12 +362,16 @@ def _impossible(document: Document, found: Organisation) -> Iterator[str]:
         if rule.of is Of.DATA and rule.after.periods:
             place = document.place("escalation", number, "after")
             yield f"{place}: 数据催报不按期数计 (periods of data); 应如 5 workdays"
-    for number, route in enumerate(found.routes):
-        for key, said, allowed in (
-            ("level", route.when.level, ("yellow", "red")),
-            ("kind", route.when.kind, tuple(kind.value for kind in Kind)),
-        ):
-            for word in said:
-                if word not in allowed:
-                    place = document.place("routes", number, "when", key)
-                    yield f"{place}: {key}: 不认识 '{word}' (unknown value); 可用: {', '.join(allowed)}"
+    whens: list[tuple[tuple[str | int, ...], When]] = [
+        (("routes", number, "when"), rule.when) for number, rule in enumerate(found.routes)
+    ]
+    said: list[tuple[tuple[str | int, ...], Names, Collection[str]]] = []
+    for number, held in enumerate(found.inhibit):
+        whens += [(("inhibit", number, "by"), held.by), (("inhibit", number, "holds"), held.holds)]
+        said.append((("inhibit", number, "equal"), held.equal, EQUAL))
+    for loc, when in whens:
+        said += [((*loc, "level"), when.level, ("yellow", "red")), ((*loc, "kind"), when.kind, tuple(Kind))]
+    for loc, words, allowed in said:
+        for word in words:
+            if word not in allowed:
+                yield f"{document.place(*loc)}: {loc[-1]}: 不认识 '{word}' (unknown value); 可用: {', '.join(allowed)}"

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from alerts.alert import Kind
-from alerts.notice import Notice
-from alerts.organisation import Organisation, Role, When
-from rules.target import Level
+from alerts.alert import Alert, Event, Kind
+from alerts.digest import Rhythm
+from alerts.notice import Notice, section
+from alerts.organisation import NEVER, Organisation, Role, When
+from rules.target import Book, Level, Target
 
 
 class Route(NamedTuple):
@@ -30,6 +31,8 @@ class Matter(NamedTuple):
     lead: tuple[str, ...]
     responsible: tuple[str, ...]
     supervisor: str
+    target: str = ""
+    subject: str = ""
 
     @staticmethod
     def of(said: Notice) -> "Matter":
@@ -37,13 +40,45 @@ class Matter(NamedTuple):
         level = Level(max(said.level, said.previous_level, said.judged))
         kind = Kind(said.kind)
         return Matter(
-            said.book, said.section, said.labels, kind, level, said.asked, said.lead, said.responsible, said.supervisor
+            said.book,
+            said.section,
+            said.labels,
+            kind,
+            level,
+            said.asked,
+            said.lead,
+            said.responsible,
+            said.supervisor,
+            said.target,
+            said.subject,
         )
+
+    @staticmethod
+    def about(alert: Alert, book: Book, target: Target) -> "Matter":
+        """What an alert about ``target`` of ``book`` is as it stands."""
+        kind = alert.identity.kind
+        return Matter(
+            book.id,
+            section(book, target),
+            target.labels,
+            kind,
+            alert.level,
+            target.reporter if kind is Kind.DATA else target.lead,
+            target.lead,
+            target.responsible,
+            book.supervisor,
+            target.id,
+            alert.identity.subject,
+        )
+
+    def seen_by(self, organisation: Organisation) -> "Matter":
+        """As far as the organisation looks at it: where it does not ask for the place, all places are the same."""
+        return self if organisation.asks_where else self._replace(target="", subject="")
 
 
 def routes(matter: Matter, organisation: Organisation) -> list[Route]:
     """Who is told of ``matter`` by the first route that is for it; [] if that reaches nobody."""
-    number, rule = next((n, rule) for n, rule in organisation.rules() if _is_for(rule.when, matter, organisation))
+    number, rule = next((n, rule) for n, rule in organisation.rules() if is_for(rule.when, matter, organisation))
     return to(rule.to, matter, organisation, f"机构文件第{number}条路由")
 
 
@@ -74,6 +109,9 @@ def _receivers(addressee: str, matter: Matter, organisation: Organisation, by: s
         case Role.RESPONSIBLE:
             for unit, written in _units(matter.responsible, organisation):
                 yield unit, f"{_as_written(unit, written)}是该目标的责任单位"
+        case Role.SUBJECT:
+            for unit in organisation.meant(matter.subject) if matter.subject else ():
+                yield unit, f"{_as_written(unit, matter.subject)}是该项数据所属的对象"
         case Role.SUPERVISOR:
             # What serves everybody serves the unit already; the office is told where it has an entry of its own.
             own = (unit for unit in organisation.meant(matter.supervisor) if unit in organisation.units)
@@ -108,7 +146,17 @@ def _as_written(unit: str, written: str) -> str:
     return unit if unit == written else f"{unit}（方案写作“{written}”）"
 
 
-def _is_for(when: When, matter: Matter, organisation: Organisation) -> bool:
+def rhythm(matter: Matter, event: str, receiver: str, organisation: Organisation) -> Rhythm:
+    """How often ``receiver`` is told of such a matter: as the route says, else as they wish for all that they get."""
+    own, budget = organisation.rhythm(receiver)
+    if event == Event.ESCALATED:
+        return Rhythm(own, budget)
+    _, rule = next((n, rule) for n, rule in organisation.rules() if is_for(rule.when, matter, organisation))
+    return Rhythm(own if rule.digest is None else None if rule.digest == NEVER else rule.digest, budget)
+
+
+def is_for(when: When, matter: Matter, organisation: Organisation) -> bool:
+    """Whether all that is said of the alerts meant holds for this one."""
     units = {name for written in (*matter.asked, *matter.lead) for name in (written, *organisation.meant(written))}
     asked: list[tuple[tuple[str, ...], set[str]]] = [
         (when.unit, units),
@@ -117,5 +165,7 @@ def _is_for(when: When, matter: Matter, organisation: Organisation) -> bool:
         (when.section, {matter.section}),
         (when.label, set(matter.labels)),
         (when.kind, {matter.kind}),
+        (when.target, {matter.target}),
+        (when.subject, {matter.subject}),
     ]
     return all(not wanted or not found.isdisjoint(wanted) for wanted, found in asked)

@@ -1,12 +1,14 @@
-"""When a message waits: somebody has silenced it with a reason, or people are off duty. Pure."""
+"""When a message waits: it is silenced, held by another alert, told together with others, or people are off duty. Pure."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from alerts.alert import State
+from alerts.digest import AT_ONCE, OVERFLOW, Digest, Rhythm, week
 from alerts.notice import Notice
 from rules.calendar import PUBLISHED, Workdays
 from rules.target import Level
@@ -16,7 +18,29 @@ class Reason(StrEnum):
     """Why a message waits. The same word is stored, logged and counted."""
 
     SILENCED = "silenced"
+    INHIBITED = "inhibited"
+    DIGEST = "digest"
+    BUDGET = "budget"
     QUIET = "quiet"
+
+    @property
+    def merged(self) -> bool:
+        """Whether the message ends up in a digest."""
+        return self in (Reason.DIGEST, Reason.BUDGET)
+
+    @property
+    def text(self) -> str:
+        return {
+            Reason.SILENCED: "静默",
+            Reason.INHIBITED: "上级预警未解除，暂缓",
+            Reason.DIGEST: "并入定期汇总",
+            Reason.BUDGET: "超出每周条数，并入汇总",
+            Reason.QUIET: "静默时段",
+        }[self]
+
+
+WHILE_IT_FIRES = datetime(9999, 1, 1, tzinfo=UTC)
+"""Until when an inhibited message waits: the end of another alert has no date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +96,12 @@ class Quiet:
 
 
 class Held(NamedTuple):
-    """A message waits; ``silence`` is the id of the silence, 0 for none."""
+    """A message waits; ``silence`` is the id of the silence, ``inhibitor`` the change of the alert that holds it, or 0."""
 
     reason: Reason
     until: datetime
-    silence: int
+    silence: int = 0
+    inhibitor: int = 0
 
 
 def quiet(text: str) -> Quiet:
@@ -92,12 +117,50 @@ def quiet(text: str) -> Quiet:
 
 
 def decide(
-    notice: Notice, local: datetime, silences: Iterable[Silence], hours: Quiet | None, workdays: Workdays = PUBLISHED
+    notice: Notice,
+    local: datetime,
+    silences: Iterable[Silence],
+    hours: Quiet | None,
+    workdays: Workdays = PUBLISHED,
+    *,
+    inhibitor: int = 0,
+    rhythm: Rhythm = AT_ONCE,
+    spent: int = 0,
 ) -> Held | None:
-    """Whether the message waits at ``local``, and until when; the silence that lasts longest counts."""
+    """Whether the message waits at ``local``, and until when; the silence that lasts longest counts.
+
+    ``inhibitor`` is the change of the alert that holds it, 0 for none. ``rhythm`` is how often its receiver wants to
+    be told, who has been told ``spent`` times this week. What ends an alert is no news to hold back: only its beginning
+    is inhibited. A digest's hour is chosen by people, so that quiet hours do not move it.
+    """
     covering = [one for one in silences if one.until > local and one.covers(notice)]
     if covering:
         longest = max(covering, key=lambda one: one.until)
         return Held(Reason.SILENCED, longest.until, longest.id)
-    over = None if hours is None or notice.level == Level.RED else hours.until(local, workdays)
-    return None if over is None else Held(Reason.QUIET, over, 0)
+    if inhibitor and notice.state == State.FIRING:
+        return Held(Reason.INHIBITED, WHILE_IT_FIRES, inhibitor=inhibitor)
+    # Who heard of red at once hears of its end at once.
+    worst = Level(max(notice.level, notice.previous_level, notice.judged))
+    return paced(Level(notice.level), worst, local, hours, workdays, rhythm, spent)
+
+
+def paced(
+    level: Level, worst: Level, local: datetime, hours: Quiet | None, workdays: Workdays, rhythm: Rhythm, spent: int = 0
+) -> Held | None:
+    """Whether a message waits for the sake of its receiver; ``level`` is the alert's now, ``worst`` that it was told at."""
+    digest, budget = rhythm
+    red = worst == Level.RED
+    if digest is not None and not (red and digest.red_at_once):
+        return Held(Reason.DIGEST, digest.following(local, workdays))
+    if budget is not None and spent >= budget.most and not (red and budget.red_at_once):
+        return Held(Reason.BUDGET, _room(local, digest, workdays))
+    over = None if hours is None or level == Level.RED else hours.until(local, workdays)
+    return None if over is None else Held(Reason.QUIET, over)
+
+
+def _room(local: datetime, digest: Digest | None, workdays: Workdays) -> datetime:
+    """When what is too much for this week is told: by the receiver's own digest, else when the next week opens."""
+    if digest is not None:
+        return digest.following(local, workdays)
+    sunday = week(local) + timedelta(days=7) - timedelta(microseconds=1)
+    return OVERFLOW.following(sunday, workdays)

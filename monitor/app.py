@@ -26,7 +26,7 @@ from monitor.metrics import Meters
 from monitor.moves import Move, local_day
 from monitor.snapshot import TRAILS, Judged, OpenAlert, Snapshot, SourceHealth, Trail, foremost
 from monitor.store import alerts as alert_store
-from monitor.store import letters, outbox, pulls, quarantine, runs
+from monitor.store import letters, outbox, pulls, quarantine, runs, silences
 from monitor.store.database import migrate, open_engine, reading
 from monitor.store.pulls import Pulled, PullRecord
 from monitor.turns import Turns
@@ -243,6 +243,7 @@ class Daemon:
             alerts = self._open_alerts(connection, force.watch, moves)
             trails = _trails(connection, force.watch.books, alerts)
             queued = outbox.counts(connection)
+            held = silences.waiting(connection)
             waiting = quarantine.counts(connection)
             heartbeat = outbox.last_sent(connection, Bulletin.HEARTBEAT)
         stale = feed_rules.stale((found.panel, local_day(found.panel, at)) for found in judged)
@@ -258,6 +259,7 @@ class Daemon:
                 for key, feed in force.feeds.items()
             ),
             deliveries=queued,
+            waiting=held,
             resting=self._resting(force, at),
             heartbeat=heartbeat,
             cycle_seconds=taken,

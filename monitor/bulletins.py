@@ -48,6 +48,7 @@ def drill(force: InForce, unit: str | None, channel: str | None) -> tuple[list[d
             for name in dict.fromkeys(way.channel for way in ways):
                 if name in force.channels:
                     pipeline.deliver(engine, name, force.channels[name], clock, Circuit())
+                    force.channels[name].close()
     with reading(engine) as connection:
         return [sending_facts(one) for one in reversed(letters.sendings(connection, ids=ids))], not leading
 

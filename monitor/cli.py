@@ -509,7 +509,10 @@ def _alerts_text(rows: list[dict[str, Any]]) -> str:
     lines = [f"预警 {len(rows)} 项"]
     for row in rows:
         lines.append(f"[{row['level']}] {row['name']} ({row['alert']})，{'、'.join(row['lead'])}，{row['state']}")
-        lines += [f"    {_shown(step['at'])} {_step_text(step)}" for step in row["changes"]]
+        for step in row["changes"]:
+            lines.append(f"    {_shown(step['at'])} {_step_text(step)}")
+            late = [one for one in step["messages"] if one["suppressed"]]
+            lines += [f"        致 {one['receiver']}（{one['channel']}）{_late_text(one)}" for one in late]
     return "\n".join(lines)
 
 
@@ -526,10 +529,18 @@ def _deliveries_text(rows: list[dict[str, Any]]) -> str:
         lines.append(f"第{row['id']}号 [{row['status']}] {row['about']} {row['event']} 致 {row['receiver']}（{way}）")
         lines += [f"    {_shown(one['at'])} {one['result']} {one['answer']}".rstrip() for one in row["tries"]]
         if row["suppressed"]:
-            lines.append(f"    曾因 {row['suppressed']} 未发")
+            lines.append(f"    {_late_text(row)}")
         if row["next_try"] is not None:
             lines.append(f"    下次投递 {_shown(row['next_try'])}")
     return "\n".join(lines)
+
+
+def _late_text(row: dict[str, Any]) -> str:
+    """Why a message was not sent at once, and what became of it."""
+    from alerts.suppression import Reason
+
+    told = f"，见第{row['digest']}号" if row["digest"] is not None else ""
+    return f"未即时发送：{Reason(row['suppressed']).text} ({row['suppressed']}){told} [{row['status']}]"
 
 
 def _shown(iso: str) -> str:
@@ -601,4 +612,6 @@ def _status_text(found: dict[str, Any]) -> str:
         for row in found["dead_letters"]
     ]
     lines += ["消息: " + ("、".join(f"{name} {count}" for name, count in found["deliveries"].items()) or "无")]
+    if found["waiting"]:
+        lines += ["未即时发送: " + "、".join(f"{why} {count}" for why, count in found["waiting"].items())]
     return "\n".join(lines)

@@ -256,6 +256,12 @@ class _State(Collector):
         for status in Status:
             deliveries.add_metric([status], snapshot.deliveries.get(status, 0))
         yield deliveries
+        waiting = GaugeMetricFamily(
+            "duban_deliveries_waiting", "Messages that were not sent at once and wait, by reason.", labels=["reason"]
+        )
+        for why, count in snapshot.waiting.items():
+            waiting.add_metric([why], count)
+        yield waiting
         up = GaugeMetricFamily(
             "duban_delivery_up", "1 for a channel at work, 0 while it rests after failures.", labels=["channel"]
         )

@@ -112,7 +112,7 @@ class Telling:
 
     def of(self, said: Notice, before: Alert | None = None) -> list[Route]:
         """Who is told by the routes; and of the end of what stood too long, who was told of that."""
-        matter = Matter.of(said)
+        matter = Matter.of(said).seen_by(self.organisation)
         if matter not in self._found:
             self._found[matter] = routes(matter, self.organisation)
         found = self._found[matter]

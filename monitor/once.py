@@ -20,7 +20,7 @@ from monitor.config import Settings
 from monitor.explain import explanation, summary
 from monitor.moves import local_day
 from monitor.store import alerts as alert_store
-from monitor.store import letters, observations, outbox, pulls, quarantine
+from monitor.store import letters, observations, outbox, pulls, quarantine, silences
 from monitor.store.database import reading
 from monitor.store.leader import leadership
 from monitor.store.pulls import Pulled
@@ -176,6 +176,7 @@ def status(force: InForce) -> dict[str, Any]:
         records = pulls.latest(connection)
         opened = alert_store.open_alerts(connection)
         counts = outbox.counts(connection)
+        held = silences.waiting(connection)
         given_up = letters.sendings(connection, status=Status.DEAD)
         waiting = quarantine.counts(connection)
     now = clock.now()
@@ -211,6 +212,7 @@ def status(force: InForce) -> dict[str, Any]:
             for found in opened
         ],
         "deliveries": {name: count for name, count in counts.items() if count},
+        "waiting": {why.value: count for why, count in held.items() if count},
         "dead_letters": [
             {
                 "id": letter.id,

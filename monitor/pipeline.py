@@ -5,7 +5,7 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine
 
 from alerts import delivery as deliveries
+from alerts.alert import Alert, Identity, State
 from alerts.channels.base import Channel, Letter
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
 from alerts.notice import Notice
 from alerts.organisation import Organisation
-from alerts.suppression import Held, Quiet, decide
+from alerts.suppression import Quiet
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Refusal
 from monitor import archive, deriving, sieve
@@ -32,9 +33,9 @@ from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine, silences
 from monitor.store.appending import Compared
 from monitor.store.database import reading
+from monitor.waiting import Waiting
 from monitor.watch import Watch
 from monitor.wiring import Feed, Settled
-from rules.calendar import PUBLISHED
 from rules.judging import judge as judge_block
 from rules.past import YEARS
 
@@ -151,6 +152,7 @@ def judge(
     moves += found_steps(engine, watch, judged, changed, organisation, at)
     if moves or kept:
         with engine.begin() as connection:
+            waits = Waiting(connection, watch, organisation, quiet, at)
             changes = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
             outbox.enqueue(
                 connection,
@@ -158,34 +160,33 @@ def judge(
                 at,
             )
             alert_store.keep_up(connection, kept)
-            waits = _waits(connection, watch, quiet, at)
-            decided = {change: waits(move.notice) for change, move in zip(changes, moves, strict=True) if move.routes}
-            silences.hold(connection, {change: held for change, held in decided.items() if held is not None})
+            numbered = list(zip(changes, moves, strict=True))
+            stands = _stands(watch, numbered)
+            said = [(change, move.notice, move.routes) for change, move in numbered if move.routes]
+            silences.hold(connection, waits.of(said, stands))
+            silences.hold_ends(connection, [change for change, move in numbered if move.change.state is State.RESOLVED])
         # Only after the commit: what stands in memory is never ahead of what is saved.
-        for alert in kept:
+        for alert in (*kept, *stands):
             watch.stand(alert)
-        for change, move in zip(changes, moves, strict=True):
-            if move.alert is not None:
-                last = watch.alerts[move.alert.identity].change_id if move.change.event.follows else change
-                watch.stand(replace(move.alert, change_id=last))
+    anew = watch.loaded
     watch.settled([found.verdicts for found in judged])
     with engine.begin() as connection:
-        told, dropped = silences.awake(connection, _waits(connection, watch, quiet, at), at)
-    if told or dropped:
-        log.info("action=awoken told=%s dropped=%s", told, dropped)
+        awoken = silences.awake(connection, Waiting(connection, watch, organisation, quiet, at), at, anew=anew)
+    if any(awoken):
+        log.info("action=awoken told=%s merged=%s dropped=%s", *awoken)
     return judged, moves
 
 
-def _waits(connection: Connection, watch: Watch, quiet: Quiet | None, at: datetime) -> Callable[[Notice], Held | None]:
-    """Whether a message waits now."""
-    in_force = silences.in_force(connection, at)
-
-    def held(notice: Notice) -> Held | None:
-        book = watch.by_id.get(notice.book)
-        zone, workdays = (ZoneInfo(book.timezone), book.workdays) if book else (at.tzinfo, PUBLISHED)
-        return decide(notice, at.astimezone(zone), in_force, quiet, workdays)
-
-    return held if in_force or quiet is not None else lambda _: None
+def _stands(watch: Watch, moves: Sequence[tuple[int, Move]]) -> list[Alert]:
+    """Where the moves, each with its change, leave their alerts: what follows one up moves nothing."""
+    found: dict[Identity, Alert] = {}
+    for change, move in moves:
+        if move.alert is not None:
+            identity = move.alert.identity
+            before = found.get(identity) or watch.alerts.get(identity)
+            last = before.change_id if move.change.event.follows and before is not None else change
+            found[identity] = replace(move.alert, change_id=last)
+    return list(found.values())
 
 
 def verdicts_at(watch: Watch, failed: Iterable[str], at: datetime) -> list[Judged]:

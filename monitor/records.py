@@ -1,12 +1,13 @@
 """What the store remembers, for people and scripts: alerts with all their changes, messages with all their tries."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 from alerts.alert import Change, State
 from alerts.delivery import Sending, Status
 from alerts.notice import Notice
+from alerts.suppression import Reason
 from monitor.app import open_store
 from monitor.clock import parse_moment
 from monitor.config import Settings
@@ -29,6 +30,9 @@ def alerts(
         raise Invalid([str(error)]) from None
     with reading(engine) as connection:
         found = alert_store.histories(connection, book=book, target=target, state=state, since=moment)
+        told: dict[int | None, list[Sending]] = {}
+        for one in letters.sendings(connection, changes=[number for _, steps in found for number, *_ in steps]):
+            told.setdefault(one.change_id, []).append(one)
     return [
         {
             "alert": "/".join(alert.identity),
@@ -37,7 +41,9 @@ def alerts(
             "state": alert.state.value,
             "level": alert.level.text,
             "since": _local(alert.since),
-            "changes": [_step(number, change, notice) for number, change, notice in steps],
+            "changes": [
+                _step(number, change, notice, reversed(told.get(number, []))) for number, change, notice in steps
+            ],
         }
         for alert, steps in found
     ]
@@ -78,6 +84,7 @@ def sending_facts(sending: Sending) -> dict[str, Any]:
         "status": sending.status.value,
         "attempts": sending.attempts,
         "suppressed": sending.suppressed,
+        "digest": sending.digest,
         "next_try": _local(sending.due_at) if _waits(sending) else None,
         "finished": _local(sending.finished_at) if sending.finished_at else None,
         "tries": [{"at": _local(one.at), "result": one.result.value, "answer": one.answer} for one in sending.tries],
@@ -85,10 +92,14 @@ def sending_facts(sending: Sending) -> dict[str, Any]:
 
 
 def _waits(sending: Sending) -> bool:
-    return sending.status in (Status.QUEUED, Status.SUPPRESSED) and sending.finished_at is None
+    """Whether there is a moment at which it is tried next: what another message tells, or an alert holds, has none."""
+    ours = sending.digest is None and sending.suppressed != Reason.INHIBITED
+    return sending.finished_at is None and (
+        sending.status is Status.QUEUED or (sending.status is Status.SUPPRESSED and ours)
+    )
 
 
-def _step(number: int, change: Change, notice: Notice) -> dict[str, Any]:
+def _step(number: int, change: Change, notice: Notice, told: Iterable[Sending]) -> dict[str, Any]:
     return {
         "id": number,
         "at": _local(change.at),
@@ -106,6 +117,17 @@ def _step(number: int, change: Change, notice: Notice) -> dict[str, Any]:
         "edit": notice.edit,
         "reason": notice.reason,
         "corrects": change.corrects,
+        "messages": [
+            {
+                "id": one.id,
+                "receiver": one.receiver,
+                "channel": one.channel,
+                "status": one.status.value,
+                "suppressed": one.suppressed,
+                "digest": one.digest,
+            }
+            for one in told
+        ],
     }
 
 

@@ -12,10 +12,12 @@ from rich.table import Table
 
 from alerts import escalation
 from alerts.alert import Alert, Event, Identity, Kind, State
+from alerts.digest import Budget
 from alerts.escalation import Office
 from alerts.notice import section
 from alerts.organisation import Organisation, Role
-from alerts.routing import Matter, Route, routes
+from alerts.routing import Matter, Route, rhythm, routes
+from alerts.suppression import Held, paced
 from monitor.app import InForce
 from monitor.clock import Clock, parse_moment
 from monitor.moves import step_routes
@@ -30,12 +32,17 @@ _SAID = {Event.FIRED: "预警", Event.REMINDED: "催办", Event.ESCALATED: "提�
 
 
 class Telling(NamedTuple):
-    """One message that would be sent; without a ``route`` there is nobody to send it to."""
+    """One message that would be sent; without a ``route`` there is nobody to send it to.
+
+    ``held`` is why it would not go at once, and until when; the receiver may want it only ``within`` so many a week.
+    """
 
     at: datetime
     event: Event
     waited: str
     route: Route | None
+    held: Held | None = None
+    within: Budget | None = None
 
 
 class Trial(NamedTuple):
@@ -65,11 +72,22 @@ def tried(force: InForce, name: str, level: str, subject: str, kind: str, at: st
     asked = Level.YELLOW if kind == Kind.DATA else Level[level.upper()]
     identity = Identity(book.id, target.id, subject, Kind(kind))
     alert = Alert(identity, State.FIRING, asked, when, when)
-    return Trial(alert, target.name, list(_told(alert, book, target, force.organisation)))
+    return Trial(alert, target.name, list(_told(alert, book, target, force)))
 
 
-def _told(alert: Alert, book: Book, target: Target, organisation: Organisation) -> Iterator[Telling]:
-    matter, office = _matter(alert, book, target), Office(book.workdays, ZoneInfo(book.timezone))
+def _told(alert: Alert, book: Book, target: Target, force: InForce) -> Iterator[Telling]:
+    for one in _steps(alert, book, target, force.organisation):
+        if one.route is None:
+            yield one
+            continue
+        matter = Matter.about(alert, book, target)
+        wanted = rhythm(matter, one.event, one.route.receiver, force.organisation)
+        held = paced(alert.level, alert.level, one.at, force.settings.quiet, book.workdays, wanted)
+        yield one._replace(held=held, within=wanted.budget)
+
+
+def _steps(alert: Alert, book: Book, target: Target, organisation: Organisation) -> Iterator[Telling]:
+    matter, office = Matter.about(alert, book, target), Office(book.workdays, ZoneInfo(book.timezone))
     yield from _each(alert.changed.astimezone(office.zone), Event.FIRED, "", routes(matter, organisation))
     figures = _later_figures(alert, book, target, office)
     now: datetime | None = alert.changed
@@ -102,22 +120,6 @@ def _later_figures(alert: Alert, book: Book, target: Target, office: Office) -> 
     return sorted(when for when in opened if when > alert.changed)
 
 
-def _matter(alert: Alert, book: Book, target: Target) -> Matter:
-    kind = alert.identity.kind
-    asked = target.reporter if kind is Kind.DATA else target.lead
-    return Matter(
-        book.id,
-        section(book, target),
-        target.labels,
-        kind,
-        alert.level,
-        asked,
-        target.lead,
-        target.responsible,
-        book.supervisor,
-    )
-
-
 def facts(trial: Trial) -> dict[str, Any]:
     """All of it, for a script."""
     book, target, subject, kind = trial.alert.identity
@@ -132,6 +134,9 @@ def facts(trial: Trial) -> dict[str, Any]:
                 "event": one.event.value,
                 "waited": one.waited,
                 **(one.route or Route("", "", "", "无人接收"))._asdict(),
+                "suppressed": one.held.reason.value if one.held else "",
+                "goes": (one.held.until if one.held else one.at).isoformat(timespec="minutes"),
+                "at_most": one.within.most if one.within else None,
             }
             for one in trial.told
         ],
@@ -143,12 +148,21 @@ def show(trial: Trial) -> None:
     alert, console = trial.alert, Console()
     what = "数据催报" if alert.identity.kind is Kind.DATA else f"{alert.level.text}预警"
     table = Table(title=f"{alert.identity.subject}{trial.name}{what}，此后{_AHEAD}个工作日一直未解除")
-    for heading in ("时间", "事项", "接收人", "渠道", "地址", "缘由"):
+    for heading in ("时间", "事项", "接收人", "渠道", "地址", "发送", "缘由"):
         table.add_column(heading, overflow="fold")
     for one in trial.told:
         route = one.route or Route("无人接收", "", "", "")
-        table.add_row(f"{one.at:%Y-%m-%d %H:%M}", _SAID[one.event], *route[:3], route.why.replace("[", r"\["))
+        when, why = f"{one.at:%Y-%m-%d %H:%M}", route.why.replace("[", r"\[")
+        table.add_row(when, _SAID[one.event], *route[:3], _goes(one), why)
     console.print(table)
+
+
+def _goes(one: Telling) -> str:
+    """When it leaves, as far as that is known beforehand."""
+    if one.route is None:
+        return ""
+    sent = f"{one.held.until:%Y-%m-%d %H:%M} {one.held.reason.text} ({one.held.reason})" if one.held else "即时"
+    return f"{sent}；每周至多{one.within.most}条" if one.within else sent
 
 
 def objections(organisation: Organisation, books: Sequence[Book], place: str) -> list[str]:
@@ -168,10 +182,14 @@ def _unreached(organisation: Organisation, books: Sequence[Book]) -> Iterator[st
     for book in books:
         for target in book.targets:
             for kind, level in ((Kind.PACE, Level.YELLOW), (Kind.PACE, Level.RED), (Kind.DATA, Level.YELLOW)):
-                identity = Identity(book.id, target.id, "", kind)
-                alert = Alert(identity, State.FIRING, level, _NEVER, _NEVER)
-                matter = _matter(alert, book, target)
-                if not routes(matter, organisation):
+                matters = (
+                    Matter.about(
+                        Alert(Identity(book.id, target.id, name, kind), State.FIRING, level, *_NEVER), book, target
+                    )
+                    for name in (book.subjects if organisation.asks_where else book.subjects[:1])
+                )
+                matter = next((one for one in matters if not routes(one, organisation)), None)
+                if matter is not None:
                     what = "数据催报" if kind is Kind.DATA else f"{level.text}预警"
                     asked = "、".join(matter.asked)
                     yield f"{target.place}: {target.key} 的{what}无人接收 (reaches nobody)；请为{asked}填写联系方式"
@@ -218,11 +236,16 @@ def _for_nothing(organisation: Organisation, books: Sequence[Book]) -> Iterator[
         | organisation.aliases.keys()
         | {unit for book in books for target in book.targets for unit in (*target.lead, *target.reporter)},
     }
-    for number, rule in enumerate(organisation.routes, 1):
+    known["target"] = {target.id for book in books for target in book.targets}
+    known["subject"] = {name for book in books for name in book.subjects}
+    whens = [(f"第{number}条路由", rule.when) for number, rule in enumerate(organisation.routes, 1)]
+    for number, held in enumerate(organisation.inhibit, 1):
+        whens += [(f"第{number}条 inhibit 中 by ", held.by), (f"第{number}条 inhibit 中 holds ", held.holds)]
+    for which, when in whens:
         for key, names in known.items():
-            for name in getattr(rule.when, key):
+            for name in getattr(when, key):
                 if name not in names:
-                    yield f"第{number}条路由的 {key}: 目标册中没有 '{name}' (matches nothing){near(name, names)}"
+                    yield f"{which}的 {key}: 目标册中没有 '{name}' (matches nothing){near(name, names)}"
 
 
-_NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_NEVER = (datetime.fromisoformat("1970-01-01T00:00:00+00:00"),) * 2

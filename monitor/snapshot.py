@@ -8,6 +8,7 @@ from heapq import nsmallest
 from alerts.alert import Alert, Change, Identity, State
 from alerts.delivery import Sending
 from alerts.notice import Notice
+from alerts.suppression import Reason
 from rules.panel import Panel
 from rules.target import Book
 from rules.verdict import Verdicts
@@ -79,7 +80,7 @@ class Snapshot:
     ``rehearsing`` says that the clock is not the real one (演示时钟).
     ``trails`` are those of the foremost alerts of each book.
     ``config_error`` holds the words of a refused reload, "" while what is
-    written is in force. ``deliveries`` counts outbox rows by Status,
+    written is in force. ``deliveries`` counts outbox rows by Status, ``waiting`` those that wait by why,
     ``resting`` tells why a channel rests, "" for one at work; ``heartbeat`` is when a report on the system last arrived.
     """
 
@@ -91,6 +92,7 @@ class Snapshot:
     trails: Mapping[Identity, Trail]
     sources: tuple[SourceHealth, ...]
     deliveries: Mapping[str, int]
+    waiting: Mapping[Reason, int]
     resting: Mapping[str, str]
     heartbeat: datetime | None
     cycle_seconds: float

@@ -11,6 +11,7 @@ import numpy as np
 from alerts.alert import Kind
 from alerts.lifecycle import advance
 from alerts.notice import notice
+from alerts.suppression import Reason
 from monitor.snapshot import Judged, OpenAlert, Snapshot, SourceHealth
 from rules.judging import judge, verdict
 from rules.panel import Panel
@@ -36,6 +37,7 @@ def a_snapshot(*books: Book, figures: Figures | None = None, at: datetime = AT, 
         trails={},
         sources=(),
         deliveries={},
+        waiting=dict.fromkeys(Reason, 0),
         resting={},
         heartbeat=None,
         cycle_seconds=0.01,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from alerts import organisation
 from monitor.config import Settings
 from monitor.wiring import feeds
 from rules.loader import load_book
@@ -81,6 +82,12 @@ def test_every_snippet_of_the_authors_guide_is_a_book(snippet, tmp_path):
     errors: list[str] = []
     feeds([book], errors)
     assert errors == []
+
+
+@pytest.mark.parametrize("snippet", re.findall(r"```\n((?:default|units):.*?)```", GUIDE, re.DOTALL))
+def test_every_organisation_of_the_authors_guide_can_be_loaded(snippet, tmp_path):
+    (tmp_path / "organisation.yaml").write_text(snippet, encoding="utf-8")
+    assert organisation.load(tmp_path / "organisation.yaml", ["folder", "mail"]).units
 
 
 @pytest.mark.parametrize("phrase", re.findall(r"^\| `\"?(checkpoints [^`]*?)\"?` \|", GUIDE, re.MULTILINE))

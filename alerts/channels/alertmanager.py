@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -90,6 +91,8 @@ class Alertmanager(base.Channel):
     def _alerts(self, letter: Letter) -> list[dict[str, Any]]:
         """The alert as it stands; and where its severity has just changed, the end of the one that it was."""
         notice, now = letter.notice, letter.sent_at
+        if notice.told:
+            return [alert for one in notice.told for alert in self._alerts(replace(letter, notice=one))]
         at = datetime.fromisoformat(notice.at)
         since, lasts = datetime.fromisoformat(notice.since), timedelta(seconds=self._options.ends_after)
         if notice.state == State.RESOLVED:

@@ -177,7 +177,7 @@ def _odd_letter() -> Letter:
     """A letter in which every word has what breaks a careless template."""
     odd = '样例"\\\n'
     values: dict[Any, Any] = {str: odd, int: 1, int | None: 1, float | None: 1.0, tuple[str, ...]: (odd,)}
-    given = {name: values[kind] for name, kind in Notice.__annotations__.items()}
+    given = {name: values[kind] for name, kind in Notice.__annotations__.items() if name != "told"}
     moment = datetime(2025, 10, 27, 1, tzinfo=UTC)
     given |= {"kind": "pace", "event": "fired"} | dict.fromkeys(("since", "at", "told_at"), moment.isoformat())
     return Letter("0" * 32, odd, odd, odd, Notice(**given), moment)

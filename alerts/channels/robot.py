@@ -135,10 +135,11 @@ class Robot(base.Channel):
         return self.troubles.get(code, Trouble(Result.REJECTED))
 
     def _groups(self, letters: Sequence[Letter], mentions: tuple[str, ...]) -> Iterator[list[Letter]]:
-        """As many letters to a message as fit into it in brief."""
+        """As many letters to a message as fit into it in brief; a digest is told in full, by itself."""
         group: list[Letter] = []
         for letter in letters:
-            if group and size(self._text(self._digest([*group, letter], mentions))) > self.most_bytes:
+            alone = letter.notice.told or (group and group[-1].notice.told)
+            if group and (alone or size(self._text(self._digest([*group, letter], mentions))) > self.most_bytes):
                 yield group
                 group = []
             group.append(letter)

@@ -4,8 +4,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -49,7 +50,7 @@ class WebhookOptions(base.Options):
 
 
 class Webhook(base.Channel):
-    """Posts what one receiver is told at a time over kept connections.
+    """Posts what one receiver is told at a time, one alert or many, over kept connections.
 
     Each alert has its ``key`` among the annotations, the same for every attempt of one letter: by it a receiver
     recognises a repetition, in whatever company it comes. ``Idempotency-Key`` is the same for every attempt of one
@@ -70,17 +71,16 @@ class Webhook(base.Channel):
         self._http = Http(options.timeout, [secret, parse_url(options.url).query or "", *options.headers.values()])
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
-        alerts = [_alert(letter) for letter in letters]
-        written = [_json(alert) for alert in alerts]
-        sizes = accumulate(map(len, written))
-        count = max(1, sum(size <= self._max_bytes for size in sizes))
-        attempt = self._post(letters[:count], alerts[:count], written)
+        told = [_alerts(letter) for letter in letters]
+        written = [b",".join(map(_json, alerts)) for alerts in told]
+        count = max(1, sum(size <= self._max_bytes for size in accumulate(map(len, written))))
+        attempt = self._post(letters[:count], told[:count], written[:count])
         if not attempt.permanent or count == 1:
             return [attempt] * count
         # One of them may be at fault: the others must not go under with it.
         attempts: list[Attempt] = []
-        for letter, alert, text in zip(letters[:count], alerts, written, strict=False):
-            attempts.append(self._post([letter], [alert], [text]))
+        for letter, alerts, text in zip(letters[:count], told, written, strict=False):
+            attempts.append(self._post([letter], [alerts], [text]))
             if attempts[-1].result is not Result.SENT and not attempts[-1].permanent:
                 break
         return attempts
@@ -89,10 +89,12 @@ class Webhook(base.Channel):
         self._http.close()
 
     def _post(
-        self, letters: Sequence[Letter], alerts: Sequence[Mapping[str, Any]], written: Sequence[bytes]
+        self, letters: Sequence[Letter], told: Sequence[Sequence[Mapping[str, Any]]], written: Sequence[bytes]
     ) -> Attempt:
-        head = _json(group(letters[0].receiver, alerts))
-        body = b'%s,"alerts":[%s]}' % (head[:-1], b",".join(written[: len(letters)]))
+        head = group(letters[0].receiver, list(chain.from_iterable(told)))
+        if len(letters) == 1 and letters[0].notice.told:
+            head["commonAnnotations"] = _digest(letters[0])
+        body = b'%s,"alerts":[%s]}' % (_json(head)[:-1], b",".join(written))
         keys = [letter.key for letter in letters]
         key = keys[0] if len(keys) == 1 else hashlib.sha256("".join(keys).encode()).hexdigest()[:32]
         at = letters[0].sent_at
@@ -137,8 +139,22 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _digest(letter: Letter) -> dict[str, str]:
+    """What is to be said of all the alerts that a digest tells."""
+    title, text = render(letter, Form.TEXT)
+    return {"title": title, "text": text, "why": letter.why, "key": letter.key, "changed_at": letter.notice.at}
+
+
+def _alerts(letter: Letter) -> list[dict[str, Any]]:
+    """The letter as alerts of Alertmanager's: one, or those that a digest tells together."""
+    told = letter.notice.told
+    return [_alert(replace(letter, notice=one, key=f"{letter.key}-{i}")) for i, one in enumerate(told)] or [
+        _alert(letter)
+    ]
+
+
 def _alert(letter: Letter) -> dict[str, Any]:
-    """The letter as an alert of Alertmanager's. Labels identify, annotations inform."""
+    """Labels identify, annotations inform."""
     notice = letter.notice
     identity = {name: value for name in _IDENTITY if (value := getattr(notice, name))}
     status = "resolved" if notice.state == State.RESOLVED else "firing"

@@ -70,5 +70,6 @@ def _sending(row: Any, tries: tuple[Try, ...]) -> Sending:
         due_at=row.due_at,
         finished_at=row.finished_at,
         suppressed=row.suppressed or "",
+        digest=row.digest_id,
         tries=tries,
     )

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
 
 from alerts.alert import State
+from alerts.bulletin import Bulletin
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
 from alerts.notice import Notice
 from alerts.routing import Route
-from monitor.store import bulk, moments
+from monitor.store import bulk, digests, moments
 from monitor.store.pulls import clean
 from monitor.store.tables import alert, attempt, change, delivery
 
@@ -108,6 +109,9 @@ def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Statu
         "answer": [clean(tried.answer) for _, tried, *_ in made],
     }
     bulk.insert(connection, attempt, len(made), columns)
+    for taken, _, status, _ in made:
+        if status is Status.SENT and taken.notice["kind"] == Bulletin.DIGEST:
+            digests.arrived(connection, taken.id, at)
     return _free(
         connection,
         [

@@ -1,17 +1,22 @@
-"""Silences, and the messages that wait because of one or because of the hour."""
+"""Silences, and the messages that wait: because of one, of another alert, of the hour, or to be told together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, insert, or_, select, update
 
 from alerts.alert import Event, State
 from alerts.delivery import Status
 from alerts.notice import Notice
-from alerts.suppression import Held, Silence
+from alerts.suppression import Held, Reason, Silence
+from monitor.store import digests
+from monitor.store.digests import Way
 from monitor.store.tables import alert, change, delivery, silence
 from rules.target import Level
 
+Decide: TypeAlias = Callable[[Notice, Way, bool], Held | None]
+"""Whether a message by a way waits; True where its turn to be told together has come."""
 _IDS_ASKED = 500
 
 
@@ -42,66 +47,168 @@ def in_force(connection: Connection, at: datetime) -> list[Silence]:
     ]
 
 
-def hold(connection: Connection, held: Mapping[int, Held]) -> None:
-    """Have the messages about changes (by id), just queued, wait."""
+def hold(connection: Connection, held: Mapping[tuple[int, Way | None], Held]) -> None:
+    """Have the messages about changes (by id), just queued, wait: those by one way, or all."""
     c = delivery.c
-    alike: dict[Held, list[int]] = {}
-    for number, why in held.items():
-        alike.setdefault(why, []).append(number)
-    for why, numbers in alike.items():
-        for start in range(0, len(numbers), _IDS_ASKED):
-            mine = update(delivery).where(c.change_id.in_(numbers[start : start + _IDS_ASKED]))
+    alike: dict[tuple[Held, Way | None], list[int]] = {}
+    for (number, way), why in held.items():
+        alike.setdefault((why, way), []).append(number)
+    for (why, way), numbers in alike.items():
+        there = [] if way is None else [c.receiver == way.receiver, c.channel == way.channel, c.address == way.address]
+        for some in _some(numbers):
+            mine = update(delivery).where(c.change_id.in_(some), *there)
             connection.execute(mine.values(status=Status.SUPPRESSED.value, **_waiting(why)))
 
 
-def awake(connection: Connection, decide: Callable[[Notice], Held | None], at: datetime) -> tuple[int, int]:
-    """Queue what has waited long enough and is still true; returns how many are queued, and how many are dropped.
-
-    Told is the last change of an alert that stands, or of which the receiver has heard before, and every correction;
-    anything else is no longer worth telling, and is kept as it is. What ``decide`` still holds waits on.
-    """
-    c = delivery.c
-    earlier, its = delivery.alias(), change.alias()
-    heard = exists().where(
-        earlier.c.change_id == its.c.id,
-        its.c.alert_id == alert.c.id,
-        earlier.c.receiver == c.receiver,
-        earlier.c.channel == c.channel,
-        earlier.c.status == Status.SENT.value,
-    )
-    true = or_(
-        change.c.event == Event.CORRECTED.value,
-        and_(alert.c.last_change_id == c.change_id, or_(alert.c.state == State.FIRING.value, heard)),
-    )
+def hold_ends(connection: Connection, changes: Sequence[int]) -> None:
+    """Have the ends of alerts, among ``changes`` and just queued, wait where the beginning still waits by the same way."""
+    c, its = delivery.c, change.alias()
+    first, began = delivery.alias(), change.alias()
+    same = [first.c[name] == c[name] for name in ("receiver", "channel", "address")]
     query = (
-        select(c.id, change.c.notice, true.label("true"))
-        .join(change, change.c.id == c.change_id)
-        .join(alert, alert.c.id == change.c.alert_id)
-        .where(_WAITS, c.due_at <= at)
+        select(c.id, first.c.due_at, first.c.suppressed, first.c.silence_id, first.c.inhibitor)
+        .join(its, its.c.id == c.change_id)
+        .join(began, and_(began.c.alert_id == its.c.alert_id, began.c.id < its.c.id))
+        .join(first, and_(first.c.change_id == began.c.id, *same))
+        .where(c.status == Status.QUEUED.value, its.c.state == State.RESOLVED.value)
+        .where(first.c.status == Status.SUPPRESSED.value, first.c.finished_at.is_(None), first.c.digest_id.is_(None))
+        .where(~_heard(its))
+        .order_by(first.c.id)
     )
-    rows = connection.execute(query).all()
-    told: list[int] = []
+    if not changes or not connection.scalar(select(exists().where(_WAITS))):
+        return
+    for some in _some(changes):
+        for row in connection.execute(query.where(its.c.id.in_(some))).all():
+            values = {"due_at": row.due_at, "suppressed": row.suppressed, "silence_id": row.silence_id}
+            mine = update(delivery).where(c.id == row.id)
+            connection.execute(mine.values(status=Status.SUPPRESSED.value, inhibitor=row.inhibitor, **values))
+
+
+class Awoken(NamedTuple):
+    """How many messages are queued as they are, how many in digests, how many are dropped."""
+
+    told: int = 0
+    merged: int = 0
+    dropped: int = 0
+
+
+def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = False) -> Awoken:
+    """Queue what has waited long enough and is still true, and together what is due together.
+
+    Told is the last change of an alert that stands, or of which the receiver has heard before, what was said again of
+    it since, and every correction; anything else is no longer worth telling, and is kept as it is. A digest tells all
+    that has happened, but for what a later message has told already. What ``decide`` still holds waits on. ``anew``:
+    look at all that waits, because what is written may have changed.
+    """
+    query = _asleep() if anew else _asleep().where(or_(delivery.c.due_at <= at, _let_go()))
+    told: dict[tuple[object, ...], int] = {}
     dropped: list[int] = []
-    for row in rows:
-        if not row.true:
+    together: dict[Way, list[tuple[int, Notice]]] = {}
+    for row in connection.execute(query).all():
+        way, said, reason = Way(row.receiver, row.channel, row.address), Notice.of(row.notice), Reason(row.suppressed)
+        ready = reason.merged and row.due_at <= at
+        if row.superseded if reason.merged else not row.true:
             dropped.append(row.id)
-        elif (held := decide(Notice.of(row.notice))) is None:
-            told.append(row.id)
+        elif (held := decide(said, way, ready)) is not None:
+            if _waiting(held) != {name: getattr(row, name) for name in _WHY}:
+                connection.execute(update(delivery).where(delivery.c.id == row.id).values(**_waiting(held)))
+        elif ready:
+            together.setdefault(way, []).append((row.id, said))
+        elif not row.true:
+            dropped.append(row.id)
         else:
-            connection.execute(update(delivery).where(c.id == row.id).values(**_waiting(held)))
-    _set(connection, told, status=Status.QUEUED.value, due_at=at)
+            # Of what was said again and again, once is enough.
+            again = said.event if said.event == Event.REMINDED else row.id
+            if (before := told.pop((row.alert_id, way, again), None)) is not None:
+                dropped.append(before)
+            told[row.alert_id, way, again] = row.id
+    alone = [mine[0][0] for mine in together.values() if len(mine) == 1]
+    merged = {way: mine for way, mine in together.items() if len(mine) > 1}
+    _set(connection, [*told.values(), *alone], status=Status.QUEUED.value, due_at=at)
     _set(connection, dropped, finished_at=at)
-    return len(told), len(dropped)
+    for way, mine in merged.items():
+        digests.enclose(connection, way, mine, at)
+    return Awoken(len(told) + len(alone), sum(map(len, merged.values())), len(dropped))
 
 
-_WAITS = and_(delivery.c.status == Status.SUPPRESSED.value, delivery.c.finished_at.is_(None))
+def waiting(connection: Connection) -> dict[Reason, int]:
+    """How many messages wait for each reason, zeros included."""
+    query = select(delivery.c.suppressed, func.count()).where(_WAITS).group_by(delivery.c.suppressed)
+    return dict.fromkeys(Reason, 0) | {Reason(why): count for why, count in connection.execute(query)}
+
+
+_WAITS = and_(
+    delivery.c.status == Status.SUPPRESSED.value, delivery.c.finished_at.is_(None), delivery.c.digest_id.is_(None)
+)
+_WHY = ("due_at", "suppressed", "silence_id", "inhibitor")
+
+
+def _asleep() -> Select[Any]:
+    c, its = delivery.c, change
+    stands = and_(alert.c.state == State.FIRING.value, alert.c.last_change_id <= c.change_id)
+    true = or_(
+        its.c.event == Event.CORRECTED.value,
+        stands,
+        and_(alert.c.last_change_id == c.change_id, _heard(its)),
+    )
+    return (
+        select(c.id, c.receiver, c.channel, c.address, *(c[name] for name in _WHY))
+        .add_columns(its.c.alert_id, its.c.notice, true.label("true"), _told_since(its).label("superseded"))
+        .join(its, its.c.id == c.change_id)
+        .join(alert, alert.c.id == its.c.alert_id)
+        .where(_WAITS)
+        .order_by(c.id)
+    )
+
+
+def _heard(its: FromClause) -> ColumnElement[bool]:
+    """Whether the receiver has heard of the alert before, by the same way."""
+    earlier, then = delivery.alias(), change.alias()
+    return (
+        _by_the_same_way(earlier, then, its).where(earlier.c.status == Status.SENT.value, then.c.id < its.c.id).exists()
+    )
+
+
+def _told_since(its: FromClause) -> ColumnElement[bool]:
+    """Whether a later change of the alert is on its way by itself, which tells where it stands."""
+    later, then = delivery.alias(), change.alias()
+    query = _by_the_same_way(later, then, its).where(then.c.id > its.c.id, later.c.digest_id.is_(None))
+    moves = then.c.event.notin_([event.value for event in Event if event.follows or event is Event.CORRECTED])
+    own = its.c.event != Event.CORRECTED.value
+    return and_(own, query.where(later.c.status != Status.SUPPRESSED.value, moves).exists())
+
+
+def _by_the_same_way(other: FromClause, then: FromClause, its: FromClause) -> Select[Any]:
+    c = delivery.c
+    same = [other.c[name] == c[name] for name in ("receiver", "channel", "address")]
+    joined = (
+        select(other.c.id).join(then, then.c.id == other.c.change_id).where(then.c.alert_id == its.c.alert_id, *same)
+    )
+    return joined.correlate(delivery, its)
+
+
+def _let_go() -> ColumnElement[bool]:
+    """Whether the alert that held a message has moved on."""
+    c, holding = delivery.c, alert.alias()
+    holds = (
+        select(holding.c.id).where(holding.c.last_change_id == c.inhibitor).where(holding.c.state == State.FIRING.value)
+    )
+    return and_(c.suppressed == Reason.INHIBITED.value, ~holds.correlate(delivery).exists())
 
 
 def _waiting(why: Held) -> dict[str, object]:
-    return {"due_at": why.until, "suppressed": why.reason.value, "silence_id": why.silence or None}
+    return {
+        "due_at": why.until,
+        "suppressed": why.reason.value,
+        "silence_id": why.silence or None,
+        "inhibitor": why.inhibitor or None,
+    }
 
 
 def _set(connection: Connection, ids: Sequence[int], **values: object) -> None:
-    for start in range(0, len(ids), _IDS_ASKED):
-        some = ids[start : start + _IDS_ASKED]
+    for some in _some(ids):
         connection.execute(update(delivery).where(delivery.c.id.in_(some)).values(**values))
+
+
+def _some(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + _IDS_ASKED] for start in range(0, len(ids), _IDS_ASKED))

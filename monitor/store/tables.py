@@ -163,6 +163,8 @@ change = Table(
 # due_at is when a row is to be taken next: its next try while queued, the end of its sender's lease while sending.
 # attempts counts the tries begun; it only grows while the row is not dead, and so it also tells whose lease it is.
 # A suppressed row waits until due_at; finished_at is set when what it says is no longer worth telling.
+# An inhibited one waits while an alert fires that the change ``inhibitor`` has moved last; one that is told in a digest
+# has the digest's own row as digest_id, and becomes sent with it.
 # bulletin and notice are of a message that tells of no change, and are NULL in any other.
 delivery = Table(
     "delivery",
@@ -182,6 +184,8 @@ delivery = Table(
     Column("notice", JSON),
     Column("suppressed", String),
     Column("silence_id", BigInteger),
+    Column("inhibitor", BigInteger),
+    Column("digest_id", BigInteger, index=True),
     Index(None, "status", "channel", "due_at"),
     Index(None, "bulletin", "finished_at"),
 )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.alert import Event, Identity, Kind, State
-from alerts.delivery import Status
+from alerts.delivery import Sending, Status
+from alerts.suppression import Reason
 from connectors.base import Failure
 from connectors.observation import Refused
 from monitor.snapshot import TRAILS, OpenAlert, Snapshot, SourceHealth, Trail, foremost
@@ -34,7 +35,7 @@ _STATUSES = {
     Status.SENDING: "正在发送",
     Status.SENT: "已送达",
     Status.DEAD: "未能送达",
-    Status.SUPPRESSED: "静默",
+    Status.SUPPRESSED: "缓发",
 }
 _CHANGES = 10
 """Changes shown, the latest ones."""
@@ -118,7 +119,20 @@ def _past(trail: Trail) -> Iterator[tuple[datetime, str]]:
                 last = one.tries[-1] if one.tries else None
                 failed = f"：{last.result} {last.answer}" if last is not None and one.finished_at is None else ""
                 at = one.finished_at or (last.at if last is not None else change.at)
-                yield at, f"致{one.receiver}（{one.channel}）{_STATUSES[one.status]}{failed}"
+                yield at, f"致{one.receiver}（{one.channel}）{_became(one)}{failed}"
+
+
+def _became(one: Sending) -> str:
+    """What became of a message; why it was not sent at once."""
+    if not one.suppressed:
+        return _STATUSES[one.status]
+    why = Reason(one.suppressed).text
+    return f"{_STATUSES[one.status]}（{why}）" if one.status is not Status.SUPPRESSED else why
+
+
+def waiting_lines(snapshot: Snapshot) -> list[tuple[str, int]]:
+    """Why messages wait, and how many."""
+    return [(reason.text, count) for reason, count in snapshot.waiting.items() if count]
 
 
 def channel_lines(snapshot: Snapshot) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from monitor.snapshot import Snapshot
 from monitor.web.cards import Card, card
-from monitor.web.lines import AlertLine, alert_lines, channel_lines, of_book, source_lines
+from monitor.web.lines import AlertLine, alert_lines, channel_lines, of_book, source_lines, waiting_lines
 from monitor.web.rows import Span, counts, spans, worst
 from rules.target import Book, Level, Measure
 
@@ -79,6 +79,7 @@ def render(snapshot: Snapshot | None) -> str:
         books=[_book(snapshot, book) for book in snapshot.books],
         sources=source_lines(snapshot),
         channels=channel_lines(snapshot),
+        waiting=waiting_lines(snapshot),
     )
 
 

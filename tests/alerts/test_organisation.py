@@ -78,6 +78,16 @@ def test_reminders_and_escalation_are_the_books_own_words(tmp_path):
     ("text", "line", "words"),
     [
         ("unitss: {}\n", 1, "是否应为 'units'"),
+        ("units:\n  教育局: {digest: daily 9}\n", 2, "bad digest"),
+        ("units:\n  教育局: {at most: 20}\n", 2, "bad budget"),
+        ("routes:\n  - {to: unit, digest: monthly 09:00}\n", 2, "bad digest"),
+        (
+            "inhibit:\n  - {by: {level: orange}, holds: {}}\n",
+            2,
+            "level: 不认识 'orange' (unknown value); 可用: yellow, red",
+        ),
+        ("inhibit:\n  - {by: {}, holds: {kind: money}}\n", 2, "可用: pace, data"),
+        ("inhibit:\n  - {by: {}, holds: {}, equal: unit}\n", 2, "可用: target, subject, section, lead"),
         ("units:\n  教育局:\n    contacts: folder\n", 3, "应为渠道的列表"),
         ("units:\n  教育局:\n    contacts: [folder, sms]\n", 3, "没有名为 'sms' 的渠道"),
         ("people:\n  张三: {contacts: [{mial: a@b.cn}]}\n", 2, "是否应为 'mail'"),

@@ -2,8 +2,9 @@
 
 import pytest
 
+from alerts.digest import digest
 from alerts.organisation import Organisation
-from alerts.routing import Matter, Route, routes
+from alerts.routing import Matter, Route, rhythm, routes
 from tests.alerts.builders import data_notice, pace_notice
 
 MAIL = {"email": "jobs@example.org"}
@@ -119,3 +120,53 @@ def test_who_heard_of_red_hears_of_its_end(what):
     town = an_organisation(routes=[{"when": {"level": "red"}, "to": "王书记"}])
     notice = pace_notice(what, previous_level=2)
     assert [route.receiver for route in routes(Matter.of(notice), town)] == ["王书记"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("南桐镇", [("南桐镇", "folder", "all"), OFFICE]),
+        ("万盛街", [("万盛街道", "webhook", "http://example.org/ws"), OFFICE]),
+        ("", [OFFICE]),
+    ],
+    ids=["a unit", "by another name", "no subject"],
+)
+def test_what_is_about_a_place_is_told_to_its_unit(subject, expected):
+    town = an_organisation(
+        routes=[{"to": ["subject", "supervisor"]}],
+        aliases={"万盛街": "万盛街道"},
+        default={"contacts": [{"folder": "all"}]},
+    )
+    found = routes(Matter.of(pace_notice(subject=subject)), town)
+    assert [route[:3] for route in found] == expected
+    assert found[0].why.startswith(("南桐镇是", "万盛街道（方案写作“万盛街”）是", "督查办"))
+
+
+def test_of_places_only_what_the_organisation_asks_for_counts():
+    matters = [Matter.of(pace_notice(subject=name)) for name in ("甲县", "乙县")]
+    assert len({one.seen_by(an_organisation()) for one in matters}) == 1
+    for more in ({"routes": [{"to": "subject"}]}, {"routes": [{"when": {"subject": "甲县"}, "to": "unit"}]}):
+        assert len({one.seen_by(an_organisation(**more)) for one in matters}) == 2
+
+
+UNITS_WITH = {"财政局": {"digest": "weekly monday 09:00"}, "人力社保局": {"digest": "never"}, "督查办": {}}
+
+
+@pytest.mark.parametrize(
+    ("receiver", "event", "route", "expected"),
+    [
+        ("财政局", "fired", None, "weekly monday 09:00"),
+        ("督查办", "fired", None, "daily 08:30"),  # as everybody
+        ("人力社保局", "fired", None, None),
+        ("张三", "fired", None, None),  # a person is told at once
+        ("财政局", "fired", "never", None),
+        ("人力社保局", "fired", "daily 17:00", "daily 17:00"),
+        ("财政局", "escalated", "never", "weekly monday 09:00"),
+    ],
+)
+def test_the_route_says_how_often_else_the_receiver_else_the_default(receiver, event, route, expected):
+    rule = {"to": "unit", **({"digest": route} if route else {})}
+    town = an_organisation(units=UNITS_WITH, default={"digest": "daily 08:30", "at most": "9 a week"}, routes=[rule])
+    found = rhythm(Matter.of(pace_notice()), event, receiver, town)
+    assert found.digest == (expected and digest(expected))
+    assert (found.budget is None) == (receiver == "张三")

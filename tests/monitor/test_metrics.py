@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from alerts.suppression import Reason
 from monitor import metrics
 from monitor.metrics import Meters, chunks
 from rules.calendar import PUBLISHED, Every, period_ends
@@ -164,6 +165,7 @@ def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
         figures=figures,
         sources=(a_source(stale_periods=3, next_pull=AT), a_source(name="dead", reason="timeout"), a_source(name="new", last_pull=None, last_success=None)),
         deliveries={"sent": 4},
+        waiting=dict.fromkeys(Reason, 0) | {Reason.DIGEST: 7},
         config_error="b.yaml:3: 看不懂",
     )  # fmt: skip
     families = parsed(exposition(snapshot, Meters()))
@@ -179,6 +181,8 @@ def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
     assert value(families, "duban_quarantine", source="b/filings", reason="cumulative_fell") == 2
     assert value(families, "duban_deliveries", status="sent") == 4
     assert value(families, "duban_deliveries", status="dead") == 0
+    assert value(families, "duban_deliveries_waiting", reason="digest") == 7
+    assert value(families, "duban_deliveries_waiting", reason="inhibited") == 0
     assert value(families, "duban_config_last_reload_successful") == 0
     assert value(families, "duban_cycle_last_timestamp_seconds") == AT.timestamp()
 

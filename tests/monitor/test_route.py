@@ -78,6 +78,26 @@ def test_yellow_goes_up_when_the_next_figure_comes_and_is_no_better(duban):
     ]
 
 
+def test_it_is_said_by_which_digest_a_message_would_go(duban, monkeypatch):
+    town = TOWN.replace("督查办: {contacts: [folder]}", "督查办: {contacts: [folder], digest: daily 09:00 except red}")
+    town = town.replace("default: {contacts: [folder]}", "default: {contacts: [folder], at most: 20 a week}")
+
+    def sent(level):
+        words = ("route", "test", "--json", "b/jobs", level, "--at", "2025-09-30T21:00")
+        found = json.loads(duban(*words, town=town, settings="quiet: nights 20:00-08:00\n"))["messages"][:2]
+        return [(one["receiver"], one["suppressed"], one["goes"][5:16], one["at_most"]) for one in found]
+
+    assert sent("yellow") == [
+        ("人力社保局", "quiet", "10-01T08:00", 20),
+        ("督查办", "digest", "10-09T09:00", 20),
+    ]
+    assert [one[1] for one in sent("red")] == ["", ""]
+    monkeypatch.setitem(os.environ, "COLUMNS", "200")
+    shown = duban("route", "test", "b/jobs", "yellow", "--at", "2025-09-30T10:00", town=town)
+    assert "2025-10-09 09:00 并入定期汇总 (digest)" in shown
+    assert "即时；每周至多20条" in shown
+
+
 def test_a_debt_is_told_to_the_reporter(duban):
     assert messages(duban, "b/jobs", "yellow", "--kind", "data", "--at", "2025-09-24") == [
         ("09-24 23", "fired", "统计局", ""),
@@ -134,6 +154,7 @@ def test_an_organisation_that_reaches_everybody_is_not_warned_of(duban):
         (("王书记: {contacts: [{folder: wang}]}", "王书记: {}"), "王书记没有联系方式 (no contact)"),
         (("教育局: {reports to: 李主任}", "教育局: {}"), "1个牵头单位没有分管领导，预警不会升级 (no leader)：教育局"),
         (("people:", "routes: [{when: {label: 民声实事}, to: unit}]\npeople:"), "目标册中没有 '民声实事' (matches nothing); 是否应为 '民生实事'?"),
+        (("people:", "inhibit: [{by: {target: job}, holds: {}}]\npeople:"), "inhibit 中 by 的 target: 目标册中没有 'job' (matches nothing)"),
         (("people:", "routes: [{when: {kind: data}, to: responsible}]\npeople:"), "b/jobs 的数据催报无人接收 (reaches nobody)"),
     ],
 )  # fmt: skip

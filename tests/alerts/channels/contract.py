@@ -10,6 +10,7 @@ import pytest
 from alerts.bulletin import Bulletin, bulletin
 from alerts.channels.base import Channel
 from alerts.delivery import Result
+from alerts.digest import compose
 from tests.alerts.builders import data_notice, key, letter, milestone_notice, pace_notice, send
 
 TIMEOUT = 0.4
@@ -46,6 +47,18 @@ class ChannelContract:
     @pytest.fixture
     def receiver(self) -> Iterator[Receiver]:
         raise NotImplementedError
+
+    def test_a_digest_arrives_with_all_its_alerts(self, receiver):
+        said = [
+            pace_notice(target="jobs", name="城镇就业"),
+            data_notice(target="gdp", name="生产总值"),
+            pace_notice("resolved", target="trade", name="进出口额"),
+        ]
+        ((notice, _),) = compose(enumerate(said), AT)
+        attempt = send(receiver.channel, letter(notice, address=receiver.address))
+        assert attempt.result is Result.SENT, attempt
+        text = half_width("\n".join(receiver.letters()))
+        assert [name for name in ("城镇就业", "2576人", "生产总值", "进出口额", "4180人") if name not in text] == []
 
     def test_a_letter_arrives_with_all_its_facts(self, receiver):
         sent = letter(pace_notice(), address=receiver.address)

@@ -29,7 +29,8 @@ class Peer:
         self.server, self.channel = server, channel_to(folder, server.host)
 
     def letters(self):
-        by_key = {alert["annotations"]["key"]: alert["annotations"] for alert in posted(self.server)}
+        told = posted(self.server)
+        by_key = {(one["annotations"]["key"], one["labels"].get("target")): one["annotations"] for one in told}
         return ["\n".join(annotations.values()) for annotations in by_key.values()]
 
     def refuse(self):

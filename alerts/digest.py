@@ -1,0 +1,221 @@
+"""Messages that go together: when a digest is due, how many messages a receiver wants in a week, what a digest says. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from alerts.alert import Event, Kind, State
+from alerts.bulletin import Bulletin, bulletin
+from alerts.notice import Notice
+from rules.calendar import Workdays
+from rules.target import Level
+
+MOST = 50
+"""Alerts in one letter: what a robot's group still takes in a minute, and a person in one go."""
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_LONGEST_BREAK = 14
+"""Days that offices are closed running, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Messages are told together ``at`` that time on every working day, or once a week from ``weekday`` (0 is Monday).
+
+    What falls on a day off goes out on the next working day. ``red_at_once``: red is told at once all the same.
+    """
+
+    at: time
+    weekday: int | None = None
+    red_at_once: bool = False
+
+    def following(self, local: datetime, workdays: Workdays) -> datetime:
+        """The first digest after ``local``."""
+        return _following(self, local, workdays)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most so many messages in a week, from Monday on; the rest goes together."""
+
+    most: int
+    red_at_once: bool = False
+
+
+class Rhythm(NamedTuple):
+    """How often a receiver wants to be told."""
+
+    digest: Digest | None = None
+    budget: Budget | None = None
+
+
+AT_ONCE = Rhythm()
+OVERFLOW = Digest(time(9), 0)
+"""When a week's rest is told to who has no digest."""
+
+
+def digest(text: str) -> Digest:
+    """``daily 09:00`` or ``weekly monday 09:00``, either with ``except red``. Raises ValueError."""
+    found = re.fullmatch(r"(?:daily|weekly ([a-z]+)) ((?:[01]\d|2[0-3]):[0-5]\d)( except red)?", text)
+    if not found or (found[1] is not None and found[1] not in _WEEKDAYS):
+        raise ValueError(
+            f"看不懂的汇总时间 '{text}' (bad digest); 应如 daily 09:00、weekly monday 09:00、daily 09:00 except red、never"
+        )
+    weekday = None if found[1] is None else _WEEKDAYS.index(found[1])
+    return Digest(time.fromisoformat(found[2]), weekday, bool(found[3]))
+
+
+def budget(text: str) -> Budget:
+    """``20 a week`` or ``20 a week except red``. Raises ValueError."""
+    found = re.fullmatch(r"([1-9]\d{0,5}) a week( except red)?", text)
+    if not found:
+        raise ValueError(f"看不懂的条数 '{text}' (bad budget); 应如 20 a week、20 a week except red")
+    return Budget(int(found[1]), bool(found[2]))
+
+
+def week(local: datetime) -> datetime:
+    """When the week of ``local`` began."""
+    return datetime.combine(local.date() - timedelta(days=local.weekday()), time.min, local.tzinfo)
+
+
+@lru_cache(maxsize=256)  # thousands of messages wait for one and the same
+def _following(wanted: Digest, local: datetime, workdays: Workdays) -> datetime:
+    day = local.date() - timedelta(days=_LONGEST_BREAK)
+    while True:
+        if wanted.weekday in (None, day.weekday()):
+            slot = datetime.combine(_worked(day, workdays), wanted.at, local.tzinfo)
+            if slot > local:
+                return slot
+        day += timedelta(days=1)
+
+
+def _worked(day: date, workdays: Workdays) -> date:
+    found: date = workdays.on_or_after(np.array([day], "datetime64[D]"))[0].item()
+    return found
+
+
+class Turn(StrEnum):
+    """What happened to an alert between two digests, all told."""
+
+    RAISED = "raised"
+    WORSENED = "worsened"
+    EASED = "eased"
+    RESOLVED = "resolved"
+    PASSED = "passed"  # raised and resolved
+    CORRECTED = "corrected"
+    REMINDED = "reminded"
+    ESCALATED = "escalated"
+
+    @property
+    def text(self) -> str:
+        return {
+            Turn.RAISED: "新增",
+            Turn.WORSENED: "升级",
+            Turn.EASED: "降级",
+            Turn.RESOLVED: "解除",
+            Turn.PASSED: "新增并解除",
+            Turn.CORRECTED: "更正",
+            Turn.REMINDED: "催办",
+            Turn.ESCALATED: "提请关注",
+        }[self]
+
+
+def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Notice, list[int]]]:
+    """Letters for what one receiver is told together at ``at``, of ``MOST`` alerts each, and the numbers told in each.
+
+    ``said`` are numbered, in order of time. Each alert is told once, by all that happened to it: what was raised and
+    got worse is raised, what was raised and solved is told as both. The worst comes first, then by book and item.
+    """
+    changes: dict[tuple[object, ...], list[tuple[int, Notice]]] = {}
+    for number, one in said:
+        alone = number if _of_the_past(one) else None
+        changes.setdefault((one.book, one.target, one.subject, one.kind, alone), []).append((number, one))
+    entries = [(_summed([one for _, one in steps]), [number for number, _ in steps]) for steps in changes.values()]
+    entries.sort(key=lambda entry: _order(entry[0]))
+    every = [one for one, _ in entries]
+    marks, zone = {one.mark for one in every}, datetime.fromisoformat(every[0].at).tzinfo
+    letter = bulletin(Bulletin.DIGEST, _conclusion(every), (_details(every),), at.astimezone(zone))
+    letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
+    parts = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
+    return [
+        (
+            replace(
+                letter,
+                told=tuple(one for one, _ in part),
+                status=f"第{place}封，共{len(parts)}封" if len(parts) > 1 else "",
+            ),
+            [number for _, numbers in part for number in numbers],
+        )
+        for place, part in enumerate(parts, 1)
+    ]
+
+
+def sections(told: Sequence[Notice]) -> Iterator[tuple[str, str, list[Notice]]]:
+    """What a digest tells, part by part: what stands there (红色预警), of which plan and section, and the alerts."""
+    for (rank, plan, section), mine in groupby(told, lambda one: (_rank(one), one.book_title, one.section)):
+        yield _RANKS[rank], f"《{plan}》{section}", list(mine)
+
+
+def _of_the_past(one: Notice) -> bool:
+    """A correction that left the alert where it stands."""
+    return one.event == Event.CORRECTED and one.level == one.previous_level
+
+
+def _summed(steps: Sequence[Notice]) -> Notice:
+    """The last word on one alert, told as what has happened to it all in all."""
+    if _of_the_past(steps[0]):
+        return replace(steps[0], turn=Turn.CORRECTED)
+    moves = [one for one in steps if not Event(one.event).follows]
+    if not moves:
+        return replace(steps[-1], turn=Turn(steps[-1].event))
+    first, last = moves[0].previous_level, moves[-1]
+    if last.event == Event.CORRECTED:
+        return replace(last, turn=Turn.CORRECTED)
+    if last.state == State.RESOLVED:
+        worst = max(max(one.level, one.previous_level) for one in moves)
+        turn = Turn.PASSED if first == Level.GREEN else Turn.RESOLVED
+        return replace(last, turn=turn, previous_level=worst)
+    if first == Level.GREEN:
+        return replace(last, turn=Turn.RAISED, event=Event.FIRED, previous_level=first)
+    if first == last.level:  # worse and back, or the other way round: the last word counts
+        return replace(last, turn=Turn(last.event))
+    turn = Turn.WORSENED if last.level > first else Turn.EASED
+    return replace(last, turn=turn, event=Event(turn), previous_level=first)
+
+
+_RANKS = ("红色预警", "黄色预警", "数据催报", "已解除", "更正")
+
+
+def _rank(one: Notice) -> int:
+    if _of_the_past(one):
+        return 4
+    if one.state == State.RESOLVED:
+        return 3
+    if one.kind == Kind.DATA:
+        return 2
+    return 0 if one.level == Level.RED else 1
+
+
+def _order(one: Notice) -> tuple[int, str, int, str, str, str]:
+    return (_rank(one), one.book, one.item or 10**6, one.section, one.target, one.subject)
+
+
+def _conclusion(entries: Sequence[Notice]) -> str:
+    """How many of each turn, in short: 新增3项、解除2项."""
+    counts = Counter(one.turn for one in entries)
+    return "、".join(f"{turn.text}{counts[turn]}项" for turn in Turn if counts[turn])
+
+
+def _details(entries: Sequence[Notice]) -> str:
+    """The same, with what kinds are new: 新增3项（红色1项、黄色1项、催报1项）、解除2项."""
+    kinds = Counter(_rank(one) for one in entries if one.turn == Turn.RAISED)
+    words = [f"{word}{kinds[rank]}项" for rank, word in enumerate(("红色", "黄色", "催报")) if kinds[rank]]
+    new, said = f"{Turn.RAISED.text}{kinds.total()}项", _conclusion(entries)
+    return said.replace(new, f"{new}（{'、'.join(words)}）", 1) if len(words) > 1 or kinds.total() > kinds[1] else said
