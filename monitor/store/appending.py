@@ -190,14 +190,13 @@ def _insert(
     kept: NDArray[np.intp],
     known_at: Ids,
 ) -> None:
-    cell = observations["cell"].to_numpy(object)[rows.row[kept]].tolist()
     columns: dict[str, Sequence[Any] | bulk.Same] = {
         "series_id": rows.series[kept].tolist(),
         "period": _written(connection, rows.period[kept], _day),
         "value": rows.value[kept].tolist(),
         "known_at": _written(connection, known_at, moments.moment),
         "pull_id": bulk.Same(pull_id),
-        "cell": cell,
+        "cell": observations["cell"].array.take(rows.row[kept]).tolist(),
     }
     if (status := rows.status[kept]).any():
         # Plain figures are final, which the database writes by itself: a column less to send.
