@@ -113,9 +113,11 @@ def compare(connection: Connection, source: str, observations: pd.DataFrame, at:
     ids, other_unit = registry.identify(connection, source, observations)
     other_unit &= observations["status"].to_numpy() != NIL
     rows = Rows.of(observations, ids, np.flatnonzero(~other_unit), moments.micros(at))
-    kept, revised, known_at = _new(rows, _latest(connection, rows, at), moments.micros(at))
-    strange = observations[other_unit]
-    refusals = refuse(strange, [Refused.UNKNOWN_UNIT] * len(strange))
+    kept, revised, known_at = _new(rows, _latest(connection, rows, registered, at), moments.micros(at))
+    refusals = []
+    if other_unit.any():
+        strange = observations[other_unit]
+        refusals = refuse(strange, [Refused.UNKNOWN_UNIT] * len(strange))
     return Compared(observations, rows, kept, revised, known_at, registered, refusals)
 
 
@@ -150,10 +152,13 @@ class _Stored(NamedTuple):
         return found.key == key, found
 
 
-def _latest(connection: Connection, rows: Rows, at: datetime) -> _Stored:
+def _latest(connection: Connection, rows: Rows, registered: int, at: datetime) -> _Stored:
     """What is known at ``at`` of the periods and series concerned, and not much more."""
     c = observation.c
-    ids = pd.unique(rows.series)
+    ids = np.unique(rows.series)
+    ids = ids[ids <= registered]
+    if len(ids) == 0:
+        return _Stored(ids, np.empty(0), ids, np.empty(0, np.int8))
     if len(ids) > _SERIES_ASKED:
         concerned: ColumnElement[bool] = c.series_id.between(int(ids.min()), int(ids.max()))
     else:
