@@ -157,7 +157,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         told_text=quantity(taken_back.basis.actual, unit) if taken_back and taken_back.basis.actual is not None else "",
         edit=_edit(change, before),
         clear_text=_clear(change, verdict),
-        enough_text=wording.enough(verdict) if change.state is State.FIRING else "",
+        enough_text=wording.enough(verdict) if change.state is State.FIRING and change.level == change.judged else "",
         labels=target.labels,
     )
 

@@ -122,10 +122,8 @@ def read_each(files: Iterable[Path], one: Callable[[Path], Reading]) -> tuple[li
 def together(readings: Sequence[Reading], failures: Sequence[Failed], document: str) -> Reading:
     """Several files as one answer: of figures that state the same thing that of the latest file stays."""
     broken = [Refusal(name, Refused.BROKEN_FILE, error.detail) for name, error in failures]
-    tables = [one.observations.assign(cell=one.document + " " + one.observations["cell"]) for one in readings] or [
-        frame([])
-    ]
-    table = pd.concat(tables, ignore_index=True)
+    tables = [one.observations.assign(cell=one.observations["cell"].array.within(one.document)) for one in readings]
+    table = pd.concat(tables or [frame([])], ignore_index=True)
     older = table.duplicated(["series", "subject", "period", "known_at"], keep="last").to_numpy()
     left_out = sum((Counter(one.left_out) for one in readings), Counter())
     if older.any():

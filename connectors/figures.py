@@ -19,6 +19,7 @@ from connectors.fields import Constants
 from connectors.number import Numbers, numbers
 from connectors.observation import COLUMNS, NIL, STATUSES, LeftOut, Query, Reading, Refusal, Refused, Status
 from connectors.period import moment, period_end
+from connectors.places import Places
 from connectors.status import status
 
 Rows = NDArray[np.intp]
@@ -217,7 +218,7 @@ def reading(
         "period": period[rows],
         "value": figures.number.value[rows],
         "known_at": pd.DatetimeIndex(known[rows]).tz_localize("UTC"),
-        "cell": pd.array(objects(cells.place("value", rows)), dtype="str"),
+        "cell": Places.at(rows, len(cells.line), lambda at: cells.place("value", at)),
         "status": figures.status[rows],
     }
     observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)

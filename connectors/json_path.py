@@ -24,6 +24,8 @@ def finder(path: str) -> Callable[[Any], Any]:
     ValueError, in Chinese with the cure, for what is neither.
     """
     if _DOTTED.fullmatch(path):
+        if path and "." not in path and not path.isdecimal():
+            return lambda tree: tree.get(path, ABSENT) if isinstance(tree, dict) else ABSENT
         steps = path.split(".") if path else []
         return lambda tree: _walk(tree, steps)
     try:

@@ -14,6 +14,7 @@ from connectors.http_template import Codes
 from connectors.json_path import ABSENT, finder, json_path
 from connectors.json_rule import Rule
 
+_PLAIN = {str, int, float}
 _MUST = ("period", "series", "subject")
 
 
@@ -91,7 +92,7 @@ def _cells(rows: list[Any], path: str, field: str) -> list[Any]:
     nowhere = field != "status" and all(content is ABSENT or (content is None and field in _MUST) for content in found)
     if rows and nowhere:
         raise _wrong_shape(f"各行都没有 {path}", rows[0])
-    return [_content(content) for content in found]
+    return found if set(map(type, found)) <= _PLAIN else [_content(content) for content in found]
 
 
 def _content(content: Any) -> Any:

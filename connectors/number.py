@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,9 @@ def numbers(cells: NDArray[np.generic]) -> Numbers:
     if cells.dtype.kind in "iuf":
         values = cells.astype(np.float64)
         return Numbers(values, np.isnan(values), np.isinf(values), np.zeros(len(values), dtype=bool))
+    if set(map(type, cells.tolist())) <= {int, float}:
+        with suppress(OverflowError):
+            return numbers(cells.astype(np.float64))
     found = pd.Series(cells, dtype=object)
     blank = np.array(found.isna() | found.isin(MISSING), dtype=bool)
     values = np.array(pd.to_numeric(found.mask(blank), errors="coerce"), dtype=np.float64)

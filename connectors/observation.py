@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from connectors.places import Places
+
 COLUMNS = ("series", "subject", "period", "value", "unit", "known_at", "cell", "status")
 
 
@@ -201,7 +203,7 @@ class Reading:
 
     ``observations`` has the columns ``COLUMNS``: str, str, datetime64 (midnight
     of the period's last day), float64 (NaN for nil), str, datetime64 UTC (NaT
-    where the source does not say), str, int8 (its place in ``STATUSES``).
+    where the source does not say), ``Places``, int8 (its place in ``STATUSES``).
     ``document`` names the file or address read, ``digest`` is the SHA-256 of
     its bytes. ``left_out`` counts figures that are neither observations nor
     refused; ``unread`` names what the source holds and nobody asked for;
@@ -232,8 +234,9 @@ def refuse(rows: pd.DataFrame, reasons: Iterable[Refused]) -> list[Refusal]:
 def frame(rows: Iterable[Observation]) -> pd.DataFrame:
     """Put single observations into the columns of ``Reading.observations``."""
     table = pd.DataFrame(list(rows), columns=list(COLUMNS))
-    return table.astype({"series": "str", "subject": "str", "value": "float64", "unit": "str", "cell": "str"}).assign(
+    return table.astype({"series": "str", "subject": "str", "value": "float64", "unit": "str"}).assign(
         period=pd.to_datetime(table["period"]).astype("datetime64[s]"),
         known_at=pd.to_datetime(table["known_at"], utc=True).astype("datetime64[us, UTC]"),
+        cell=Places.of(table["cell"]),
         status=table["status"].map({status: code for code, status in enumerate(STATUSES)}).astype("int8"),
     )

@@ -170,7 +170,7 @@ class Figures:
         if "period" not in labels:
             notes = self._notes(labels) & ~skipped
         left_out: Counter[LeftOut] = Counter()
-        for figures in self._table.figures:
+        for figures in self._table.figures if skipped.any() or notes.any() else ():
             read = numbers(figures)
             said = ~read.blank | read.nil
             left_out[LeftOut.SKIPPED] += int((said & skipped).sum())

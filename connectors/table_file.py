@@ -63,6 +63,12 @@ class TableOptions(Constants):
     dates: Literal["month", "quarter", "year"] | None = Field(default=None, description="what a date stands for")
     to_date: str | None = Field(default=None, description="added to a series over January to a month")
     sheet: str | None = Field(default=None, description="workbook: the sheet; default: the first")
+    title: str | None = Field(
+        default=None, min_length=1, description="workbook: of several tables on a sheet the one under this text"
+    )
+    until: str | None = Field(
+        default=None, min_length=1, description="workbook: the text at which the next table begins"
+    )
     header: int | str | None = Field(
         default=None, description="rows of the header (2, 2-3; 0: none); default: the first that holds all columns"
     )
@@ -244,10 +250,17 @@ class TableFile:
 
     def _sheet(self, data: bytes, wanted: Wanted, document: str) -> Sheet | Text:
         options = self._options
+        between = options.title, options.until, document
         if data.startswith(b"PK"):
-            return xlsx(data, document, options.sheet, options.max_mb << 20)
+            return xlsx(data, document, options.sheet, options.max_mb << 20).between(*between)
         if data.startswith(b"\xd0\xcf\x11\xe0"):
-            return xls(data, document, options.sheet)
+            return xls(data, document, options.sheet).between(*between)
         if Path(document).suffix.lower() in _SHEETS:
             raise broken_workbook(document)
+        if options.title or options.until:
+            raise ConnectorError(
+                Failure.MISCONFIGURED,
+                f"{document} 是文本，不能用 title、until (not a workbook); 请每个表存一个文件",
+                retryable=False,
+            )
         return Text(data, wanted, document, delimiter=options.delimiter, encoding=options.encoding)

@@ -93,13 +93,13 @@ class Header:
         """Columns called ``name``: ``C列``, or the end of the texts above it (``M2/同比增长``, or ``同比增长``)."""
         if letters := _LETTERS.fullmatch(name.strip().upper()):
             return [position(letters[1])]
-        key = _key(name)
-        ends = ("/".join(map(_key, path)) for path in self.paths)
-        return [place for place, end in enumerate(ends) if end and (end == key or end.endswith(f"/{key}"))]
+        wanted = key(name)
+        ends = ("/".join(map(key, path)) for path in self.paths)
+        return [place for place, end in enumerate(ends) if end and (end == wanted or end.endswith(f"/{wanted}"))]
 
     def under(self, name: str) -> list[int]:
         """Columns called ``name``, or standing under a heading of that name."""
-        inside = (place for place, path in enumerate(self.paths) if _key(name) in map(_key, path))
+        inside = (place for place, path in enumerate(self.paths) if key(name) in map(key, path))
         return sorted({*self.find(name), *inside})
 
     def title(self, place: int) -> str:
@@ -143,8 +143,8 @@ def nearest_header(head: Head, wanted: Wanted, merged: Sequence[Merged]) -> Head
     if wanted.header is not None:
         return _header(head, *wanted.header, names, merged)
     nearest = Header(1, 1, (), tuple(names))
-    merged = [area for area in merged if area.top <= HEAD]
-    titles = {_key(_title(cell)) for _, cells in head for cell in cells}
+    merged = [area for area in merged if area.top <= max((line for line, _ in head), default=0)]
+    titles = {key(_title(cell)) for _, cells in head for cell in cells}
     for height in _HEIGHTS if all(_possible(name, titles) for name in names) else _HEIGHTS[:1]:
         for line, _ in head:
             header = _header(head, line, line + height - 1, names, merged)
@@ -157,7 +157,7 @@ def nearest_header(head: Head, wanted: Wanted, merged: Sequence[Merged]) -> Head
 
 def _possible(name: str, titles: set[str]) -> bool:
     """Whether some cell may be the lowest title of the column ``name``."""
-    parts = _key(name).split("/")
+    parts = key(name).split("/")
     return bool(_LETTERS.fullmatch(name)) or any("/".join(parts[cut:]) in titles for cut in range(len(parts)))
 
 
@@ -193,7 +193,8 @@ def _title(cell: Cell) -> str:
     return str(int(content) if isinstance(content, float) and content.is_integer() else content).strip()
 
 
-def _key(title: str) -> str:
+def key(title: str) -> str:
+    """A title as it is compared: in half width, without blanks."""
     return "".join(unicodedata.normalize("NFKC", title).split())
 
 

@@ -21,7 +21,7 @@ from openpyxl.worksheet._reader import FORMULA_TAG, VALUE_TAG, WorkSheetParser
 
 from connectors.base import ConnectorError, Failure
 from connectors.figures import Column, Mask, Rows, objects
-from connectors.table_layout import HEAD, Cell, Head, Header, Merged, letter
+from connectors.table_layout import HEAD, Cell, Head, Header, Merged, key, letter
 
 Row: TypeAlias = tuple[int, dict[int, Cell]]
 """The number of a row, and its cells by column (from 0); blank ones may be missing."""
@@ -58,12 +58,27 @@ class Sheet:
 
     def __init__(self, name: str, rows: Iterator[Row], merged: Sequence[Merged], broken: ConnectorError) -> None:
         self.name, self.merged, self._broken = name, merged, broken
+        self._rows = rows
+        self._look()
+
+    def _look(self) -> None:
+        rows = self._rows
         try:
             self._first = list(islice(rows, HEAD))
         except _BROKEN:
-            raise broken from None
+            raise self._broken from None
         self._rows = chain(self._first, rows)
         self.head: Head = [(line, _dense(cells)) for line, cells in self._first]
+
+    def between(self, title: str | None, until: str | None, document: str) -> "Sheet":
+        """Only the rows from the one with a cell that begins with ``title``, and above the next that has ``until``.
+
+        Raises ConnectorError MISCONFIGURED where one of them stands nowhere. Can be asked for once, first of all.
+        """
+        if title or until:
+            self._rows = _between(self._rows, title, until, f"{document} {self.name}")
+            self._look()
+        return self
 
     def table(self, header: Header, fields: dict[str, int], figures: Sequence[int]) -> Table:
         """The columns below ``header``; only they are kept of a long sheet. Can be asked for once."""
@@ -217,6 +232,27 @@ def _merged(sheet: Any, document: str) -> list[Merged]:
                 )
             kept = text[max(end, len(text) - 256) :]
     return found
+
+
+def _between(rows: Iterator[Row], title: str | None, until: str | None, where: str) -> Iterator[Row]:
+    begun = title is None
+    for row in rows:
+        if begun and until and _says(row, until):
+            return
+        begun = begun or _says(row, title or "")
+        if begun:
+            yield row
+    missing = until if begun else title
+    if missing:
+        raise ConnectorError(
+            Failure.MISCONFIGURED,
+            f"{where} 没有以“{missing}”开头的单元格 (missing title); 请改 {'until' if begun else 'title'}，照抄表上的文字",
+            retryable=False,
+        )
+
+
+def _says(row: Row, words: str) -> bool:
+    return any(isinstance(cell.value, str) and key(cell.value).startswith(key(words)) for cell in row[1].values())
 
 
 def _dense(cells: Mapping[int, Cell]) -> list[Cell]:

@@ -4,6 +4,7 @@ import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from io import BytesIO, StringIO
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from connectors.table_sheet import Table
 _ENCODINGS = ("utf-8-sig", "gb18030")
 _DELIMITERS = (",", ";", "\t")
 _TAB_COMMA = "\t,"
+_PIECE = 1 << 16
 _ONE = "\x1f"  # stands for a delimiter of two characters, which the C parser does not read
 
 
@@ -49,14 +51,14 @@ class Text:
     def _table(self, header: Header, fields: dict[str, int], figures: Sequence[int]) -> Table:
         _, ends, utf8, delimiter = self._split
         above = sum(line <= header.last for line, _ in self.head)
-        body = utf8[ends[above - 1] if above else 0 :]
+        begins = ends[above - 1] if above else 0
         written = max((len(cells) for line, cells in self.head if line >= header.first), default=0)
         width = max(header.width or written, *fields.values(), *figures, 0)
         beyond = [str(place) for place in range(width, max(width, written) + 1)]
         labels, values = {str(place) for place in fields.values()}, [str(place) for place in figures]
         titles = delimiter.join(str(place) for place in range(max(width, written) + 1))
         frame = pd.read_csv(
-            BytesIO(titles.encode() + b"\n" + body),
+            BytesIO(b"".join((titles.encode(), b"\n", memoryview(utf8)[begins:]))),
             sep=delimiter,
             usecols=sorted({*labels, *values, *beyond}),
             dtype=dict.fromkeys({*labels, *beyond} - {*values}, "category"),
@@ -78,16 +80,18 @@ class Text:
         return Table(
             fields={field: _column(frame[str(place)]) for field, place in fields.items()},
             figures=[_numbers_or_texts(frame[at]) for at in values],
-            line=started + _lines(body, len(frame), delimiter),
+            line=started + _lines(utf8, begins, len(frame), delimiter),
             torn=torn,
             place=place,
         )
 
 
 def _delimiters(utf8: bytes) -> Sequence[str]:
-    """What may part the cells: TAB and comma together where no TAB stands without a comma."""
-    tabs = utf8.count(b"\t")
-    return (_TAB_COMMA,) if tabs and tabs == utf8.count(_TAB_COMMA.encode()) else _DELIMITERS
+    """What may part the cells: what stands in the first lines; TAB and comma together where no TAB stands without a comma."""
+    if b"\t" in utf8 and utf8.count(b"\t") == utf8.count(_TAB_COMMA.encode()):
+        return (_TAB_COMMA,)
+    first = b"".join(islice(BytesIO(utf8), HEAD)).decode()
+    return [one for one in _DELIMITERS if one in first] or _DELIMITERS[:1]
 
 
 class _Split(NamedTuple):
@@ -131,10 +135,9 @@ def _utf8(data: bytes, encodings: tuple[str, ...], document: str) -> bytes:
     """The same text in UTF-8, which the C parser reads."""
     for encoding in encodings:
         try:
-            text = data.decode(encoding)
+            utf8 = _checked(data) if encoding == "utf-8-sig" else data.decode(encoding).encode()
         except UnicodeError:
             continue
-        utf8 = data.removeprefix(codecs.BOM_UTF8) if encoding == "utf-8-sig" else text.encode()
         if b"\0" not in utf8:
             return utf8
     raise ConnectorError(
@@ -142,6 +145,15 @@ def _utf8(data: bytes, encodings: tuple[str, ...], document: str) -> bytes:
         f"{document} 不是 {' 或 '.join(encodings)} 文本 (undecodable): 请另存为 CSV UTF-8，或用 encoding 指明编码",
         retryable=False,
     )
+
+
+def _checked(utf8: bytes) -> bytes:
+    """``utf8`` without its mark. Decoded in pieces, which stay in the processor's cache, since nobody needs the text."""
+    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(utf8)
+    for start in range(0, len(utf8), _PIECE):
+        decoder.decode(view[start : start + _PIECE])
+    decoder.decode(b"", final=True)
+    return utf8.removeprefix(codecs.BOM_UTF8)
 
 
 def _column(cells: "pd.Series[str]") -> Column:
@@ -157,11 +169,11 @@ def _numbers_or_texts(cells: "pd.Series[float]") -> "NDArray[np.generic]":
     )
 
 
-def _lines(body: bytes, rows: int, delimiter: str) -> NDArray[np.int64]:
+def _lines(utf8: bytes, begins: int, rows: int, delimiter: str) -> NDArray[np.int64]:
     """The line of each row, counted from the header; only line breaks inside quotes make it differ from 1, 2, 3..."""
-    if rows == body.count(b"\n") + (body != b"" and not body.endswith(b"\n")):
+    if rows == utf8.count(b"\n", begins) + (len(utf8) > begins and not utf8.endswith(b"\n")):
         return np.arange(1, rows + 1)
-    reader = csv.reader(StringIO(body.decode(), newline=""), delimiter=delimiter)
+    reader = csv.reader(StringIO(utf8[begins:].decode(), newline=""), delimiter=delimiter)
     ends = [0, *(reader.line_num for _ in reader)]
     if len(ends) != rows + 1:
         raise csv.Error("quotes do not close")

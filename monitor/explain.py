@@ -4,7 +4,6 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,6 @@ from monitor.store.observations import Vintage
 from monitor.watch import Watch
 from rules import wording
 from rules.calendar import label
-from rules.clearing import clearings
 from rules.judging import judge, verdict
 from rules.panel import Panel
 from rules.target import Book, Level, Target, quantity
@@ -28,7 +26,6 @@ def explanation(watch: Watch, judged: Judged, row: int, vintages: Sequence[Vinta
     """The verdict of one row as a page of text. ``vintages`` are the stored figures of its series, oldest first."""
     panel = judged.panel
     found = verdict(panel, judged.verdicts, row, row)
-    found = replace(found, clears=clearings(panel, np.array([row]), judged.verdicts.slot[[row]])[0])
     target, book = found.target, watch.by_id[found.target.book]
     parts = [_heading(book, found), _pairs(_facts(book, found, at)), _figures(panel, row, target, vintages, at)]
     return "\n\n".join(part for part in parts if part)
@@ -104,7 +101,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("预期", "" if found.expected is None else quantity(found.expected, unit)),
         ("差距", wording.gap(found)),
         ("所需进度", wording.pace(found, book.workdays)),
-        ("解除所需", wording.enough(found) if found.level > Level.GREEN or found.keep else ""),
+        ("解除所需", wording.enough(found)),
         ("年底预测", wording.outlook(found)),
         ("逾期未报", label(target.every, found.owed) if found.owed else ""),
         ("进度曲线", f"{wording.curve(found)} (expect: {target.expect.text})"),

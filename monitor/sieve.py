@@ -50,7 +50,7 @@ def fingerprint(table: pd.DataFrame) -> bytes:
 
 def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> tuple[pd.DataFrame, list[Refusal]]:
     """Figures that can be judged, and why the others cannot: unit, period, subject."""
-    units = {target.series: target.goal.unit for target in feed.book.targets if target.source == feed.source.name}
+    units = {target.series: target.goal.unit for target in feed.book.targets_of(feed.source.name)}
     table = _with_units(answer.observations, units)
     if len(table) > _FEW:
         # Names repeat: as categories they are looked up once, here and in all that follows.
@@ -130,7 +130,9 @@ def doubts(
     if len(fresh.kept) == 0:
         return None
     doubtful = _implausible(connection, feed, found, fresh, at)
-    doubtful = np.where(doubtful == 0, _stale(connection, feed, fresh, at), doubtful)
+    doubtful = np.where(doubtful == 0, _stale(connection, feed, fresh, found.registered, at), doubtful)
+    if not doubtful.any():
+        return None
     refused = np.flatnonzero(doubtful)
     stated = refuse(
         found.table.iloc[fresh.rows[refused]], (REASONS[code] or Refused.JUMP for code in doubtful[refused])
@@ -175,7 +177,7 @@ def _implausible(connection: Connection, feed: Feed, found: Compared, fresh: _Fr
     return codes
 
 
-def _stale(connection: Connection, feed: Feed, fresh: _Fresh, at: datetime) -> plausible.Codes:
+def _stale(connection: Connection, feed: Feed, fresh: _Fresh, registered: int, at: datetime) -> plausible.Codes:
     """Whether the source repeats old figures, or all are one period off; told from a sample of its series."""
     parts, last = (fresh.same, fresh.figures), fresh.figures.period[-1]
     series = np.flatnonzero(fresh.marked(parts[0].series) | fresh.marked(parts[1].series))
@@ -184,7 +186,8 @@ def _stale(connection: Connection, feed: Feed, fresh: _Fresh, at: datetime) -> p
     stated = history.joined([part.take(mine[part.series] & (part.period <= last)) for part in parts])
     days = sorted({day for day in _ends(feed) if day <= last} | set(stated.period.tolist()) | {int(last)})[-_LOOK:]
     stated = stated.take(stated.period >= days[0])
-    known = history.these(connection, sample, np.array(days, "datetime64[D]").tolist(), at)
+    old, asked = sample[sample <= registered], np.array(days, "datetime64[D]").tolist()
+    known = history.these(connection, old, asked, at) if len(old) else history.joined([])
     if stale.mislabelled(stated, known):
         return np.full(len(fresh.kept), _MISLABELLED)
     return np.where(np.isin(fresh.figures.period, stale.repeated(stated, known)), _REPEATED, np.int8(0))
@@ -203,5 +206,5 @@ def _earlier(
 
 def _ends(feed: Feed) -> set[int]:
     """The ends of all periods of the book's year that the targets of the source are judged at."""
-    every = {target.every for target in feed.book.targets if target.source == feed.source.name}
+    every = {target.every for target in feed.book.targets_of(feed.source.name)}
     return {day for one in every for day in period_ends(feed.book.year, one).astype(np.int64).tolist()}

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.expectation import Floats
-from rules.judging import against, allowed
 from rules.limits import Limits
 from rules.panel import Panel
 from rules.target import Against
 from rules.verdict import Clearing
+from rules.yardstick import against, allowed
 
 
 def clearings(panel: Panel, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> list[Clearing | None]:

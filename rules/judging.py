@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.calendar import Every
-from rules.expectation import Floats
+from rules.clearing import clearings
 from rules.limits import Limits, Rows
 from rules.panel import Panel
-from rules.plan import Block
-from rules.target import Against, Level
-from rules.verdict import CODE, OUTCOME, REASONS, Reason, Verdict, Verdicts, empty
+from rules.target import Level
+from rules.verdict import CODE, OUTCOME, REASONS, Clearing, Reason, Verdict, Verdicts, empty
+from rules.yardstick import Seen, against, against_plan, columns, exceeded
 
 _CHUNK = 16_384
 """Rows judged at a time: the columns of a chunk stay in the processor's cache, and need no fresh memory."""
@@ -72,7 +72,7 @@ def _judge(
 ) -> None:
     """Judge one chunk of rows into its part of the verdicts."""
     block, (slot, reported, owed) = panel.block, told
-    seen = _against_plan(panel, rows, slot)
+    seen = against_plan(panel, rows, slot)
     yellow, yellow_now = _reached(panel, block.yellow, rows, slot, seen)
     red, red_now = _reached(panel, block.red, rows, slot, seen)
     missed = (slot == len(block.ends) - 1) & (seen.shortfall > block.slack[rows])
@@ -109,77 +109,9 @@ def _judge(
         into.keep[:] = judged & (slot < len(block.ends) - 1) & _kept(panel, rows, slot)
     into.slot[:], into.owed[:] = slot, np.where(late, owed, np.int16(-1))
     into.nil[:] = np.where(reported > slot, reported, np.int16(-1))
-    into.preliminary[:] = (slot >= 0) & panel.preliminary[slot, _columns(rows)]
+    into.preliminary[:] = (slot >= 0) & panel.preliminary[slot, columns(rows)]
     into.actual[:], into.expected[:], into.shortfall[:] = seen
     into.probability[:] = panel.landings.probability[rows]
-
-
-class Seen(NamedTuple):
-    """A figure, what it is compared with, and how far it is behind that, in the target's unit: positive is bad."""
-
-    actual: Floats
-    expected: Floats
-    shortfall: Floats
-
-
-def _at(matrix: Floats, slot: NDArray[np.int16], rows: Rows) -> Floats:
-    """The value of each row at its own period; NaN where it has none."""
-    first = int(slot[0])
-    if (slot == first).all():
-        # All figures of one release: a contiguous row of the matrix.
-        return matrix[first][rows] if first >= 0 else np.full(len(slot), np.nan)
-    return np.where(slot < 0, np.nan, matrix[slot, _columns(rows)])
-
-
-def _columns(rows: Rows) -> NDArray[np.int64]:
-    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-
-
-def _against_plan(panel: Panel, rows: Rows, slot: NDArray[np.int16]) -> Seen:
-    """Each row's figure against what the plan expects at the end of its period."""
-    block = panel.block
-    actual, expected = _at(panel.values, slot, rows), _at(panel.expected, slot, rows)
-    short = block.sign[rows] * (expected - actual)
-    if block.upper is not None:
-        short = np.fmax(short, actual - block.upper[rows])
-    return Seen(actual, expected, short)
-
-
-def against(
-    panel: Panel, limits: Limits, here: NDArray[np.int64], rows: NDArray[np.int64], slot: NDArray[np.int16]
-) -> Seen:
-    """What the yardstick of ``limits`` sees of ``rows`` at ``slot``; they lie ``here`` in it."""
-    block = panel.block
-    if limits.against is None:
-        return _against_plan(panel, rows, slot)
-    actual, expected = _at(panel.values, slot, rows), _at(panel.expected, slot, rows)
-    if limits.against is Against.PERIOD:
-        before = panel.before(rows, slot)
-        actual -= np.where(before < 0, block.base[rows], panel.values[before, rows])
-        expected -= np.where(before < 0, block.base[rows], _planned(panel, rows, slot, before))
-    elif limits.against is Against.PROBABILITY:
-        return Seen(panel.landings.probability[rows].astype(np.float64), expected, np.full(len(rows), -np.inf))
-    elif limits.against is Against.SPREAD:
-        # Of as much again as the season differs from year to year, the threshold allows a multiple.
-        shortfall = block.sign[rows] * (expected - actual)
-        usual = panel.spread[slot, np.searchsorted(block.learnt, rows)] * panel.goals(rows, slot)
-        return Seen(actual, np.where(slot < 0, np.nan, usual), shortfall)
-    elif limits.against is Against.AVERAGE:
-        expected = panel.average(rows, slot)
-    elif limits.lagged is not None:
-        expected = _at(limits.lagged, slot, here)
-    return Seen(actual, expected, block.sign[rows] * (expected - actual))
-
-
-def _planned(panel: Panel, rows: NDArray[np.int64], slot: NDArray[np.int16], before: NDArray[np.int16]) -> Floats:
-    """What was expected at ``before`` on the way to the goal in force at ``slot``: a changed goal adds no task by itself."""
-    block, planned = panel.block, panel.expected[before, rows]
-    if block.changed is None:
-        return planned
-    base = block.base[rows]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        larger = (block.goals(rows, slot) - base) / (block.goals(rows, before) - base)
-    return np.where(np.isfinite(larger), base + (planned - base) * larger, planned)
 
 
 def _reached(
@@ -190,7 +122,7 @@ def _reached(
     for limits in level[1:]:
         inside, here = limits.among(rows)
         if len(inside):
-            mine, its_slot = _columns(rows)[inside], slot[inside]
+            mine, its_slot = columns(rows)[inside], slot[inside]
             its = _holds(panel, limits, here, mine, its_slot, against(panel, limits, here, mine, its_slot))
             held[inside] |= its[0]
             now[inside] |= its[1]
@@ -203,7 +135,7 @@ def _kept(panel: Panel, rows: Rows, slot: NDArray[np.int16]) -> NDArray[np.bool_
     for limits in panel.block.clear:
         inside, here = limits.among(rows)
         if len(inside):
-            mine, its_slot = _columns(rows)[inside], slot[inside]
+            mine, its_slot = columns(rows)[inside], slot[inside]
             kept[inside] |= ~_running(panel, limits, here, mine, its_slot, free=True)
     return kept
 
@@ -212,36 +144,12 @@ def _holds(
     panel: Panel, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: Seen
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The same of one threshold per row; ``here`` are the rows' places in ``limits``."""
-    now = _exceeded(panel.block, limits, here, rows, slot, seen)
+    now = exceeded(panel.block, limits, here, rows, slot, seen)
     held = now.copy()
     again = np.flatnonzero(now & (limits.periods[here] > 1))
     if len(again):
-        held[again] = _running(panel, limits, _columns(here)[again], _columns(rows)[again], slot[again])
+        held[again] = _running(panel, limits, columns(here)[again], columns(rows)[again], slot[again])
     return held, now
-
-
-def allowed(block: Block, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], expected: Floats) -> Floats:
-    """How far each row may be behind at its period without reaching the threshold, in the target's unit."""
-    room: Floats = limits.share[here] * np.abs(expected) + limits.absolute[here]
-    if limits.of_goal is not None:
-        room += limits.of_goal[here] * np.nan_to_num(np.abs(block.goals(rows, slot)))
-    if limits.narrowing is not None:
-        room *= 1 - limits.narrowing[here] * (slot + 1) / len(block.ends)
-    # Only the plan's own goal must be surpassed where it says so: peers and the period's task may be equalled.
-    return room + (block.slack[rows] if limits.against is None else np.abs(block.slack[rows]))
-
-
-def _exceeded(
-    block: Block, limits: Limits, here: Rows, rows: Rows, slot: NDArray[np.int16], seen: Seen
-) -> NDArray[np.bool_]:
-    over: NDArray[np.bool_] = seen.shortfall > allowed(block, limits, here, rows, slot, seen.expected)
-    if limits.below is not None:
-        over |= seen.actual < limits.below[here]
-    if limits.above is not None:
-        over |= seen.actual > limits.above[here]
-    if limits.first is not None:
-        over &= slot >= limits.first[here]
-    return over
 
 
 def _running(
@@ -267,7 +175,7 @@ def _running(
         # What cannot be compared is no judged period: the goal was not set yet, or its reference is not known.
         known = ~np.isnan(panel.values[number, rows] + panel.expected[number, rows])
         counts = (slot <= latest) & (slot >= since) & known & (seen < wanted)
-        unbroken &= ~counts | (_exceeded(block, limits, here, rows, slot, at_slot) != free)
+        unbroken &= ~counts | (exceeded(block, limits, here, rows, slot, at_slot) != free)
         seen += counts
         if not (unbroken & (seen < wanted)).any():
             break
@@ -298,11 +206,16 @@ def _objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: 
         panel.landings.low[rows],
         panel.landings.high[rows],
     )
-    columns = [column[indices].tolist() for column in whole]
-    columns += [[None if value != value else value for value in column.tolist()] for column in figures]  # noqa: PLR0124  NaN
-    columns += [panel.past.years(rows).tolist(), verdicts.preliminary[indices].tolist(), slot.tolist()]
-    for (target, subject), cells in zip(places, zip(*columns, strict=True), strict=True):
-        reason, level, pending, keep, owed, nil, *known, years, preliminary, judged = cells
+    cleared: list[Clearing | None] = [None] * len(rows)
+    stands = np.flatnonzero((verdicts.level[indices] > Level.GREEN) | verdicts.keep[indices])
+    for place, clearing in zip(stands.tolist(), clearings(panel, rows[stands], slot[stands]), strict=True):
+        cleared[place] = clearing
+    listed = [column[indices].tolist() for column in whole]
+    listed += [[None if value != value else value for value in column.tolist()] for column in figures]  # noqa: PLR0124  NaN
+    listed += [panel.past.years(rows).tolist(), verdicts.preliminary[indices].tolist(), slot.tolist(), cleared]
+    for (target, subject), cells in zip(places, zip(*listed, strict=True), strict=True):
+        reason, level, pending, keep, owed, nil, *known, years, preliminary, judged, clears = cells
+        goal, actual, expected, shortfall, probability, low, high = known
         yield Verdict(
             block.targets[target],
             block.subjects[target][subject],
@@ -312,8 +225,15 @@ def _objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: 
             keep,
             ends[judged],
             ends[owed],
-            *known,
+            goal,
+            actual,
+            expected,
+            shortfall,
+            probability,
+            low,
+            high,
             years,
             ends[nil],
             preliminary,
+            clears,
         )

@@ -139,8 +139,8 @@ class _Terms(NamedTuple):
 
 
 def _reader(book: Book, source: str, name: str, unit: str) -> tuple[Target | None, float, float]:
-    for target in book.targets:
-        if target.source == source and target.series == name:
+    for target in book.targets_of(source):
+        if target.series == name:
             found = conversion(unit, target.goal.unit)
             if found is not None:
                 return target, *found

@@ -2,6 +2,7 @@
 
 import math
 from calendar import monthrange
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from enum import IntEnum, StrEnum
@@ -399,8 +400,26 @@ class Book:
 
     def read_from(self, source: str) -> frozenset[str]:
         """The series that the book reads from a source: for its targets, and for what is derived."""
-        wanted = [*map(self.needed, self.targets), *self._roots.values()]
-        return frozenset(read.series for reads in wanted for read in reads if read.source == source)
+        return self._read_from.get(source, frozenset())
+
+    def targets_of(self, source: str) -> tuple[Target, ...]:
+        """The targets whose own figures a source states."""
+        return self._targets_of.get(source, ())
+
+    @cached_property
+    def _read_from(self) -> dict[str, frozenset[str]]:
+        found = defaultdict[str, set[str]](set)
+        for reads in (*map(self.needed, self.targets), *self._roots.values()):
+            for read in reads:
+                found[read.source].add(read.series)
+        return {source: frozenset(series) for source, series in found.items()}
+
+    @cached_property
+    def _targets_of(self) -> dict[str, tuple[Target, ...]]:
+        found = defaultdict[str, list[Target]](list)
+        for target in self.targets:
+            found[target.source or ""].append(target)
+        return {source: tuple(targets) for source, targets in found.items()}
 
     @cached_property
     def _roots(self) -> dict[str, frozenset[Series]]:

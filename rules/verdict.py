@@ -146,7 +146,7 @@ class Verdict:
     period judged, ``low`` to ``high`` is where the year will probably end, ``years`` how
     many complete earlier years are known. ``keep`` says that an alert that stands is not
     solved yet, ``preliminary`` that the figure is not final yet. ``clears`` is the figure that would solve it
-    (``rules.clearing``), where that was asked for.
+    (``rules.clearing``).
     """
 
     target: Target

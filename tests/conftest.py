@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Engine
 
 from monitor.store.database import migrate, open_engine
 from tests.servers.postgres import Postgres
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("duban", deadline=None)
+settings.load_profile("duban")
 
 
 @pytest.fixture(scope="session")

@@ -113,9 +113,11 @@ def compare(connection: Connection, source: str, observations: pd.DataFrame, at:
     ids, other_unit = registry.identify(connection, source, observations)
     other_unit &= observations["status"].to_numpy() != NIL
     rows = Rows.of(observations, ids, np.flatnonzero(~other_unit), moments.micros(at))
-    kept, revised, known_at = _new(rows, _latest(connection, rows, at), moments.micros(at))
-    strange = observations[other_unit]
-    refusals = refuse(strange, [Refused.UNKNOWN_UNIT] * len(strange))
+    kept, revised, known_at = _new(rows, _latest(connection, rows, registered, at), moments.micros(at))
+    refusals = []
+    if other_unit.any():
+        strange = observations[other_unit]
+        refusals = refuse(strange, [Refused.UNKNOWN_UNIT] * len(strange))
     return Compared(observations, rows, kept, revised, known_at, registered, refusals)
 
 
@@ -150,10 +152,13 @@ class _Stored(NamedTuple):
         return found.key == key, found
 
 
-def _latest(connection: Connection, rows: Rows, at: datetime) -> _Stored:
+def _latest(connection: Connection, rows: Rows, registered: int, at: datetime) -> _Stored:
     """What is known at ``at`` of the periods and series concerned, and not much more."""
     c = observation.c
-    ids = pd.unique(rows.series)
+    ids = np.unique(rows.series)
+    ids = ids[ids <= registered]
+    if len(ids) == 0:
+        return _Stored(ids, np.empty(0), ids, np.empty(0, np.int8))
     if len(ids) > _SERIES_ASKED:
         concerned: ColumnElement[bool] = c.series_id.between(int(ids.min()), int(ids.max()))
     else:
@@ -190,14 +195,13 @@ def _insert(
     kept: NDArray[np.intp],
     known_at: Ids,
 ) -> None:
-    cell = observations["cell"].to_numpy(object)[rows.row[kept]].tolist()
     columns: dict[str, Sequence[Any] | bulk.Same] = {
         "series_id": rows.series[kept].tolist(),
         "period": _written(connection, rows.period[kept], _day),
         "value": rows.value[kept].tolist(),
         "known_at": _written(connection, known_at, moments.moment),
         "pull_id": bulk.Same(pull_id),
-        "cell": cell,
+        "cell": observations["cell"].array.take(rows.row[kept]).tolist(),
     }
     if (status := rows.status[kept]).any():
         # Plain figures are final, which the database writes by itself: a column less to send.

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from connectors.base import Failure
 from connectors.observation import Reading
@@ -13,11 +13,22 @@ from monitor.store.appending import Appended
 from monitor.store.tables import pull
 
 _OPEN = ""
+# Made once: putting a statement together takes longer than SQLite needs for it, and these are part of every pull.
+_BEGIN = insert(pull).returning(pull.c.id)
+_END = update(pull).where(pull.c.id == bindparam("pull_id"))
 
 
 class Outcome(StrEnum):
     OK = "ok"
     FAILED = "failed"
+
+
+_LAST_SUCCESS = (
+    select(pull.c.id, pull.c.started_at, pull.c.digest)
+    .where(pull.c.source == bindparam("source"), pull.c.outcome == Outcome.OK.value)
+    .order_by(pull.c.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ def begin(connection: Connection, source: str, at: datetime) -> int:
     """Write down that ``source`` (``book/source``) is about to be asked; returns the pull's id."""
     blank = {"outcome": _OPEN, "reason": "", "detail": "", "document": "", "digest": ""}
     counts = dict.fromkeys(("rows_read", "rows_new", "rows_revised", "rows_unchanged", "rows_refused"), 0)
-    made = connection.execute(insert(pull).values(source=source, started_at=at, **blank, **counts).returning(pull.c.id))
+    made = connection.execute(_BEGIN, {"source": source, "started_at": at, **blank, **counts})
     number: int = made.scalar_one()
     return number
 
@@ -100,16 +111,14 @@ def latest(connection: Connection) -> dict[str, PullRecord]:
 
 def last_success(connection: Connection, source: str) -> tuple[int, datetime] | None:
     """The pull in which a source last answered well, and when it began."""
-    c = pull.c
-    query = select(c.id, c.started_at).where(c.source == source, c.outcome == Outcome.OK)
-    found = connection.execute(query.order_by(c.id.desc()).limit(1)).one_or_none()
+    found = connection.execute(_LAST_SUCCESS, {"source": source}).one_or_none()
     return None if found is None else (found.id, found.started_at)
 
 
 def last_digest(connection: Connection, source: str) -> str | None:
     """The digest of a source's last successful pull; None where there was none."""
-    query = select(pull.c.digest).where(pull.c.source == source, pull.c.outcome == Outcome.OK.value)
-    return connection.scalar(query.order_by(pull.c.id.desc()).limit(1))
+    found = connection.execute(_LAST_SUCCESS, {"source": source}).one_or_none()
+    return None if found is None else found.digest
 
 
 def failing(connection: Connection) -> list[str]:
@@ -124,9 +133,8 @@ def clean(text: str) -> str:
 
 def _end(connection: Connection, pull_id: int, at: datetime, pulled: Pulled, document: str, digest: str) -> None:
     values = {name: getattr(pulled, name) for name in Pulled.__slots__}
-    connection.execute(
-        update(pull).where(pull.c.id == pull_id).values(finished_at=at, document=document, digest=digest, **values)
-    )
+    known = {"pull_id": pull_id, "finished_at": at, "document": document, "digest": digest}
+    connection.execute(_END, known | values)
 
 
 def _newest(*outcomes: Outcome) -> Select[Any]:

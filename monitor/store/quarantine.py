@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from connectors.observation import Observation, Refusal, Status, frame
 from monitor.store.appending import append
@@ -44,6 +44,17 @@ _TEXTS = {
     State.DISMISSED: "已驳回",
     State.CORRECTED: "来源已更正",
 }
+
+
+def _of_source(state: State, *columns: str) -> Select[Any]:
+    """The figures of the source called ``source`` that are in a state. Made once: every pull asks."""
+    return select(*(table.c[name] for name in columns)).where(
+        table.c.state == state.value, table.c.source == bindparam("source")
+    )
+
+
+_RELEASED = _of_source(State.RELEASED, "series", "subject", "period", "value")
+_WAITING = _of_source(State.OPEN, "id", "series", "subject", "period").where(table.c.period != "")
 
 
 class Undecidable(Exception):
@@ -104,11 +115,7 @@ def correct(
 
     ``stated`` are the figures of a pull (columns of ``connectors.observation``), ``refusals`` those not let in.
     """
-    c = table.c
-    query = select(c.id, c.series, c.subject, c.period).where(
-        c.state == State.OPEN.value, c.source == source, c.period != ""
-    )
-    waiting = {row.id: (row.series, row.subject, row.period) for row in connection.execute(query)}
+    waiting = {row.id: row[1:] for row in connection.execute(_WAITING, {"source": source})}
     if not waiting:
         return
     series, subjects, days = (set(column) for column in zip(*waiting.values(), strict=True))
@@ -119,15 +126,13 @@ def correct(
     said -= {(refusal.series, refusal.subject, _day(refusal)) for refusal in refusals}
     done = [number for number, figure in waiting.items() if figure in said]
     for start in range(0, len(done), _KEYS_ASKED):
-        closed = update(table).where(c.id.in_(done[start : start + _KEYS_ASKED]))
+        closed = update(table).where(table.c.id.in_(done[start : start + _KEYS_ASKED]))
         connection.execute(closed.values(state=State.CORRECTED.value, decided_at=at))
 
 
 def released(connection: Connection, source: str) -> Counter[Figure]:
     """Series, subject, period and value of the figures of ``source`` that were let through, and how often each was."""
-    c = table.c
-    query = select(c.series, c.subject, c.period, c.value).where(c.state == State.RELEASED.value, c.source == source)
-    return Counter((series, subject, period, value) for series, subject, period, value in connection.execute(query))
+    return Counter(tuple(row) for row in connection.execute(_RELEASED, {"source": source}))
 
 
 def opened(connection: Connection) -> list[Kept]:

@@ -101,7 +101,7 @@ def _details(book: Book, verdict: Verdict) -> tuple[tuple[str, str], ...]:
             ("黄色", wording.thresholds(target.levels.yellow, target)),
             ("红色", wording.thresholds(target.levels.red, target)),
             ("解除", wording.clearing(target)),
-            ("解除所需", wording.enough(verdict) if verdict.level > Level.GREEN else ""),
+            ("解除所需", wording.enough(verdict)),
             ("起判时点", wording.not_before(target)),
             ("报送时限", wording.publication(target.published, target)),
             ("数据来源", wording.source(book, target)),

@@ -1,13 +1,12 @@
 """Where a book's rows lie in the columns of a snapshot."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.snapshot import Judged, Snapshot
-from rules.clearing import clearings
 from rules.judging import verdict
 from rules.target import Book, Level, Target
 from rules.verdict import Verdict
@@ -28,9 +27,7 @@ class Span:
 
     def verdict(self, row: int) -> Verdict:
         """The verdict of a row, as an object: made only for what is shown."""
-        found = verdict(self.judged.panel, self.judged.verdicts, row, row)
-        clears = clearings(self.judged.panel, np.array([row]), self.judged.verdicts.slot[[row]])[0]
-        return replace(found, clears=clears)
+        return verdict(self.judged.panel, self.judged.verdicts, row, row)
 
 
 def spans(snapshot: Snapshot, book: Book) -> list[Span]:

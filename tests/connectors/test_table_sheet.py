@@ -220,3 +220,51 @@ def test_merged_cells_without_end_are_refused(tmp_path):
         workbook(tmp_path, ROWS), SHEET, lambda sheet: sheet.replace(b"</sheetData>", b"</sheetData>" + merged)
     )
     assert failure(path).reason is Failure.TOO_LARGE
+
+
+TWO = [
+    ["表一　就业（单位：人）"],
+    ["月份", "本月止累计"],
+    ["2025-09", 4100],
+    [],
+    ["2025-10", 4500],
+    ["表二　投资（单位：亿元）"],
+    ["月份", "本月止累计"],
+    ["2025-09", 8.5],
+]
+
+
+@pytest.mark.parametrize(
+    ("which", "found"),
+    [
+        ({"until": "表二"}, [("人", 4100, "Sheet!B3"), ("人", 4500, "Sheet!B5")]),
+        ({"title": "表二投资"}, [("亿元", 8.5, "Sheet!B8")]),
+        ({"title": "表一", "until": "表二"}, [("人", 4100, "Sheet!B3"), ("人", 4500, "Sheet!B5")]),
+    ],
+)
+def test_of_several_tables_on_a_sheet_the_one_under_its_title_is_read(tmp_path, which, found):
+    answer = read(workbook(tmp_path, TWO), columns={"period": "月份", "value": "本月止累计"}, series="甲", **which)
+    assert [(one.unit, one.value, one.cell) for one in answer.observations.itertuples()] == found
+    assert answer.refusals == ()
+
+
+def test_a_table_far_below_the_first_is_found_by_its_title(tmp_path):
+    rows = [*TWO[:3], *([f"2025年{n}月的注", n] for n in range(300)), *TWO[5:]]
+    answer = read(
+        workbook(tmp_path, rows), columns={"period": "月份", "value": "本月止累计"}, series="甲", title="表二"
+    )
+    assert answer.observations.cell.tolist() == ["Sheet!B306"]
+
+
+@pytest.mark.parametrize("which", [{"title": "表三"}, {"until": "表三"}])
+def test_a_title_that_stands_nowhere_is_named(tmp_path, which):
+    error = failure(workbook(tmp_path, TWO), columns={"period": "月份", "value": "本月止累计"}, series="甲", **which)
+    assert error.reason is Failure.MISCONFIGURED
+    assert "以“表三”开头" in error.detail
+
+
+def test_a_text_file_has_one_table(tmp_path):
+    path = tmp_path / "表.csv"
+    path.write_text("月份,数\n2025-09,1\n", encoding="utf-8")
+    error = failure(path, columns={"period": "月份", "value": "数"}, series="甲", title="表一")
+    assert (error.reason, "每个表存一个文件" in error.detail) == (Failure.MISCONFIGURED, True)

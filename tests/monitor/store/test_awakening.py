@@ -83,7 +83,7 @@ class Office:
         silences.awake(self.connection, self.decide, self.now, anew=not self.silence and self.now.hour == 12)
         while taken := outbox.claim(self.connection, "mail", self.now, 100):
             for one in taken:
-                outbox.finish(self.connection, one, Attempt(Result.SENT, ""), Status.SENT, self.now, self.now)
+                outbox.finish(self.connection, [(one, Attempt(Result.SENT, ""), Status.SENT, self.now)], self.now)
 
     def later(self, hours: int) -> None:
         for _ in range(hours):
