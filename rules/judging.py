@@ -296,9 +296,11 @@ def _objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: 
     )
     columns = [column[indices].tolist() for column in whole]
     columns += [[None if value != value else value for value in column.tolist()] for column in figures]  # noqa: PLR0124  NaN
-    columns += [panel.past.years(rows).tolist(), verdicts.preliminary[indices].tolist(), slot.tolist()]
-    for (target, subject), cells in zip(places, zip(*columns, strict=True), strict=True):
-        reason, level, pending, keep, owed, nil, *known, years, preliminary, judged = cells
+    known = zip(*columns[len(whole) :], panel.past.years(rows).tolist(), strict=True)
+    facts = zip(*columns[: len(whole)], verdicts.preliminary[indices].tolist(), slot.tolist(), strict=True)
+    for (target, subject), fact, figure in zip(places, facts, known, strict=True):
+        reason, level, pending, keep, owed, nil, preliminary, judged = fact
+        goal, actual, expected, shortfall, probability, low, high, years = figure
         yield Verdict(
             block.targets[target],
             block.subjects[target][subject],
@@ -308,7 +310,13 @@ def _objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: 
             keep,
             ends[judged],
             ends[owed],
-            *known,
+            goal,
+            actual,
+            expected,
+            shortfall,
+            probability,
+            low,
+            high,
             years,
             ends[nil],
             preliminary,

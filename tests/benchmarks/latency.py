@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,6 @@ import requests
 from monitor.store.database import migrate, open_engine
 from rules.loader import load_books
 from rules.plan import compile_plan
-from tests.acceptance.running import free_port
 from tests.benchmarks.country import TARGETS
 from tests.benchmarks.storm import hook, publish
 
@@ -65,6 +65,12 @@ def _write(folder: Path, counties: int, port: int, url: str) -> Path:
     return settings
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _ready(address: str, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None:
         try:
@@ -84,7 +90,7 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["NO_PROXY"] = "*"
     with tempfile.TemporaryDirectory() as name, hook() as (url, heard):
-        folder, port = Path(name), free_port()
+        folder, port = Path(name), _free_port()
         settings, address = _write(folder, round(given.targets / TARGETS), port, url), f"http://127.0.0.1:{port}"
         (block,) = compile_plan(load_books(folder / "books")[0])
         engine = open_engine(f"sqlite:///{folder}/duban.db")
