@@ -212,10 +212,11 @@ def _objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: 
         cleared[place] = clearing
     listed = [column[indices].tolist() for column in whole]
     listed += [[None if value != value else value for value in column.tolist()] for column in figures]  # noqa: PLR0124  NaN
-    listed += [panel.past.years(rows).tolist(), verdicts.preliminary[indices].tolist(), slot.tolist(), cleared]
-    for (target, subject), cells in zip(places, zip(*listed, strict=True), strict=True):
-        reason, level, pending, keep, owed, nil, *known, years, preliminary, judged, clears = cells
-        goal, actual, expected, shortfall, probability, low, high = known
+    known = zip(*listed[len(whole) :], panel.past.years(rows).tolist(), strict=True)
+    facts = zip(*listed[: len(whole)], verdicts.preliminary[indices].tolist(), slot.tolist(), cleared, strict=True)
+    for (target, subject), fact, figure in zip(places, facts, known, strict=True):
+        reason, level, pending, keep, owed, nil, preliminary, judged, clears = fact
+        goal, actual, expected, shortfall, probability, low, high, years = figure
         yield Verdict(
             block.targets[target],
             block.subjects[target][subject],

@@ -120,7 +120,9 @@ class Receiver:
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(length := int(self.headers["Content-Length"]))
+                if len(body) < length:  # the sender was killed
+                    return
                 for key, letter in letters(json.loads(body)):
                     receiver.repeats += key in receiver.letters
                     receiver.letters[key] = letter

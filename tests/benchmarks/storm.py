@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -40,9 +41,10 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _TAKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(told: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
+            told.send(time.monotonic())
             found = _LENGTH.search(head)
             await reader.readexactly(int(found[1]) if found else 0)
             writer.write(_TAKEN)
@@ -53,7 +55,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 def _serve(told: Connection) -> None:
     async def serving() -> None:
-        server = await asyncio.start_server(_answer, "127.0.0.1", 0, limit=2**20)
+        server = await asyncio.start_server(partial(_answer, told), "127.0.0.1", 0, limit=2**20)
         told.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -61,13 +63,13 @@ def _serve(told: Connection) -> None:
 
 
 @contextmanager
-def hook() -> Iterator[str]:
-    """The address of a web hook that takes whatever comes."""
+def hook() -> Iterator[tuple[str, Connection]]:
+    """The address of a web hook that takes whatever comes, and where it tells of each request (monotonic seconds)."""
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=[there], daemon=True)
     server.start()
     try:
-        yield f"http://127.0.0.1:{here.recv()}/hook"
+        yield f"http://127.0.0.1:{here.recv()}/hook", here
     finally:
         server.terminate()
         server.join()
@@ -147,7 +149,7 @@ def main() -> None:
         "usual": Organisation.model_validate(above),
     }
     with ExitStack() as stack:
-        address = stack.enter_context(hook())
+        address, _ = stack.enter_context(hook())
         server = stack.enter_context(Postgres()) if given.database == "postgresql" else None
         for name, organisation in list(organisations.items())[: given.first]:
             print(f"reminders and escalations: {name}")
