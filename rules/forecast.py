@@ -35,7 +35,14 @@ Bools = NDArray[np.bool_]
 Series = slice | NDArray[np.int64]  # some of the series
 
 MIN_YEARS = 2  # complete years below which the forecast stays silent: one share has no spread
-YELLOW_BELOW = 0.45  # yellow: rather missed than met. In March 0.5 can be less precise than a straight line
+LOST = (
+    0.5,
+    -0.4,
+)  # probability below which warning() takes a goal for lost: at the year's end, and what the part left adds
+SAFE = (
+    0.6,
+    0.4,
+)  # and above which for safe. Wide in spring, when a curve that is left alone is right more often than not
 SEASON, QUICK = 0.8, 0.2  # weight of a year against the next, in the season and in the share of the latest years
 WINDOWS = (1 / 12, 1 / 4, 1)  # of the level forecasts, in years
 METHODS = 3 + len(WINDOWS)
@@ -251,6 +258,17 @@ def interval(view: Outlook) -> Floats:
     if view.offset is not None:
         ends = np.exp(ends) - view.offset
     return np.where(view.spoken, np.maximum(np.where(view.scale > 0, ends, view.done), view.done), np.nan)
+
+
+def warning(behind: Bools, probability: Floats, left: Floats | float) -> Bools:
+    """Whether to warn, (n,): what the plan's curve says, unless the forecast is sure of the opposite.
+
+    behind: by the curve; left: the part of the year that is left, 0-1.  In March only a probability above 90 % takes a
+    warning back and only one below 20 % gives one, in September above 70 % and below 40 %.  Where the forecast is as
+    good as its word, this finds more of the missed years than the curve and is right more often, whatever the curve.
+    A probability of NaN leaves it to the curve.
+    """
+    return np.asarray((behind & ~(probability > SAFE[0] + SAFE[1] * left)) | (probability < LOST[0] + LOST[1] * left))
 
 
 def student_cdf(t: Floats) -> Floats:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rules import forecast
 from rules.calendar import Every
 from rules.expectation import Floats
 from rules.limits import Limits, Rows
@@ -148,7 +149,7 @@ def _against(
 ) -> _Seen:
     """What the yardstick of ``limits`` sees of ``rows``, which lie ``here`` in it."""
     block = panel.block
-    if limits.against is None:
+    if limits.against in (None, Against.OUTLOOK):
         return _against_plan(panel, rows, slot)
     actual, expected = _at(panel.values, slot, rows), _at(panel.expected, slot, rows)
     if limits.against is Against.PERIOD:
@@ -211,6 +212,8 @@ def _holds(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The same of one threshold per row; ``here`` are the rows' places in ``limits``."""
     now = _exceeded(panel.block, limits, here, rows, slot, seen)
+    if limits.against is Against.OUTLOOK:
+        now = forecast.warning(now, panel.landings.probability[rows], 1 - (slot + 1) / len(panel.block.ends))
     held = now.copy()
     again = np.flatnonzero(now & (limits.periods[here] > 1))
     if len(again):
