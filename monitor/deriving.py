@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from connectors.observation import COLUMNS, Reading
 from monitor.store import moments, observations, pulls, quarantine
 from monitor.store.stated import stated
-from rules.derived import DERIVED, Column, Series, compute, years_back
+from rules.derived import DERIVED, Column, Series, compute
+from rules.past import YEARS
 from rules.target import Book
 
 _DOCUMENT = "由公式推算"
@@ -32,13 +33,15 @@ def derive(connection: Connection, book: Book, pull_id: int, changed: bool, at: 
     edited = pulls.last_digest(connection, f"{book.id}/{DERIVED}") != digest
     if not changed and not edited:
         return
-    first = date(book.year - max(years_back(book.derived), 1), 1, 1)
+    years = range(book.year - YEARS, book.year + 1)
     roots = {root for one in book.derived for root in book.roots(Series(DERIVED, one.series))}
-    inputs, pull_of = stated(connection, book.id, roots, book.subjects, first, date(book.year, 12, 31), at)
+    inputs, pull_of = stated(
+        connection, book.id, roots, book.subjects, date(years[0], 1, 1), date(years[-1], 12, 31), at
+    )
     fresh = inputs.since if edited else inputs.since[pull_of == pull_id]
     revised = inputs.since[inputs.revised()]
     before = np.unique(revised[revised >= fresh.min(initial=moments.micros(at))]) - 1
-    columns = compute(book.derived, book.year, len(book.subjects), inputs, [*before.tolist(), moments.micros(at)])
+    columns = compute(book.derived, years, len(book.subjects), inputs, [*before.tolist(), moments.micros(at)])
     number = pulls.begin(connection, f"{book.id}/{DERIVED}", at)
     table = _frame(book, columns)
     appended = observations.append(connection, f"{book.id}/{DERIVED}", number, table, at)
@@ -59,7 +62,7 @@ def _frame(book: Book, columns: Iterable[Column]) -> pd.DataFrame:
                 "unit": column.derived.unit,
                 "known_at": pd.to_datetime(column.since.astype("datetime64[us]"), utc=True),
                 "cell": f"{column.derived.series} = {column.derived.formula.text}",
-                "status": np.zeros(len(column.value), np.int8),
+                "status": column.status,
             }
         )
         for column in columns

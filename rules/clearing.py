@@ -62,7 +62,7 @@ def _of(
     """The same of one threshold per row; ``here`` are the rows' places in ``limits``."""
     block, count = panel.block, len(rows)
     free, unknown = np.full(count, np.inf), np.full(count, np.nan)
-    if limits.against in (Against.PROBABILITY, Against.AVERAGE):
+    if limits.against in (Against.PROBABILITY, Against.OUTLOOK, Against.AVERAGE):
         return unknown, unknown
     seen = against(panel, limits, here, rows, slots)
     room = allowed(block, limits, here, rows, slots, seen.expected)

@@ -117,8 +117,8 @@ def _threshold_objection(measure: Measure, every: Every, goal: Goal, expect: Exp
         return f"当期任务只用于逐期推进、越多越好的指标 ('{level.text}')"
     if level.against is Against.SPREAD and expect.shape is not Shape.SEASONAL:
         return f"spreads 以往年同期的波动为尺度，只用于 expect: seasonal ('{level.text}')"
-    if level.against is Against.PROBABILITY and (measure not in FORECAST or every is Every.YEAR):
-        return f"{measure} 不作年底预测，不能用 probability ('{level.text}')"
+    if words := _foresight_objection(measure, every, level):
+        return words
     if level.against is Against.LATE and expect.shape is not Shape.STAGES:
         return f"late 只用于分阶段的节点任务，goal 应如 开工 by 2025-06-30 ('{level.text}')"
     if level.against is Against.LATE:
@@ -131,4 +131,12 @@ def _threshold_objection(measure: Measure, every: Every, goal: Goal, expect: Exp
         return f"以{goal.unit}计的指标没有百分点，请写 behind {level.value:g} {goal.unit} ('{level.text}')"
     if level.unit and conversion(level.unit, goal.unit) is None:
         return f"阈值单位 {level.unit} 与目标单位 {goal.unit} 不能换算 ('{level.text}')"
+    return None
+
+
+def _foresight_objection(measure: Measure, every: Every, level: Threshold) -> str | None:
+    if level.against is Against.PROBABILITY and (measure not in FORECAST or every is Every.YEAR):
+        return f"{measure} 不作年底预测，不能用 probability ('{level.text}')"
+    if level.against is Against.OUTLOOK and (measure not in PROGRESS or every is Every.YEAR):
+        return f"with outlook 只用于按进度比较、作年底预测的指标 ('{level.text}')"
     return None

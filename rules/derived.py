@@ -6,13 +6,15 @@ What a derived figure was on any past day follows from what was known of its inp
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from itertools import chain
+from itertools import chain, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from connectors.observation import FINAL, NIL
 from rules.calendar import Days, Every, period_ends
 from rules.formula import NEVER, Figures, Floats, Formula, Ints, axis, evaluate
 from rules.unit import conversion
@@ -64,21 +66,13 @@ def ring(error: CycleError) -> str:
     return " → ".join(error.args[1])
 
 
-def years_back(derived: Sequence[Derived]) -> int:
-    """How many years before the book's own they read; ``derived`` in order."""
-    years: dict[str, int] = {}
-    for one in derived:
-        before = [years[read.series] for read in one.inputs if read.source == DERIVED]
-        years[one.series] = one.formula.years_back(one.every) + max(before, default=0)
-    return max(years.values(), default=0)
-
-
 @dataclass(frozen=True, slots=True)
 class Vintages:
     """Everything stated of the inputs, in the order of becoming known: columns (N,).
 
     ``series`` is a place in ``inputs``, ``subject`` one in the book's subjects (-1: of no subject, which holds for all),
-    ``unit`` one in ``units``, ``period`` days since 1970, ``since`` when it became known (any clock).
+    ``unit`` one in ``units``, ``period`` days since 1970, ``since`` when it became known (any clock), ``status`` a place
+    in ``STATUSES``; ``value`` is NaN where that is nil.
     """
 
     inputs: tuple[Series, ...]
@@ -89,6 +83,7 @@ class Vintages:
     period: Ints
     value: Floats
     since: Ints
+    status: NDArray[np.int8]
 
     def until(self, moment: int) -> "Vintages":
         """What was known at ``moment``."""
@@ -114,25 +109,27 @@ class Column(NamedTuple):
     period: Days
     value: Floats
     since: Ints
+    status: NDArray[np.int8]
 
 
 def compute(
-    derived: Sequence[Derived], year: int, subjects: int, stated: Vintages, moments: Sequence[int]
+    derived: Sequence[Derived], years: range, subjects: int, stated: Vintages, moments: Sequence[int]
 ) -> Iterator[Column]:
-    """All figures of ``derived`` (in order) as they were at each of ``moments``, oldest first.
+    """All figures of ``derived`` (in order) as they were at each of ``moments``, oldest first; each where it is new.
 
-    They are of ``year`` and of as many years before it as the formulas read, and of one at least.
+    They are of ``years``, and made of figures of those alone.
     """
-    years = range(year - max(years_back(derived), 1), year + 1)
-    for moment in moments:
+    for before, moment in pairwise((NEVER, *moments)):
         known, made = stated.until(moment), dict[str, _Made]()
         for one in derived:
             ends = np.concatenate([period_ends(each, one.every) for each in years])
             inputs = _inputs(one, ends, known, made, subjects)
             figures = evaluate(one.formula, axis(ends, one.every), inputs)
             made[one.series] = _Made(one, ends, figures)
-            slot, subject = np.nonzero(~np.isnan(figures.value))
-            yield Column(one, subject, ends[slot], figures.value[slot, subject], figures.since[slot, subject])
+            told = ~np.isnan(figures.value) | (figures.status == NIL)
+            slot, subject = np.nonzero(told & (figures.since > before))
+            value, since, status = figures.each(itemgetter((slot, subject)))
+            yield Column(one, subject, ends[slot], value, since, status)
 
 
 class _Made(NamedTuple):
@@ -163,8 +160,8 @@ def _inputs(one: Derived, ends: Days, known: Vintages, made: Mapping[str, _Made]
     for name, read, mine in zip(one.formula.names, one.inputs, rows, strict=True):
         if read.source == DERIVED:
             its_factor, its_offset = reading[made[read.series].derived.unit]
-            value, since = _at(made[read.series], ends)
-            found[name] = Figures(value * its_factor + its_offset, since)
+            there = _at(made[read.series], ends)
+            found[name] = there._replace(value=there.value * its_factor + its_offset)
         else:
             unit = known.unit[mine]
             found[name] = _matrix(known, mine, known.value[mine] * factor[unit] + offset[unit], ends, subjects)
@@ -175,7 +172,8 @@ def _at(made: _Made, ends: Days) -> Figures:
     """Figures of another frequency at ``ends``."""
     slot = np.minimum(np.searchsorted(made.ends, ends), len(made.ends) - 1)
     there = (made.ends[slot] == ends)[:, np.newaxis]
-    return Figures(np.where(there, made.figures.value[slot], np.nan), made.figures.since[slot])
+    value, since, status = made.figures.each(itemgetter(slot))
+    return Figures(np.where(there, value, np.nan), since, np.where(there, status, np.int8(FINAL)))
 
 
 def _matrix(known: Vintages, mine: Ints, value: Floats, ends: Days, subjects: int) -> Figures:
@@ -185,7 +183,9 @@ def _matrix(known: Vintages, mine: Ints, value: Floats, ends: Days, subjects: in
     fits = ends[slot] == day
     # The last column is that of no subject: -1.
     place = slot[fits], known.subject[mine[fits]]
-    values, since = np.full((len(ends), subjects + 1), np.nan), np.full((len(ends), subjects + 1), NEVER)
-    values[place], since[place] = value[fits], known.since[mine[fits]]
-    own = ~np.isnan(values[:, :-1]).all(axis=0)
-    return Figures(np.where(own, values[:, :-1], values[:, -1:]), np.where(own, since[:, :-1], since[:, -1:]))
+    shape = len(ends), subjects + 1
+    stated = Figures(np.full(shape, np.nan), np.full(shape, NEVER), np.full(shape, FINAL, np.int8))
+    stated.value[place], stated.since[place] = value[fits], known.since[mine[fits]]
+    stated.status[place] = known.status[mine[fits]]
+    own = (stated.since[:, :-1] > NEVER).any(axis=0)
+    return stated.each(lambda column: np.where(own, column[:, :-1], column[:, -1:]))

@@ -35,7 +35,14 @@ Bools = NDArray[np.bool_]
 Series = slice | NDArray[np.int64]  # some of the series
 
 MIN_YEARS = 2  # complete years below which the forecast stays silent: one share has no spread
-YELLOW_BELOW = 0.45  # yellow: rather missed than met. In March 0.5 can be less precise than a straight line
+LOST = (
+    0.5,
+    -0.4,
+)  # probability below which warning() takes a goal for lost: at the year's end, and what the part left adds
+SAFE = (
+    0.6,
+    0.4,
+)  # and above which for safe. Wide in spring, when a curve that is left alone is right more often than not
 SEASON, QUICK = 0.8, 0.2  # weight of a year against the next, in the season and in the share of the latest years
 WINDOWS = (1 / 12, 1 / 4, 1)  # of the level forecasts, in years
 METHODS = 3 + len(WINDOWS)
@@ -46,12 +53,13 @@ BIAS_YEARS = 8  # errors of zero that are put beside those seen, when the mean e
 MEMORY = 0.85  # weight of an error against the error of the year after it
 LIMIT = 1.0  # log errors are cut to this (a factor of e): one odd year must not decide for good
 FLOOR = 0.003  # least relative spread of the forecast of a whole year: figures are rounded
-NARROW = 0.5  # squared scale of the t / mean square error: a t with tails this heavy is narrow in the middle
-MODEL_NARROW = 0.7  # the same of the structural model, against its variance
+NARROW = 0.35, 0.3  # squared scale of the t / mean square error at a year's end, and what the part left adds
+MODEL_WIDER = 1.4  # the same of the structural model against its variance, as a multiple of that of the combination
 DISAGREEMENT = 0.7  # part of the forecasts' disagreement this year in the squared scale
 MIN_MOVES = 3  # past years below which a figure that is no sum is not foreseen
 MOVE_NARROW = 0.7  # NARROW of such a figure
 HEAD_START = 1.0  # log odds of the model before any error: the combination is judged by years that chose its weights
+EVIDENCE = 0.5  # of a replayed year in these odds: few years, not quite independent, must not settle the matter
 INTERVAL, TAIL = 0.8, 1.6377443536962102  # probability that low to high holds the total; the quantile that cuts it
 CHUNK = 2048  # series per pass: keeps the temporaries in the processor's cache
 
@@ -212,11 +220,12 @@ def _land(shape: Shape, so_far: Floats, cut: slice) -> tuple[Floats, Floats]:
     each = _forecasts(basis, so_far)
     combined = (moment.weights * each).sum(axis=0)
     disagreement = (moment.weights * (each - combined) ** 2).sum(axis=0)
+    left = 1 - so_far.shape[0] / basis.last.shape[0]
     combined = combined - moment.bias
     rest = Rest(*(getattr(moment, field.name) for field in fields(Rest)))
     modelled, square = _modelled(rest, so_far, basis, basis.usual)
     trust = 1 / (1 + np.exp(-moment.ahead - _start(rest, so_far, basis)))
-    one, other = trust / square, (1 - trust) / (NARROW * moment.square + DISAGREEMENT * disagreement)
+    one, other = trust / square, (1 - trust) / (_narrow(left) * moment.square + DISAGREEMENT * disagreement)
     apart = trust * (1 - trust) * (modelled - combined) ** 2
     return (one * modelled + other * combined) / (one + other), np.sqrt(1 / (one + other) + DISAGREEMENT * apart)
 
@@ -249,6 +258,17 @@ def interval(view: Outlook) -> Floats:
     if view.offset is not None:
         ends = np.exp(ends) - view.offset
     return np.where(view.spoken, np.maximum(np.where(view.scale > 0, ends, view.done), view.done), np.nan)
+
+
+def warning(behind: Bools, probability: Floats, left: Floats | float) -> Bools:
+    """Whether to warn, (n,): what the plan's curve says, unless the forecast is sure of the opposite.
+
+    behind: by the curve; left: the part of the year that is left, 0-1.  In March only a probability above 90 % takes a
+    warning back and only one below 20 % gives one, in September above 70 % and below 40 %.  Where the forecast is as
+    good as its word, this finds more of the missed years than the curve and is right more often, whatever the curve.
+    A probability of NaN leaves it to the curve.
+    """
+    return np.asarray((behind & ~(probability > SAFE[0] + SAFE[1] * left)) | (probability < LOST[0] + LOST[1] * left))
 
 
 def student_cdf(t: Floats) -> Floats:
@@ -307,7 +327,7 @@ def _modelled(rest: Rest, so_far: Floats, basis: Basis, size: Floats) -> tuple[F
     log = rest.level + (rest.pull * guarded(so_far, size / periods)).sum(axis=0)
     ahead = np.maximum(np.exp(log) - left * GUARD * size / periods, 0)
     part = np.nan_to_num(ahead / (done + ahead))
-    square = MODEL_NARROW * rest.variance * part**2 + (FLOOR * left / periods) ** 2
+    square = MODEL_WIDER * _narrow(left / periods) * rest.variance * part**2 + (FLOOR * left / periods) ** 2
     return _log(done + ahead, basis.usual), square
 
 
@@ -352,14 +372,19 @@ def _weigh(errors: Floats, modelled: Floats, rest: Rest, left: float) -> Moment:
     own = (memory * combined**2).sum(axis=0)
     expected = PRIOR_YEARS * (weights * each).sum(axis=0)
     square = (own + expected) / (count + PRIOR_YEARS) + (FLOOR * left) ** 2
-    score = _density(np.clip(modelled[0], -LIMIT, LIMIT), modelled[1]) - _density(combined, NARROW * square)
+    score = _density(np.clip(modelled[0], -LIMIT, LIMIT), modelled[1]) - _density(combined, _narrow(left) * square)
     return Moment(
         weights,
         bias=(memory * combined).sum(axis=0) / (count + BIAS_YEARS),
         square=square,
-        ahead=HEAD_START + np.where(seen, memory * score, 0.0).sum(axis=0),
+        ahead=HEAD_START + EVIDENCE * np.where(seen, memory * score, 0.0).sum(axis=0),
         **{field.name: getattr(rest, field.name) for field in fields(Rest)},
     )
+
+
+def _narrow(left: float) -> float:
+    """Squared scale of the t / mean square error: the fewer periods are summed, the heavier the tails round a narrow middle."""
+    return NARROW[0] + NARROW[1] * left
 
 
 def _density(error: Floats, square: Floats) -> Floats:

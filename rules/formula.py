@@ -9,11 +9,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.observation import FINAL, PARTIAL
 from rules.calendar import Days, Every
 
 LONGEST = 500
@@ -29,11 +30,22 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+_PLAIN = np.full((1, 1), FINAL, np.int8)
+
+
 class Figures(NamedTuple):
-    """Figures over periods and subjects (P, S): ``value`` (NaN where not known) and since when it is known (any clock)."""
+    """Figures over periods and subjects (P, S): ``value`` (NaN where not known), since when it is known (any clock).
+
+    ``status`` is a place in ``STATUSES``; where it is nil there is nothing to report, and no value.
+    """
 
     value: Floats
     since: Ints
+    status: NDArray[np.int8] = _PLAIN
+
+    def each(self, turn: Callable[[NDArray[Any]], NDArray[Any]]) -> "Figures":
+        """The same with all columns turned alike."""
+        return Figures(turn(self.value), turn(self.since), turn(self.status))
 
 
 class Axis(NamedTuple):
@@ -86,18 +98,12 @@ class Formula:
     names: tuple[str, ...]
     node: _Node
 
-    def years_back(self, every: Every) -> int:
-        """How many years before the book's own it may read."""
-        return math.ceil(_reach(self.node, _PER_YEAR[every]) / _PER_YEAR[every])
-
-
-_PER_YEAR = {Every.DAY: 366, Every.MONTH: 12, Every.QUARTER: 4, Every.HALF: 2, Every.YEAR: 1}
-
 
 def evaluate(formula: Formula, along: Axis, inputs: Mapping[str, Figures]) -> Figures:
     """The figures of ``formula`` from those of its names, all (P, S) along one axis.
 
-    A result is known since the latest of the figures that it is made of.
+    A result is known since the latest of the figures that it is made of, and no more final than the least final of
+    them. Of what is nil at its own period it is nil; of what is nil at another (``lag``, ``cumulative``) not known.
     """
     return _value(formula.node, along, inputs)
 
@@ -244,53 +250,57 @@ def _value(node: _Node, along: Axis, inputs: Mapping[str, Figures]) -> Figures:
             made = [_value(argument, along, inputs) for argument in arguments]
             if function in ("lag", "cumulative", "mean", "yoy"):
                 shape = (len(along.year), made[0].value.shape[1])
-                made = [Figures(np.broadcast_to(made[0].value, shape), np.broadcast_to(made[0].since, shape))]
+                made = [made[0].each(lambda column: np.broadcast_to(column, shape))]
             if function == "lag":
                 return _moved(made[0], np.maximum(np.arange(len(along.year)) - periods, -1))
             if function == "cumulative":
                 return _cumulative(made[0], along)
             if function == "mean":
-                return _mean(made[0])
+                return _mean(made[0], along)
             if function == "yoy":
                 made.append(_moved(made[0], along.year_ago))
             with np.errstate(all="ignore"):
                 result = _EACH[function](*(one.value for one in made))
             since = np.maximum.reduce(np.broadcast_arrays(*(one.since for one in made)))
-            return Figures(np.where(np.isfinite(result), result, np.nan), since)
+            status = np.maximum.reduce(np.broadcast_arrays(*(one.status for one in made)))
+            return Figures(np.where(np.isfinite(result), result, np.nan), since, status)
 
 
 def _moved(figures: Figures, place: Ints) -> Figures:
     """Each period's figures taken from ``place``; none where that is -1."""
     there = (place >= 0)[:, np.newaxis]
-    return Figures(np.where(there, figures.value[place], np.nan), np.where(there, figures.since[place], NEVER))
+    value, since = np.where(there, figures.value[place], np.nan), np.where(there, figures.since[place], NEVER)
+    return Figures(value, since, np.where(there, _elsewhere(figures.status)[place], _PLAIN))
+
+
+def _elsewhere(status: NDArray[np.int8]) -> NDArray[np.int8]:
+    """As it counts at another period: nil says nothing of that."""
+    return np.minimum(status, np.int8(PARTIAL))
 
 
 def _cumulative(figures: Figures, along: Axis) -> Figures:
     """The sum of the year so far. A period that is not known leaves all that follow in its year unknown."""
-    value, since = np.empty_like(figures.value), np.empty_like(figures.since)
+    value, since, status = figures.each(np.empty_like)
     with np.errstate(all="ignore"):
         for year in np.unique(along.year):
             mine = along.year == year
             value[mine] = np.cumsum(figures.value[mine], axis=0)
             since[mine] = np.maximum.accumulate(figures.since[mine], axis=0)
-    return Figures(np.where(np.isfinite(value), value, np.nan), since)
+            status[mine] = np.maximum.accumulate(_elsewhere(figures.status[mine]), axis=0)
+    return Figures(np.where(np.isfinite(value), value, np.nan), since, status)
 
 
-def _mean(figures: Figures) -> Figures:
-    """The mean of all subjects that ever stated a figure until then, for every one of them; not known while one is missing."""
+def _mean(figures: Figures, along: Axis) -> Figures:
+    """The mean, for every subject, of all that stated a figure until then, this year or last; not known while one is missing."""
     known = ~np.isnan(figures.value)
-    belongs = np.logical_or.accumulate(known, axis=0)
+    belongs = np.empty_like(known)
+    for year in np.unique(along.year):
+        mine, last = along.year == year, along.year == year - 1
+        belongs[mine] = np.logical_or.accumulate(known[mine], axis=0) | known[last].any(axis=0)
     with np.errstate(all="ignore"):
         total = np.where(belongs, figures.value, 0.0).sum(axis=1, keepdims=True)
         value = _divide(total, belongs.sum(axis=1, keepdims=True).astype(np.float64))
     since = np.where(belongs, figures.since, NEVER).max(axis=1, keepdims=True)
-    shape = figures.value.shape
-    return Figures(np.broadcast_to(np.where(np.isfinite(value), value, np.nan), shape), np.broadcast_to(since, shape))
-
-
-def _reach(node: _Node, per_year: int) -> int:
-    """Periods that the node looks back, at most."""
-    if not isinstance(node, _Apply):
-        return 0
-    own = node.periods + (per_year if node.function == "yoy" else 0)
-    return own + max(_reach(argument, per_year) for argument in node.arguments)
+    status = np.where(belongs, _elsewhere(figures.status), np.int8(FINAL)).max(axis=1, keepdims=True)
+    found = Figures(np.where(np.isfinite(value), value, np.nan), since, status)
+    return found.each(lambda column: np.broadcast_to(column, figures.value.shape))

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rules import forecast
 from rules.calendar import Every
 from rules.clearing import clearings
 from rules.limits import Limits, Rows
 from rules.panel import Panel
-from rules.target import Level
+from rules.target import Against, Level
 from rules.verdict import CODE, OUTCOME, REASONS, Clearing, Reason, Verdict, Verdicts, empty
 from rules.yardstick import Seen, against, against_plan, columns, exceeded
 
@@ -145,6 +146,8 @@ def _holds(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The same of one threshold per row; ``here`` are the rows' places in ``limits``."""
     now = exceeded(panel.block, limits, here, rows, slot, seen)
+    if limits.against is Against.OUTLOOK:
+        now = forecast.warning(now, panel.landings.probability[rows], 1 - (slot + 1) / len(panel.block.ends))
     held = now.copy()
     again = np.flatnonzero(now & (limits.periods[here] > 1))
     if len(again):

@@ -23,7 +23,7 @@ from rules.unit import conversion
 
 Rows = slice | NDArray[np.int64]
 
-_OWN = frozenset({Against.PERIOD, Against.AVERAGE, Against.LATE, Against.SPREAD, Against.PROBABILITY})
+_OWN = frozenset({Against.PERIOD, Against.AVERAGE, Against.LATE, Against.SPREAD, Against.PROBABILITY, Against.OUTLOOK})
 """Yardsticks that lay something else beside the figure than what the plan expects by now."""
 _Member = tuple[int, Target, Threshold | None]
 
@@ -36,7 +36,8 @@ class Limits:
     says what the figure is compared with: None is what the plan expects at the end
     of its period; PERIOD looks at what this period alone added, AVERAGE at the mean
     of the target's subjects, LATE at ``lagged`` (P, N), SPREAD and PROBABILITY at
-    how much the season differs from year to year and at the chance to meet the goal.
+    how much the season differs from year to year and at the chance to meet the goal;
+    OUTLOOK lets that chance overrule the plan.
 
     Reached are a shortfall above ``share * |expected| + of_goal * |goal| + absolute``
     (target's unit; the goal in force then), which shrinks by the share ``narrowing`` until the year's end, and a figure
@@ -163,7 +164,7 @@ def _terms(target: Target, level: Threshold | None, ends: Days) -> tuple[float, 
     if level is None:
         return share, of_goal, np.inf, below, above, 1, 0.0, first  # never reached
     match level.against:
-        case Against.SHARE | Against.PERIOD:
+        case Against.SHARE | Against.PERIOD | Against.OUTLOOK:
             share = level.value / 100
         case Against.SPREAD:
             share = level.value

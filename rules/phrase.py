@@ -139,10 +139,8 @@ def threshold(text: str) -> Threshold:
     """``behind 5%``, ``behind 10 天``, ``below 6 %``, ``period below 80%``, ``late 30 days``; see the refusal for the others."""
     if text in _FIXED:
         return _FIXED[text]
-    if found := re.fullmatch(rf"probability below {_NUMBER}%", text):
-        if not 0 < float(found[1]) <= 100:
-            raise ValueError(f"'{text}': probability below 后应为 0 至 100 的百分数")
-        return Threshold(Against.PROBABILITY, float(found[1]), "", 1, text)
+    if foreseen := _foreseen(text):
+        return foreseen
     if found := re.fullmatch(r"late ([1-9]\d{0,2}) (day|month)s?", text):
         return Threshold(Against.LATE, float(found[1]), {"day": "天", "month": "个月"}[found[2]], 1, text)
     running = re.search(r" for (\d{1,3})$", text)
@@ -160,8 +158,21 @@ def threshold(text: str) -> Threshold:
     raise ValueError(
         f"看不懂的阈值 '{text}' (bad threshold); 应如 behind 5%、behind 3 points、behind 10 天、"
         "behind 2 spreads、behind 10% narrowing to 5%、below 6 %、above 5.5 %、period below 80%、behind average "
-        "(均可加 for 2: 连续两期)、probability below 10%、late 30 days、late 1 month、overdue、any breach; 不设此级写 never"
+        "(均可加 for 2: 连续两期)、behind 5% with outlook、probability below 10%、late 30 days、late 1 month、overdue、any breach; 不设此级写 never"
     )
+
+
+def _foreseen(text: str) -> Threshold | None:
+    """A threshold that the forecast has a say in."""
+    if found := re.fullmatch(rf"behind {_NUMBER}% with outlook", text):
+        if float(found[1]) < 0:
+            raise ValueError(f"'{text}': behind 后应为不小于 0 的数")
+        return Threshold(Against.OUTLOOK, float(found[1]), "", 1, text)
+    if not (found := re.fullmatch(rf"probability below {_NUMBER}%", text)):
+        return None
+    if not 0 < float(found[1]) <= 100:
+        raise ValueError(f"'{text}': probability below 后应为 0 至 100 的百分数")
+    return Threshold(Against.PROBABILITY, float(found[1]), "", 1, text)
 
 
 def _margin(text: str, found: re.Match[str], periods: int) -> Threshold:

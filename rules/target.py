@@ -170,6 +170,9 @@ class Against(StrEnum):
     AVERAGE = "average"  # the mean of the same target's subjects
     SPREAD = "spread"  # shortfall in multiples of how much the season differs from year to year
     PROBABILITY = "probability"  # the chance of still meeting the goal
+    OUTLOOK = (
+        "outlook"  # shortfall as a fraction of what is expected by now, unless the forecast is sure of the opposite
+    )
     LATE = "late"  # what had to be reached so long ago
     OVERDUE = "overdue"  # the goal, from its last day on
 
@@ -178,7 +181,7 @@ class Against(StrEnum):
 class Threshold:
     """When a level is reached: more than ``value`` behind, or below/above ``value``, for ``periods`` running.
 
-    SHARE, POINTS, PERIOD and PROBABILITY are in percent (5 means 5 %), SPREAD is a
+    SHARE, OUTLOOK, POINTS, PERIOD and PROBABILITY are in percent (5 means 5 %), SPREAD is a
     multiple, LATE is in ``unit`` 天 or 个月, the others in ``unit`` ("" for the target's own).
     ``narrows_to``: what ``value``, which holds at New Year, becomes in a straight line by the year's end.
     """

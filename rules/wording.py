@@ -278,7 +278,7 @@ def threshold(level: Threshold, target: Target) -> str:
     """A threshold in words: 落后应完成数超过5%，连续2期."""
     unit, value = level.unit or target.goal.unit, number(level.value)
     match level.against:
-        case Against.SHARE | Against.POINTS | Against.UNITS:
+        case Against.SHARE | Against.POINTS | Against.UNITS | Against.OUTLOOK:
             by_now = "目标" if target.expect.shape is Shape.HOLD else "时序进度"
             words = _margin(level, "个位次" if unit == "位" else unit, by_now)
         case Against.BELOW:
@@ -300,15 +300,22 @@ def threshold(level: Threshold, target: Target) -> str:
     return f"{words}，连续{level.periods}期" if level.periods > 1 else words
 
 
-_AT_ONCE = {Against.SHARE: "未达应完成数", Against.POINTS: "未达{}", Against.UNITS: "未达目标即预警"}
+_AT_ONCE = {
+    Against.SHARE: "未达应完成数",
+    Against.OUTLOOK: "未达应完成数",
+    Against.POINTS: "未达{}",
+    Against.UNITS: "未达目标即预警",
+}
 
 
 def _margin(level: Threshold, unit: str, by_now: str) -> str:
     """How far behind is too far: 落后超过10个百分点, 落后应完成数超过10%（至年底收窄为5%）."""
+    foreseen = "（年底预测有把握的从预测）" if level.against is Against.OUTLOOK else ""
     if not level.value:
-        return _AT_ONCE[level.against].format(by_now)
-    unit = {Against.SHARE: "%", Against.POINTS: "个百分点"}.get(level.against, unit)
-    words = f"落后{'应完成数' if level.against is Against.SHARE else ''}超过{number(level.value)}{unit}"
+        return _AT_ONCE[level.against].format(by_now) + foreseen
+    unit = {Against.SHARE: "%", Against.OUTLOOK: "%", Against.POINTS: "个百分点"}.get(level.against, unit)
+    of = "应完成数" if level.against in (Against.SHARE, Against.OUTLOOK) else ""
+    words = f"落后{of}超过{number(level.value)}{unit}{foreseen}"
     return words if level.narrows_to is None else f"{words}（至年底收窄为{number(level.narrows_to)}{unit}）"
 
 

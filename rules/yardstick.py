@@ -48,7 +48,7 @@ def against(
 ) -> Seen:
     """What the yardstick of ``limits`` sees of ``rows`` at ``slot``; they lie ``here`` in it."""
     block = panel.block
-    if limits.against is None:
+    if limits.against in (None, Against.OUTLOOK):
         return against_plan(panel, rows, slot)
     actual, expected = at(panel.values, slot, rows), at(panel.expected, slot, rows)
     if limits.against is Against.PERIOD:

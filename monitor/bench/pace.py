@@ -1,6 +1,7 @@
 """Run every method over the cases of a table at the end of months 3, 6 and 9, and score it against the outcome.
 
-A year is called yellow below a bar: duban's own, one half for the other probabilities, 95 % of the straight line.
+A year is called yellow by duban's own word ``behind 5% with outlook``, and by the others below a bar: one half for
+probabilities, 95 % of the straight line.
 """
 
 import time
@@ -21,7 +22,7 @@ Progress = Callable[[int, int], None]
 
 MONTHS = (3, 6, 9)
 LINEAR_YELLOW = 0.95  # share of the straight line below which offices call a target behind
-NAIVE_YELLOW = 0.5
+EVEN = 0.5  # a probability below it is a warning
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def run(path: Path, ets_sample: int = 400, seed: int = 7, progress: Progress | N
             p = method(cases, month)
             seconds = (time.perf_counter() - started) / p.size * 1000
             probabilities[name, month] = p
-            scores.append(_score(name, month, p, cases.met, seconds))
+            scores.append(_score(name, month, p, cases.met, _behind(cases, month), seconds))
     sample, failed = _sample(cases, probabilities, chosen, ask, progress) if chosen.size else ([], 0)
     tenths = [
         tenth
@@ -105,6 +106,7 @@ def _sample(
     """Scores of every method on the cases that ets is given, and the number of fits that failed."""
     scores, failed, met = [], 0, cases.met[chosen]
     for step, month in enumerate(MONTHS):
+        behind = _behind(cases, month)[chosen]
         started = time.perf_counter()
         p = np.empty(chosen.size)
         for k, case in enumerate(chosen):
@@ -113,15 +115,23 @@ def _sample(
                 progress(step * chosen.size + k + 1, chosen.size * len(MONTHS))
         seconds = (time.perf_counter() - started) / chosen.size * 1000
         failed += int(np.isnan(p).sum())
-        scores.append(_score("ets", month, np.nan_to_num(p, nan=0.5), met, seconds))
-        scores += [_score(name, month, probabilities[name, month][chosen], met, np.nan) for name in ("duban", "naive")]
+        scores.append(_score("ets", month, np.nan_to_num(p, nan=0.5), met, behind, seconds))
+        scores += [
+            _score(name, month, probabilities[name, month][chosen], met, behind, np.nan) for name in ("duban", "naive")
+        ]
     return scores, failed
 
 
-def _score(method: str, month: int, p: Floats, met: Bools, seconds: float) -> Score:
-    """Score probabilities (or the linear pace, which has no Brier score) against outcomes."""
-    bar = {"duban": forecast.YELLOW_BELOW, "linear": LINEAR_YELLOW}.get(method, NAIVE_YELLOW)
-    yellow = p < bar
+def _behind(cases: Cases, month: int) -> Bools:
+    """By the straight line."""
+    return np.asarray(linear(cases, month) < LINEAR_YELLOW)
+
+
+def _score(method: str, month: int, p: Floats, met: Bools, behind: Bools, seconds: float) -> Score:
+    """Score probabilities (or the linear pace, which has no Brier score) against outcomes; behind: the straight line."""
+    yellow = p < EVEN
+    if method in ("duban", "linear"):
+        yellow = forecast.warning(behind, p, 1 - month / 12) if method == "duban" else behind
     caught = float((yellow & ~met).sum())
     return Score(
         method, month, p.size, np.nan if method == "linear" else brier(p, met), auc(p, met),

@@ -6,13 +6,14 @@ from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from connectors.observation import NIL
 from monitor.store import bulk, moments, registry
 from monitor.store.tables import observation, series
 from rules.derived import Series, Vintages
 
-_ROW = [("series", "i8"), ("period", "i8"), ("value", "f8"), ("known_at", "i8"), ("pull", "i8")]
+_ROW = [("series", "i8"), ("period", "i8"), ("value", "f8"), ("known_at", "i8"), ("pull", "i8"), ("status", "i8")]
 
 
 def stated(
@@ -50,7 +51,9 @@ def stated(
     mine = known[where] == rows["series"] if len(known) else np.zeros(len(rows), bool)
     rows, which = rows[mine], found[where[mine]]
     code, unit, subject = which.T
-    vintages = Vintages(wanted, tuple(units), code, subject, unit, rows["period"], rows["value"], rows["known_at"])
+    value = np.where(rows["status"] == NIL, np.nan, rows["value"])
+    status = rows["status"].astype(np.int8)
+    vintages = Vintages(wanted, tuple(units), code, subject, unit, rows["period"], value, rows["known_at"], status)
     return vintages, rows["pull"]
 
 
@@ -65,9 +68,10 @@ def _rows(
         select(
             c.series_id,
             moments.as_days(c.period, dialect),
-            c.value,
+            func.coalesce(c.value, 0.0),  # of a nil report, on SQLite
             moments.as_micros(c.known_at, dialect),
             c.pull_id,
+            c.status,
         )
         .where(c.series_id.in_(mine), c.period.between(first, last), c.known_at <= at)
         .order_by(c.known_at, c.id)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from connectors.observation import Observation, Reading, frame
+from connectors.observation import Observation, Reading, Status, frame
 from monitor import pipeline
 from monitor.explain import explanation
 from monitor.store import observations, pulls, quarantine
@@ -49,9 +49,9 @@ def day(number):
 KNOWN = day(20)
 
 
-def figure(name, quarter, value, known=KNOWN, subject="", unit="亿元", year=2025):
+def figure(name, quarter, value, known=KNOWN, subject="", unit="亿元", year=2025, status=Status.FINAL):
     end = date(year, 3 * quarter, 31 if quarter in (1, 4) else 30)
-    return Observation(name, subject, end, value, unit, known, "第2行")
+    return Observation(name, subject, end, value, unit, known, "第2行", status)
 
 
 def a_derived_book(*targets, derived=(SHARE,), **keys):
@@ -120,6 +120,50 @@ def test_growth_asks_for_the_year_before_too_and_reads_it_from_the_store(engine)
     ((period, value, known_at),) = stored(engine, book, "增速")
     assert (period, known_at) == ("2025-09-30", day(20))
     assert value == pytest.approx(6)
+
+
+def test_earlier_years_are_derived_as_far_back_as_forecasts_read(engine):
+    book = a_derived_book()
+    years = range(2025 - YEARS, 2025)
+    rows = [(quarter, year) for year in years for quarter in (1, 2, 3, 4)]
+    pulled(engine, book, "filings", *(figure("第三产业增加值", q, 30.0 + q + y % 7, day(1), year=y) for q, y in rows))
+    pulled(engine, book, "stats", *(figure("地区生产总值", q, 60.0, day(1), year=y) for q, y in rows))
+    pulled(engine, book, "filings", figure("第三产业增加值", 2, 33.0), figure("地区生产总值", 2, 60.0))
+    pulled(engine, book, "stats", figure("地区生产总值", 2, 60.0))
+    watch = panel_at(engine, book, AT)
+    assert watch.panels[0].past.years(0) == YEARS
+    (judged,) = pipeline.verdicts_at(watch, (), AT)
+    assert 0 <= verdict(judged.panel, judged.verdicts, 0, 0).probability <= 1
+
+
+def told(engine, book):
+    """Value and status of every vintage of the derived figures."""
+    with reading(engine) as connection:
+        found = observations.vintages(connection, "b/derived", "三产占比", "", date(2024, 1, 1), date(2025, 12, 31))
+    return [(one.value, one.status) for one in found]
+
+
+def test_a_figure_is_no_more_final_than_what_it_is_made_of(engine):
+    book = a_derived_book()
+    pulled(engine, book, "filings", figure("第三产业增加值", 3, 30.0, day(18), status=Status.PARTIAL), at=day(21))
+    pulled(engine, book, "stats", figure("地区生产总值", 3, 50.0), at=day(21))
+    assert told(engine, book) == [(60.0, Status.PARTIAL)]
+    (judged,) = pipeline.verdicts_at(panel_at(engine, book, AT), (), AT)
+    assert judged.verdicts.preliminary.tolist() == [True]
+    pulled(engine, book, "filings", figure("第三产业增加值", 3, 30.0, day(24)), at=day(25))
+    assert told(engine, book) == [(60.0, Status.PARTIAL), (60.0, Status.FINAL)]
+    (judged,) = pipeline.verdicts_at(panel_at(engine, book, AT), (), AT)
+    assert judged.verdicts.preliminary.tolist() == [False]
+
+
+def test_of_what_is_nil_there_is_no_figure_and_an_earlier_one_is_taken_back(engine):
+    book = a_derived_book()
+    pulled(engine, book, "stats", figure("地区生产总值", 3, 50.0), at=day(21))
+    pulled(engine, book, "filings", figure("第三产业增加值", 3, 30.0, day(20)), at=day(21))
+    pulled(engine, book, "filings", figure("第三产业增加值", 3, np.nan, day(24), status=Status.NIL), at=day(25))
+    assert told(engine, book) == [(60.0, Status.FINAL), (None, Status.NIL)]
+    (judged,) = pipeline.verdicts_at(panel_at(engine, book, AT), (), AT)
+    assert REASONS[judged.verdicts.reason[0]] is Reason.NIL
 
 
 def test_a_revised_input_revises_and_the_past_stays_as_it_was(engine):

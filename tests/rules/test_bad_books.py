@@ -137,6 +137,11 @@ _JOBS = "    goal: at least 4500 人\n    measure: cumulative\n"
         ),
         ("goal: at least 5 个, measure: level, levels: {red: period below 80%}", "当期任务只用于逐期推进"),
         ("goal: at most 5 个, measure: cumulative, levels: {red: period below 80%}", "当期任务只用于逐期推进"),
+        ("goal: at least 5 %, measure: growth, levels: {red: behind 5% with outlook}", "with outlook 只用于"),
+        (
+            "goal: at least 5 个, measure: level, every: year, levels: {red: behind 5% with outlook}",
+            "with outlook 只用于",
+        ),
         ("goal: at least 5 个, measure: cumulative, levels: {red: late 30 days}", "late 只用于分阶段的节点任务"),
         ("goal: at least 5 个, measure: cumulative, levels: {red: behind average}", "只用于有对象表 subjects 的册"),
         ("goal: 开工 by 2025-03-31, measure: cumulative", "节点任务应写 measure: milestone"),

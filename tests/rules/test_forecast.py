@@ -271,6 +271,25 @@ def test_the_tail_is_the_quantile_of_the_interval():
     assert forecast.student_cdf(np.array([forecast.TAIL]))[0] == pytest.approx((1 + forecast.INTERVAL) / 2)
 
 
+@pytest.mark.parametrize(("left", "lost", "safe"), [(0.75, 0.2, 0.9), (0.5, 0.3, 0.8), (0.25, 0.4, 0.7)])
+def test_a_forecast_overrules_the_curve_only_where_it_is_sure(left, lost, safe):
+    p = np.array([lost - 0.01, lost + 0.01, safe - 0.01, safe + 0.01, np.nan])
+    behind, ahead = np.ones(5, bool), np.zeros(5, bool)
+    assert forecast.warning(behind, p, left).tolist() == [True, True, True, False, True]
+    assert forecast.warning(ahead, p, left).tolist() == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("bias", [-0.6, 0.0, 0.6])
+def test_a_forecast_as_good_as_its_word_warns_of_more_missed_years_and_more_rightly_than_the_curve(bias):
+    draw = np.random.default_rng(5)
+    p = draw.beta(0.7, 0.7, 20_000)
+    missed = draw.random(p.size) > p
+    behind = draw.normal(1 - p, 0.4) > 0.5 + bias / 2
+    warned = forecast.warning(behind, p, 0.5)
+    assert warned[missed].mean() > behind[missed].mean()
+    assert missed[warned].mean() > missed[behind].mean()
+
+
 seeds = st.integers(0, 10_000)
 elapsed_months = st.integers(0, 11)
 

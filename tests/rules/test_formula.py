@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.observation import NIL
 from rules.calendar import Every, period_ends
 from rules.formula import DEEPEST, LONGEST, NEVER, Figures, Floats, axis, evaluate, parse
 
@@ -207,21 +208,6 @@ def test_the_like_of_a_day_is_that_of_the_calendar() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "every", "years"),
-    [
-        ("甲", Every.MONTH, 0),
-        ("yoy(甲)", Every.MONTH, 1),
-        ("lag(甲, 1)", Every.MONTH, 1),
-        ("lag(甲, 13)", Every.MONTH, 2),
-        ("yoy(lag(甲, 1)) + 乙", Every.QUARTER, 2),
-        ("yoy(甲) - yoy(乙)", Every.DAY, 1),
-    ],
-)
-def test_a_formula_tells_how_far_back_it_reads(text: str, every: Every, years: int) -> None:
-    assert parse(text).years_back(every) == years
-
-
-@pytest.mark.parametrize(
     ("text", "names"),
     [
         ("第三产业增加值 / 地区生产总值 * 100", ("第三产业增加值", "地区生产总值")),
@@ -297,3 +283,35 @@ def test_a_number_alone_was_always_known() -> None:
     found = evaluate(parse("甲 + 1"), ALONG, {"甲": Figures(np.ones((PERIODS, 1)), np.full((PERIODS, 1), 5))})
     assert (found.since == 5).all()
     assert (found.since > NEVER).all()
+
+
+def states(text: str, **inputs: list[int]) -> list[int]:
+    """The status of a formula over columns of codes of ``STATUSES``."""
+    figures = {
+        name: Figures(
+            np.where(column(*codes) == NIL, np.nan, 1.0),
+            np.zeros((PERIODS, 1), np.int64),
+            np.array(codes, np.int8)[:, np.newaxis],
+        )
+        for name, codes in inputs.items()
+    }
+    return [int(code) for code in evaluate(parse(text), ALONG, figures).status[:, 0]]
+
+
+def test_a_result_is_as_final_as_the_least_final_of_what_it_is_made_of() -> None:
+    a, b = [0, 1, 2, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 1, 0, 0]
+    assert states("甲 + 乙 * 2", 甲=a, 乙=b) == [0, 1, 2, 1, 0, 1, 0, 0]
+    assert states("lag(甲, 1)", 甲=a) == [0, 0, 1, 1, 0, 0, 0, 0]
+    assert states("cumulative(甲)", 甲=b) == [0, 0, 0, 1, 0, 1, 1, 1]
+    assert states("yoy(甲)", 甲=a) == [0, 1, 2, 0, 0, 1, 1, 0]
+    assert states("mean(甲)", 甲=b) == b
+
+
+def test_who_stated_nothing_since_the_year_before_last_no_longer_belongs_to_the_mean() -> None:
+    ends = np.concatenate([period_ends(year, Every.QUARTER) for year in (2023, 2024, 2025)])
+    value = np.ones((12, 2))
+    value[:, 1] = 3.0
+    value[4:, 1] = np.nan
+    figures = {"甲": Figures(value, np.zeros((12, 2), np.int64))}
+    mean = evaluate(parse("mean(甲)"), axis(ends, Every.QUARTER), figures).value[:, 0]
+    np.testing.assert_array_equal(mean, [2.0] * 4 + [np.nan] * 4 + [1.0] * 4)

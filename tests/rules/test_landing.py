@@ -128,6 +128,32 @@ def test_a_chance_that_nobody_knows_reaches_no_threshold():
     assert judged(a_year(0.5), **MONTHS, **rule).level is Level.GREEN
 
 
+def outlook(*, words=" with outlook", season=SEASON, factor=1.0, months=2, past=None):
+    figures = dict(enumerate(np.cumsum(np.array(season) * factor)[:months].tolist(), start=1))
+    rule = {"levels": {"yellow": f"behind 5%{words}", "red": "never"}}
+    return judged(figures, past=past, **MONTHS, **rule).level
+
+
+def test_a_year_behind_the_line_that_will_surely_land_is_warned_of_by_the_line_alone():
+    past = years()
+    assert outlook(words="", factor=1.1, past=past) is Level.YELLOW
+    assert outlook(factor=1.1, past=past) is Level.GREEN
+    assert outlook(factor=0.9, past=past) is Level.YELLOW
+
+
+def test_a_year_on_the_line_that_will_surely_miss_is_warned_of_by_the_forecast_alone():
+    early = SEASON[::-1]
+    past = {year: a_season(*(np.array(early) * (1 + year % 3 / 100))) for year in range(2020, 2025)}
+    assert outlook(words="", season=early, factor=0.93, months=6, past=past) is Level.GREEN
+    assert outlook(season=early, factor=0.93, months=6, past=past) is Level.YELLOW
+    assert outlook(season=early, factor=1.05, months=6, past=past) is Level.GREEN
+
+
+def test_what_is_not_foreseen_is_left_to_the_line():
+    assert outlook(factor=1.1) is Level.YELLOW
+    assert outlook(factor=1.3) is Level.GREEN
+
+
 def test_rows_judged_alone_see_the_same_chance_as_all_together():
     panel = a_panel(a_block(*[MONTHS] * 5), *[a_year(0.96 + row / 50) for row in range(5)])
     for row in range(5):

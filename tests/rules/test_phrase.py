@@ -59,6 +59,7 @@ def test_a_goal_is_read(text: str, goal: Goal) -> None:
         ("period below 100% for 2", Threshold(Against.PERIOD, 0, "", 2, "period below 100% for 2")),
         ("behind average", Threshold(Against.AVERAGE, 0, "", 1, "behind average")),
         ("behind average for 3", Threshold(Against.AVERAGE, 0, "", 3, "behind average for 3")),
+        ("behind 5% with outlook", Threshold(Against.OUTLOOK, 5, "", 1, "behind 5% with outlook")),
         ("late 30 days", Threshold(Against.LATE, 30, "天", 1, "late 30 days")),
         ("late 1 month", Threshold(Against.LATE, 1, "个月", 1, "late 1 month")),
         (
@@ -187,6 +188,7 @@ def test_a_schedule_is_said_as_an_office_says_it(text: str, said: str) -> None:
         (phrase.threshold, "5%", "看不懂的阈值 '5%'.*behind 5%"),
         (phrase.threshold, "behind 5", "缺少单位"),
         (phrase.threshold, "behind -5%", "behind 后应为不小于 0 的数"),
+        (phrase.threshold, "behind -5% with outlook", "behind 后应为不小于 0 的数"),
         (phrase.threshold, "behind 5 furlongs", "未知的计量单位"),
         (phrase.threshold, "above 5 furlongs", "未知的计量单位"),
         (phrase.threshold, "behind 5% for 0", "for 后应为 1 至 366 的期数"),

@@ -279,6 +279,8 @@ def test_a_reason_says_what_is_owed_and_what_is_pending(figures: dict[int, float
         ("behind 10% narrowing to 5%", "at least 9 人", "落后应完成数超过10%（至年底收窄为5%）"),
         ("behind 9 points narrowing to 3 points", "at least 9 人", "落后超过9个百分点（至年底收窄为3个百分点）"),
         ("behind 9 人 narrowing to 0 人 for 2", "at least 9 人", "落后超过9人（至年底收窄为0人），连续2期"),
+        ("behind 5% with outlook", "at least 9 人", "落后应完成数超过5%（年底预测有把握的从预测）"),
+        ("behind 0% with outlook", "at least 9 人", "未达应完成数（年底预测有把握的从预测）"),
         ("period below 80%", "at least 9 人", "当期完成数低于当期应完成数的80%"),
         ("period below 100% for 2", "at least 9 人", "未完成当期任务，连续2期"),
         ("behind average", "at least 9 %", "低于各对象平均数"),
