@@ -8,6 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from monitor.app import Daemon
+from monitor.metrics import Exposition
 from monitor.pushing import Inbox
 from monitor.store.leader import leadership
 from monitor.web.server import create_app
@@ -31,7 +32,7 @@ def serve(path: Path | None) -> None:
             signal.signal(ending, lambda *_: None)
         app = create_app(
             lambda: daemon.snapshot,
-            daemon.meters,
+            Exposition(daemon.meters, settings.series, settings.labels),
             worker.reload if settings.reload_endpoint else None,
             Inbox(daemon, worker.news),
         )
