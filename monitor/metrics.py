@@ -95,7 +95,7 @@ class Meters:
             registry=self.registry,
         )  # fmt: skip
         self.job_events = Counter(
-            "duban_job_events", "Jobs that failed, were missed, were still running, or were put off.", ["job", "event"],
+            "duban_job_events", "Tasks that failed, were missed, were still running, or were put off.", ["task", "event"],
             registry=self.registry,
         )  # fmt: skip
         self.reloads = Counter(

@@ -239,7 +239,7 @@ class Worker:
         log.warning("action=job_%s job=%s", name, event.job_id, exc_info=getattr(event, "exception", None))
 
     def _tell(self, event: str, _key: str) -> None:
-        self._daemon.meters.job_events.labels(job="pull", event=event).inc()
+        self._daemon.meters.job_events.labels(task="pull", event=event).inc()
 
     def _loop_failed(self, name: str) -> None:
-        self._daemon.meters.job_events.labels(job=name.partition(":")[0], event="error").inc()
+        self._daemon.meters.job_events.labels(task=name.partition(":")[0], event="error").inc()
