@@ -114,6 +114,10 @@ class Settings(Strict):
         "all", description="labels of `duban_target_info`: `all`, `none`, or some, as `name, lead`"
     )
 
+    grafana: Annotated[str, StringConstraints(pattern=r"^https?://\S*[^/\s]$")] | None = Field(
+        None, description="address of Grafana with the shipped dashboards, as `http://grafana:3000`, for links to them"
+    )
+
     @property
     def host(self) -> str:
         return self.listen.rsplit(":", 1)[0]

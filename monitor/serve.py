@@ -35,6 +35,7 @@ def serve(path: Path | None) -> None:
             Exposition(daemon.meters, settings.series, settings.labels),
             worker.reload if settings.reload_endpoint else None,
             Inbox(daemon, worker.news),
+            settings.grafana,
         )
         server = uvicorn.Server(
             uvicorn.Config(app, host=settings.host, port=settings.port, log_config=None, access_log=False)

@@ -195,7 +195,7 @@ def levels_by(title: str, good: str, label: str, named: str) -> Json:
         ],
         options={
             "orientation": "horizontal", "stacking": "normal", "xField": corner, "showValue": "auto",
-            "groupWidth": 0.7, "barWidth": 0.9, "xTickLabelRotation": 0, "xTickLabelSpacing": 0, "fullHighlight": False,
+            "groupWidth": 0.7, "barWidth": 0.9, "xTickLabelRotation": 0, "xTickLabelSpacing": 0, "xTickLabelMaxLength": 24, "fullHighlight": False,
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
             "tooltip": {"mode": "multi", "sort": "none"},
         },
@@ -237,7 +237,7 @@ def asked(name: str, label: str, expression: str, *, many: bool = True, regex: s
     """A variable whose values are asked of Prometheus; ``many`` also offers all of them."""
     found: Json = {
         "type": "query", "name": name, "label": label, "datasource": SOURCE, "hide": hide, "multi": many,
-        "includeAll": many, "query": {"query": expression, "refId": name}, "definition": expression, "regex": regex,
+        "includeAll": many, "query": {"query": expression, "refId": name}, "regex": regex,
         "refresh": 2, "sort": 1,
     }  # fmt: skip
     if many:

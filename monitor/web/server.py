@@ -38,17 +38,18 @@ def create_app(
     exposition: Exposition,
     reload: Callable[[], str] | None = None,
     inbox: Inbox | None = None,
+    grafana: str | None = None,
 ) -> FastAPI:
     """Build the web application.
 
     ``snapshot`` gives the latest state, None before the first cycle. ``reload``
     reads the configuration anew and returns what is wrong with it, "" where it
     is now in force; without it there is no way to reload over HTTP. ``inbox``
-    takes what is handed in; without it nothing can be.
+    takes what is handed in; without it nothing can be. ``grafana`` is where the page finds dashboards.
     """
     app = FastAPI(title="duban", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Headers)
-    _add_page(app, snapshot, exposition)
+    _add_page(app, snapshot, exposition, grafana)
     _add_health(app, snapshot)
     _add_api(app, snapshot)
     if reload is not None:
@@ -58,11 +59,13 @@ def create_app(
     return app
 
 
-def _add_page(app: FastAPI, snapshot: Callable[[], Snapshot | None], exposition: Exposition) -> None:
+def _add_page(
+    app: FastAPI, snapshot: Callable[[], Snapshot | None], exposition: Exposition, grafana: str | None
+) -> None:
     @app.api_route("/", methods=_READ)
     def page() -> HTMLResponse:
         now = snapshot()
-        return HTMLResponse(render(now), status_code=200 if now is not None else 503)
+        return HTMLResponse(render(now, grafana), status_code=200 if now is not None else 503)
 
     @app.api_route("/metrics", methods=_READ)
     def metrics(request: Request) -> Response:

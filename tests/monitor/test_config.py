@@ -82,3 +82,9 @@ def test_a_series_that_does_not_exist_is_told_with_the_ones_that_do(tmp_path):
     assert "看不懂的名称 'levle' (unknown name)" in str(told.value)
     assert "'level'" in str(told.value)
     assert "none 或" in str(told.value)
+
+
+@pytest.mark.parametrize("address", ["grafana:3000", "http://grafana:3000/", "javascript:alert(1)"])
+def test_the_address_of_grafana_is_one_that_paths_can_follow(address):
+    with pytest.raises(Invalid, match="DUBAN_GRAFANA"):
+        config.load(None, {"DUBAN_GRAFANA": address})
