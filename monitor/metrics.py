@@ -147,11 +147,14 @@ class Exposition:
         blocks = [judged.panel.block for judged in snapshot.judged]
         if len(blocks) != len(self._blocks) or any(a is not b for a, b in zip(blocks, self._blocks, strict=True)):
             plain = [_layout(block, snapshot.books, None) for block in blocks]
-            described = [_layout(block, snapshot.books, self._labels) for block in blocks]
             self._lines = [
                 [
                     Lines(family.name.encode(), layout, family.form)
-                    for layout in (described if family.series == "info" else plain)
+                    for layout in (
+                        plain
+                        if family.series != "info"
+                        else [_layout(block, snapshot.books, self._labels) for block in blocks]
+                    )
                 ]
                 for family in self._families
             ]

