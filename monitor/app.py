@@ -24,9 +24,9 @@ from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.metrics import Meters
 from monitor.moves import Move, local_day
-from monitor.snapshot import TRAILS, Judged, OpenAlert, Snapshot, SourceHealth, Trail, foremost
+from monitor.snapshot import TRAILS, Judged, OpenAlert, Queue, Snapshot, SourceHealth, Trail, foremost
 from monitor.store import alerts as alert_store
-from monitor.store import letters, outbox, pulls, quarantine, runs, silences
+from monitor.store import database, letters, outbox, pulls, quarantine, runs, silences
 from monitor.store.database import migrate, open_engine, reading
 from monitor.store.pulls import Pulled, PullRecord
 from monitor.turns import Turns
@@ -182,6 +182,7 @@ class Daemon:
         except Invalid as found:
             refused = str(found)
         self._config_error = refused
+        self.meters.reloads.labels(outcome="refused" if refused else "ok").inc()
         if refused:
             log.error("action=reload_refused error=%s", refused)
         else:
@@ -244,8 +245,10 @@ class Daemon:
             trails = _trails(connection, force.watch.books, alerts)
             queued = outbox.counts(connection)
             held = silences.waiting(connection)
+            queues = {channel: Queue(*queue) for channel, queue in outbox.queues(connection).items()}
             waiting = quarantine.counts(connection)
             heartbeat = outbox.last_sent(connection, Bulletin.HEARTBEAT)
+            size = database.size(connection)
         stale = feed_rules.stale((found.panel, local_day(found.panel, at)) for found in judged)
         return Snapshot(
             at=at,
@@ -261,8 +264,10 @@ class Daemon:
             deliveries=queued,
             waiting=held,
             resting=self._resting(force, at),
+            queues=queues,
             heartbeat=heartbeat,
             cycle_seconds=taken,
+            database_bytes=size,
             config_error=self._config_error,
             config_loaded_at=force.loaded_at,
         )

@@ -1,12 +1,13 @@
 """Settings of one installation: a YAML file, each scalar overridable by an environment variable DUBAN_<NAME>."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -19,12 +20,20 @@ from pydantic import (
 from alerts import suppression
 from alerts.suppression import Quiet
 from monitor import logs
-from rules.document import Document, Invalid
+from rules.document import Document, Invalid, near
 from rules.spec import SchedulePhrase, Strict
 
 CONFIG_ENV = "DUBAN_CONFIG"
 _ROOT = Path(__file__).parent.parent
 EXAMPLE = _ROOT / "deploy" / "example" / "duban.yaml"
+
+
+TARGET_SERIES = (
+    "actual", "expected", "goal", "probability", "landing_low", "landing_high", "pace", "level", "data_age", "info",
+)  # fmt: skip
+"""What is written of each target; the metric of one is named ``duban_target_<series>``, and its unit."""
+TARGET_LABELS = ("name", "item", "section", "lead", "unit", "measure")
+"""What ``duban_target_info`` says of a target besides its identity."""
 
 
 class ChannelSpec(BaseModel):
@@ -40,6 +49,28 @@ def _quiet(value: Any) -> Any:
 
 
 QuietPhrase = Annotated[Quiet, BeforeValidator(_quiet, json_schema_input_type=str)]
+
+
+def _chosen(known: Sequence[str]) -> Callable[[str], str]:
+    """A check that a phrase names some of ``known``, ``all`` or ``none``."""
+
+    def check(value: str) -> str:
+        for word in [] if value in ("all", "none") else _words(value):
+            if word not in known:
+                raise ValueError(
+                    f"看不懂的名称 '{word}' (unknown name){near(word, known)}；应为 all、none 或其中若干：{', '.join(known)}"
+                )
+        return value
+
+    return check
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in value.split(","))
+
+
+def _these(value: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    return {"all": known, "none": ()}[value] if value in ("all", "none") else _words(value)
 
 
 class Settings(Strict):
@@ -80,6 +111,17 @@ class Settings(Strict):
         None, description="file of units, people and who is told what; without it all is told on every channel"
     )
 
+    target_series: Annotated[str, AfterValidator(_chosen(TARGET_SERIES))] = Field(
+        "all", description="metrics of each target: `all`, `none`, or some, as `actual, expected, level`"
+    )
+    target_labels: Annotated[str, AfterValidator(_chosen(TARGET_LABELS))] = Field(
+        "all", description="labels of `duban_target_info`: `all`, `none`, or some, as `name, lead`"
+    )
+
+    grafana: Annotated[str, StringConstraints(pattern=r"^https?://\S*[^/\s]$")] | None = Field(
+        None, description="address of Grafana with the shipped dashboards, as `http://grafana:3000`, for links to them"
+    )
+
     @property
     def host(self) -> str:
         return self.listen.rsplit(":", 1)[0]
@@ -87,6 +129,16 @@ class Settings(Strict):
     @property
     def port(self) -> int:
         return int(self.listen.rsplit(":", 1)[1])
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """``target_series``, one by one."""
+        return _these(self.target_series, TARGET_SERIES)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """``target_labels``, one by one."""
+        return _these(self.target_labels, TARGET_LABELS)
 
     def database_url(self) -> str:
         """The address of the database, read from ``database_file`` if that is set. Raises Invalid."""

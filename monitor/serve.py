@@ -9,6 +9,7 @@ import uvicorn
 
 from monitor import logs
 from monitor.app import Daemon
+from monitor.metrics import Exposition
 from monitor.pushing import Inbox
 from monitor.store.leader import leadership
 from monitor.web.server import create_app
@@ -33,9 +34,10 @@ def serve(path: Path | None) -> None:
             signal.signal(ending, lambda *_: None)
         app = create_app(
             lambda: daemon.snapshot,
-            daemon.meters,
+            Exposition(daemon.meters, settings.series, settings.labels),
             worker.reload if settings.reload_endpoint else None,
             Inbox(daemon, worker.news),
+            settings.grafana,
         )
         server = uvicorn.Server(
             uvicorn.Config(app, host=settings.host, port=settings.port, log_config=None, access_log=False)

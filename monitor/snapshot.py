@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nsmallest
+from typing import NamedTuple
 
 from alerts.alert import Alert, Change, Identity, State
 from alerts.delivery import Sending
@@ -73,6 +74,14 @@ class SourceHealth:
     quarantined: Mapping[str, int]
 
 
+class Queue(NamedTuple):
+    """Messages of a channel that are not sent yet, those of them that failed before, and the first moment one is due."""
+
+    waiting: int
+    retrying: int
+    due: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The state after the last cycle. Replaced as a whole, never changed in place.
@@ -81,7 +90,8 @@ class Snapshot:
     ``trails`` are those of the foremost alerts of each book.
     ``config_error`` holds the words of a refused reload, "" while what is
     written is in force. ``deliveries`` counts outbox rows by Status, ``waiting`` those that wait by why,
-    ``resting`` tells why a channel rests, "" for one at work; ``heartbeat`` is when a report on the system last arrived.
+    ``resting`` tells why a channel rests, "" for one at work; ``queues`` are by channel, those with nothing to send left out;
+    ``heartbeat`` is when a report on the system last arrived.
     """
 
     at: datetime
@@ -94,7 +104,9 @@ class Snapshot:
     deliveries: Mapping[str, int]
     waiting: Mapping[Reason, int]
     resting: Mapping[str, str]
+    queues: Mapping[str, Queue]
     heartbeat: datetime | None
     cycle_seconds: float
+    database_bytes: int
     config_error: str
     config_loaded_at: datetime

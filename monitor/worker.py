@@ -42,9 +42,16 @@ class Loop(threading.Thread):
     so that a stream of news does not take the whole machine.
     """
 
-    def __init__(self, name: str, work: Callable[[], object], every: float, rest: float = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], object],
+        every: float,
+        rest: float = 0,
+        failed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         super().__init__(name=name, daemon=True)
-        self._work, self._every, self._rest = work, every, rest
+        self._work, self._every, self._rest, self._failed = work, every, rest, failed
         self._wanted, self._stopping = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -56,6 +63,7 @@ class Loop(threading.Thread):
                 self._work()
             except Exception:
                 log.exception("action=loop_failed loop=%s", self.name)
+                self._failed(self.name)
             self._stopping.wait(self._rest * (time.monotonic() - started))
             self._wanted.wait(self._every)
 
@@ -83,7 +91,7 @@ class Worker:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._judging = Loop("judge", self._judge, daemon.force.settings.cycle, rest=_JUDGING_RESTS)
+        self._judging = Loop("judge", self._judge, daemon.force.settings.cycle, _JUDGING_RESTS, self._loop_failed)
         self._delivering: dict[str, Loop] = {}
         settings = daemon.force.settings
         self._lanes = Lanes(settings.pulls_at_once, settings.pulls_per_host, partial(self._tell, "error"))
@@ -150,7 +158,8 @@ class Worker:
             )
         for channel in self._daemon.force.channels:
             if channel not in self._delivering:
-                loop = Loop(f"deliver:{channel}", partial(self._daemon.deliver, channel), _DELIVERY_EVERY)
+                deliver = partial(self._daemon.deliver, channel)
+                loop = Loop(f"deliver:{channel}", deliver, _DELIVERY_EVERY, failed=self._loop_failed)
                 self._delivering[channel] = loop
                 loop.start()
 
@@ -172,6 +181,7 @@ class Worker:
         with daemon.engine.begin() as connection:
             if not runs.claim_slot(connection, job, due, now):
                 return
+        daemon.meters.pull_lag.observe((now - due).total_seconds())
         result = daemon.pull(feed)
         with daemon.engine.begin() as connection:
             runs.finish(connection, job, due, daemon.clock.now(), result.outcome, result.detail)
@@ -229,4 +239,7 @@ class Worker:
         log.warning("action=job_%s job=%s", name, event.job_id, exc_info=getattr(event, "exception", None))
 
     def _tell(self, event: str, _key: str) -> None:
-        self._daemon.meters.job_events.labels(job="pull", event=event).inc()
+        self._daemon.meters.job_events.labels(task="pull", event=event).inc()
+
+    def _loop_failed(self, name: str) -> None:
+        self._daemon.meters.job_events.labels(task=name.partition(":")[0], event="error").inc()

@@ -112,6 +112,15 @@ def newest() -> str:
     return ScriptDirectory.from_config(_located(Config())).get_current_head() or ""
 
 
+def size(connection: Connection) -> int:
+    """Bytes that the database takes."""
+    if connection.dialect.name == "sqlite":
+        asked = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    else:
+        asked = "SELECT pg_database_size(current_database())"
+    return int(connection.exec_driver_sql(asked).scalar_one())
+
+
 def shown(url: URL) -> str:
     """A database's address as it may be shown and logged: without password and options."""
     return URL.create(url.drivername, url.username, None, url.host, url.port, url.database).render_as_string()

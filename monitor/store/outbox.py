@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, update
 
 from alerts.alert import State
 from alerts.bulletin import Bulletin
@@ -175,6 +175,21 @@ def counts(connection: Connection) -> dict[str, int]:
     """How many messages there are of each Status, zeros included."""
     query = select(delivery.c.status, func.count()).group_by(delivery.c.status)
     return {status.value: 0 for status in Status} | dict(connection.execute(query).all())
+
+
+def queues(connection: Connection) -> dict[str, tuple[int, int, datetime | None]]:
+    """Of each channel with messages on their way: how many, how many of them failed before, the first moment one is due.
+
+    A message that is being sent is due when its lease ends. None where all were taken back from a sender that is gone.
+    """
+    c = delivery.c
+    again = c.attempts > case((c.status == Status.SENDING.value, 1), else_=0)
+    query = (
+        select(c.channel, func.count(), func.count().filter(again), func.min(c.due_at).filter(c.due_at > moments.EPOCH))
+        .where(c.status.in_(_WAITING))
+        .group_by(c.channel)
+    )
+    return {channel: (waiting, retrying, due) for channel, waiting, retrying, due in connection.execute(query)}
 
 
 def last_sent(connection: Connection, bulletin: str) -> datetime | None:

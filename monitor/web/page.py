@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -69,12 +70,16 @@ class BookView:
     worst: list[Card]
 
 
-def render(snapshot: Snapshot | None) -> str:
-    """Write the whole page. None stands for a daemon that has not finished its first cycle."""
+def render(snapshot: Snapshot | None, grafana: str | None = None) -> str:
+    """Write the whole page. None stands for a daemon that has not finished its first cycle.
+
+    Where the address of a ``grafana`` is given, the page links to its dashboards.
+    """
     if snapshot is None:
         return _JINJA.get_template("waiting.html.j2").render()
     return _JINJA.get_template("status.html.j2").render(
         snapshot=snapshot,
+        grafana=grafana,
         zone=ZoneInfo(snapshot.books[0].timezone) if snapshot.books else _HOME,
         books=[_book(snapshot, book) for book in snapshot.books],
         sources=source_lines(snapshot),
@@ -95,6 +100,12 @@ def brief(at: datetime | None, zone: tzinfo, now: datetime) -> str:
     """The same without the year where that goes without saying."""
     words = moment(at, zone)
     return words.removeprefix(f"{now.astimezone(zone).year}年")
+
+
+def asking(anchor: str) -> str:
+    """What a dashboard is asked to show the target of a card."""
+    names = ("var-book", "var-target", "var-subject")
+    return urlencode(dict(zip(names, anchor.split("/", 2), strict=False)))
 
 
 def _book(snapshot: Snapshot, book: Book) -> BookView:
@@ -140,7 +151,7 @@ def _jinja() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters |= {"moment": moment, "brief": brief}
+    jinja.filters |= {"moment": moment, "brief": brief, "asking": asking}
     jinja.globals |= {"LEVELS": LEVELS, "style": Markup(_STYLE)}  # noqa: S704  our own file
     return jinja
 

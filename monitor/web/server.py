@@ -9,8 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor import metrics
-from monitor.metrics import Meters
+from monitor.metrics import Exposition, Format
 from monitor.pushing import Inbox
 from monitor.snapshot import Snapshot
 from monitor.web import api
@@ -36,20 +35,21 @@ _MOST = 10_000  # objects in one answer of the API
 
 def create_app(
     snapshot: Callable[[], Snapshot | None],
-    meters: Meters,
+    exposition: Exposition,
     reload: Callable[[], str] | None = None,
     inbox: Inbox | None = None,
+    grafana: str | None = None,
 ) -> FastAPI:
     """Build the web application.
 
     ``snapshot`` gives the latest state, None before the first cycle. ``reload``
     reads the configuration anew and returns what is wrong with it, "" where it
     is now in force; without it there is no way to reload over HTTP. ``inbox``
-    takes what is handed in; without it nothing can be.
+    takes what is handed in; without it nothing can be. ``grafana`` is where the page finds dashboards.
     """
     app = FastAPI(title="duban", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Headers)
-    _add_page(app, snapshot, meters)
+    _add_page(app, snapshot, exposition, grafana)
     _add_health(app, snapshot)
     _add_api(app, snapshot)
     if reload is not None:
@@ -59,19 +59,26 @@ def create_app(
     return app
 
 
-def _add_page(app: FastAPI, snapshot: Callable[[], Snapshot | None], meters: Meters) -> None:
+def _add_page(
+    app: FastAPI, snapshot: Callable[[], Snapshot | None], exposition: Exposition, grafana: str | None
+) -> None:
     @app.api_route("/", methods=_READ)
     def page() -> HTMLResponse:
         now = snapshot()
-        return HTMLResponse(render(now), status_code=200 if now is not None else 503)
+        return HTMLResponse(render(now, grafana), status_code=200 if now is not None else 503)
 
     @app.api_route("/metrics", methods=_READ)
-    def exposition(request: Request) -> Response:
-        headers = {"Content-Type": metrics.CONTENT_TYPE, "Vary": "Accept-Encoding"}
+    def metrics(request: Request) -> Response:
+        wanted = _offers(request.headers.get("Accept", ""))
+        plain = max(wanted.get(kind, 0) for kind in ("text/plain", "text/*", "*/*"))
+        opened = wanted.get("application/openmetrics-text", 0)
+        form = Format.OPENMETRICS if opened and opened >= plain else Format.TEXT
+        headers = {"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
         if request.method == "HEAD":
             return Response(headers=headers)
-        pieces: Iterable[bytes] = metrics.chunks(snapshot(), meters)
-        if _takes_gzip(request.headers.get("Accept-Encoding", "")):
+        pieces: Iterable[bytes] = exposition.chunks(snapshot(), form)
+        codings = _offers(request.headers.get("Accept-Encoding", ""))
+        if codings.get("gzip", codings.get("*", 0)):
             headers["Content-Encoding"] = "gzip"
             pieces = _zipped(pieces)
         return StreamingResponse(pieces, headers=headers)
@@ -119,12 +126,18 @@ def _add_reload(app: FastAPI, reload: Callable[[], str]) -> None:
         return PlainTextResponse("新配置已生效\n")
 
 
-def _takes_gzip(accepted: str) -> bool:
-    for offer in accepted.lower().split(","):
-        coding, _, weight = offer.replace(" ", "").partition(";")
-        if coding in ("gzip", "*"):
-            return weight.removeprefix("q=").rstrip("0.") != "" if weight else True
-    return False
+def _offers(header: str) -> dict[str, float]:
+    """What a client takes, the best weight of each; 0 is a refusal."""
+    found: dict[str, float] = {}
+    for offer in header.lower().replace(" ", "").split(","):
+        name, *options = offer.split(";")
+        weights = [option.removeprefix("q=") for option in options if option.startswith("q=")]
+        try:
+            weight = float(weights[0]) if weights else 1.0
+        except ValueError:
+            weight = 0.0
+        found[name] = max(weight, found.get(name, 0.0))
+    return found
 
 
 def _zipped(pieces: Iterable[bytes]) -> Iterator[bytes]:

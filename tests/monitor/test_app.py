@@ -70,6 +70,7 @@ def test_a_reload_without_a_book_withdraws_its_alerts_and_counts_them(daemon, tm
 def test_a_book_with_an_error_withdraws_nothing(daemon, tmp_path):
     rewrite(tmp_path / "books", "other-2025", "measure: cumulative", "measure: unheard-of")
     assert "unheard-of" in daemon.reload()
+    assert daemon.meters.registry.get_sample_value("duban_config_reloads_total", {"outcome": "refused"}) == 1
     assert opened(daemon) == ALL
     daemon.close()
     again = Daemon(tmp_path / "duban.yaml")

@@ -63,3 +63,28 @@ def test_the_file_named_wins_over_the_environment(tmp_path):
     path = written(tmp_path, "")
     assert config.find(path, {"DUBAN_CONFIG": "other.yaml"}) == path
     assert config.find(None, {"DUBAN_CONFIG": "other.yaml"}) == Path("other.yaml")
+
+
+def test_metrics_of_targets_are_chosen_by_name():
+    every = config.Settings()
+    assert every.series == config.TARGET_SERIES
+    assert every.labels == config.TARGET_LABELS
+    some = config.Settings(target_series="actual, level", target_labels="none")
+    assert (some.series, some.labels) == (("actual", "level"), ())
+
+
+def test_a_series_that_does_not_exist_is_told_with_the_ones_that_do(tmp_path):
+    path = tmp_path / "duban.yaml"
+    path.write_text("target_series: actual, levle\n", encoding="utf-8")
+    with pytest.raises(Invalid) as told:
+        config.load(path, {})
+    assert f"{path}:1: " in str(told.value)
+    assert "看不懂的名称 'levle' (unknown name)" in str(told.value)
+    assert "'level'" in str(told.value)
+    assert "none 或" in str(told.value)
+
+
+@pytest.mark.parametrize("address", ["grafana:3000", "http://grafana:3000/", "javascript:alert(1)"])
+def test_the_address_of_grafana_is_one_that_paths_can_follow(address):
+    with pytest.raises(Invalid, match="DUBAN_GRAFANA"):
+        config.load(None, {"DUBAN_GRAFANA": address})

@@ -19,12 +19,14 @@ def test_a_loop_goes_on_after_an_error_and_wakes_at_once():
         if len(calls) == 1:
             raise RuntimeError("first time")
 
-    loop = Loop("test", work, every=60)
+    failures = []
+    loop = Loop("test", work, every=60, failed=failures.append)
     loop.start()
     assert done.acquire(timeout=5)
     loop.wake()
     assert done.acquire(timeout=5)
     loop.stop()
+    assert failures == ["test"]
     assert not loop.is_alive()
     assert len(calls) >= 2
 
@@ -122,6 +124,18 @@ def test_a_source_that_fails_again_and_again_is_asked_less_often(worker):
     rest = worker.next_pull("remote-2025/gone") - datetime.now(UTC)
     assert timedelta(minutes=1, seconds=50) < rest < timedelta(minutes=2, seconds=5)
     assert events(worker) == {"paused": 2.0}
+
+
+def test_the_lag_of_every_pull_behind_its_turn_is_measured(worker):
+    ask(worker, "remote-2025/missing", 3)
+    (lag,) = worker._daemon.meters.pull_lag.collect()
+    found = {sample.name: sample.value for sample in lag.samples if not sample.labels}
+    assert found == {"duban_pull_lag_seconds_count": 3, "duban_pull_lag_seconds_sum": 0}
+
+
+def test_a_loop_that_fails_is_counted_by_its_job(worker):
+    worker._loop_failed("deliver:邮件")
+    assert events(worker) == {"error": 1}
 
 
 def test_an_answer_ends_the_patience_account(worker):

@@ -225,7 +225,7 @@ def test_before_the_change_all_is_as_with_the_old_goal_and_after_it_as_with_the_
     changed, old, new = (verdicts(a_panel(block, figures), day)[0] for block in blocks)
     wanted = old if changed.period is None or changed.period.month < month else new
     told = replace(wanted, target=changed.target)
-    assert changed == (told if wanted is new else replace(told, goal=changed.goal))
+    assert changed == (told if wanted is new else replace(told, goal=changed.goal, clears=changed.clears))
     assert changed.goal == (wanted.goal if changed.period else 120)
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus for tests: samples written into its database as blocks, then served on a free loopback port.
+"""A real Prometheus for tests, on a free loopback port: samples written into its database as blocks, or what it scrapes.
 
 ``prometheus`` and ``promtool`` are found on PATH, or in the folder that DUBAN_TEST_BIN names (of Debian's package:
 ``apt-get download prometheus && dpkg-deb -x prometheus_*.deb DIR``, then ``DUBAN_TEST_BIN=DIR/usr/bin``).
@@ -23,17 +23,18 @@ MISSING = [name for name in ("prometheus", "promtool") if shutil.which(name, pat
 
 
 class Prometheus:
-    """A server that holds ``samples``, lines of OpenMetrics text with times. A context manager."""
+    """A server that holds ``samples``, lines of OpenMetrics text with times, and obeys ``config``. A context manager."""
 
-    def __init__(self, samples: Iterable[str]) -> None:
+    def __init__(self, samples: Iterable[str] = (), config: str = "global: {}\n") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="duban-prom-"))
         self.url = f"http://127.0.0.1:{free_port()}"
-        self._samples = "\n".join([*samples, "# EOF", ""])
+        self._samples, self._config = list(samples), config
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._load()
+            if self._samples:
+                self._load()
             self._start()
         except BaseException:
             self.__exit__(None, None, None)
@@ -49,7 +50,7 @@ class Prometheus:
         shutil.rmtree(self.folder)
 
     def _load(self) -> None:
-        (self.folder / "samples").write_text(self._samples, encoding="utf-8")
+        (self.folder / "samples").write_text("\n".join([*self._samples, "# EOF", ""]), encoding="utf-8")
         subprocess.run(
             [_program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "samples", "data"],
             cwd=self.folder,
@@ -58,7 +59,7 @@ class Prometheus:
         )
 
     def _start(self) -> None:
-        (self.folder / "prometheus.yml").write_text("global: {}\n")
+        (self.folder / "prometheus.yml").write_text(self._config, encoding="utf-8")
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [

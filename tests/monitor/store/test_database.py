@@ -37,6 +37,11 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
     assert migrate(engine) == migrate(engine)
 
 
+def test_the_database_says_how_much_room_it_takes(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert 100_000 < database.size(connection) < 100_000_000
+
+
 def test_a_daemon_at_work_does_not_hold_up_a_migration(engine: Engine) -> None:
     with leadership(engine) as leading:
         assert leading

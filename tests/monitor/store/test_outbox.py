@@ -67,6 +67,23 @@ def test_channels_do_not_wait_for_each_other(connection: Connection) -> None:
     assert [taken.channel for taken in _claim(connection)] == ["folder"]
 
 
+def test_what_is_on_its_way_is_counted_by_channel_with_what_failed_and_what_waits_longest(
+    connection: Connection,
+) -> None:
+    assert outbox.queues(connection) == {}
+    _queue(connection, OFFICE, count=3)
+    _queue(connection, HOOK)
+    assert outbox.queues(connection) == {"folder": (3, 0, START), "webhook": (1, 0, START)}
+    first, second = _claim(connection, limit=2)
+    outbox.finish(connection, first, BROKEN, Status.QUEUED, hours(1), START)
+    outbox.finish(connection, second, SENT, Status.SENT, START, START)
+    assert outbox.queues(connection)["folder"] == (2, 1, START)
+    _claim(connection)  # the third, for the first time: it has not failed
+    assert outbox.queues(connection)["folder"] == (2, 1, START + LEASE)
+    outbox.release(connection)
+    assert outbox.queues(connection)["folder"][2] == hours(1)
+
+
 def test_the_longest_due_go_first_and_no_more_than_asked_for(connection: Connection) -> None:
     (late,) = alerts.save(connection, [step(of=identity("late"))])
     outbox.enqueue(connection, [(late, OFFICE)], hours(1))

@@ -11,7 +11,7 @@ import pytest
 from connectors.observation import NIL, PARTIAL
 from monitor.snapshot import Judged, Snapshot
 from monitor.web.chart import pace_chart
-from monitor.web.page import MOST_ROWS, WORST_ROWS, render
+from monitor.web.page import MOST_ROWS, WORST_ROWS, asking, render
 from rules.calendar import Every, period_ends
 from rules.judging import judge
 from rules.loader import load_books
@@ -286,3 +286,15 @@ def test_goals_that_lean_are_unset_or_were_changed_read_well() -> None:
     ):
         assert words in text, words
     assert "nan" not in render(a_snapshot(book, figures=figures)).lower()
+
+
+def test_the_page_links_to_dashboards_only_where_there_is_a_grafana():
+    html = render(red(), "http://grafana:3000")
+    assert '<a href="http://grafana:3000/d/duban-overview">' in html
+    assert '<a href="http://grafana:3000/d/duban-target?var-book=b&amp;var-target=jobs">' in html
+    assert "仪表盘" not in render(red())
+    assert "/d/" not in render(red())
+
+
+def test_a_card_asks_the_dashboard_for_its_own_subject():
+    assert asking("b/jobs/甲区/南") == "var-book=b&var-target=jobs&var-subject=%E7%94%B2%E5%8C%BA%2F%E5%8D%97"

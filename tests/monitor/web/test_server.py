@@ -13,7 +13,7 @@ import pytest
 import requests
 import uvicorn
 
-from monitor.metrics import Meters, chunks
+from monitor.metrics import Exposition, Format, Meters
 from monitor.pushing import Inbox
 from monitor.snapshot import Snapshot
 from monitor.web.server import create_app
@@ -39,7 +39,7 @@ def serving(
     snapshot: Snapshot | None, reload: Callable[[], str] | None = None, inbox: Inbox | None = None
 ) -> Iterator[Site]:
     site = Site(snapshot, Meters())
-    app = create_app(lambda: site.snapshot, site.meters, reload, inbox)
+    app = create_app(lambda: site.snapshot, Exposition(site.meters), reload, inbox)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -88,16 +88,40 @@ def test_the_style_sheet_is_the_one_the_policy_allows(site: Site) -> None:
     assert b64encode(sha256(style.encode()).digest()).decode() in answer.headers["Content-Security-Policy"]
 
 
+def samples(text: str) -> list[str]:
+    """Lines of figures, but for those of the process itself, which differ from one moment to the next."""
+    return [line for line in text.splitlines() if not line.startswith(("#", "duban_process"))]
+
+
 def test_metrics_are_valid_and_may_be_compressed(site: Site) -> None:
     plain = site.get("/metrics", headers={"Accept-Encoding": "identity"})
     assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "Content-Encoding" not in plain.headers
-    assert plain.content == b"".join(chunks(site.snapshot, site.meters))
+    assert samples(plain.text) == samples(b"".join(Exposition(site.meters).chunks(site.snapshot)).decode())
     packed = site.get("/metrics", headers={"Accept-Encoding": "gzip"}, stream=True)
     assert packed.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(packed.raw.read(decode_content=False)) == plain.content
-    refused = site.get("/metrics", headers={"Accept-Encoding": "gzip;q=0"})
+    assert packed.headers["Vary"] == "Accept, Accept-Encoding"
+    assert samples(gzip.decompress(packed.raw.read(decode_content=False)).decode()) == samples(plain.text)
+    refused = site.get("/metrics", headers={"Accept-Encoding": "gzip;q=0, *"})
     assert "Content-Encoding" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("accepted", "form"),
+    [
+        ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1", Format.OPENMETRICS),
+        ("application/openmetrics-text", Format.OPENMETRICS),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", Format.TEXT),
+        ("text/plain,application/openmetrics-text;q=0.9", Format.TEXT),
+        ("application/openmetrics-text;q=0", Format.TEXT),
+        ("application/openmetrics-text;q=much", Format.TEXT),
+        ("", Format.TEXT),
+    ],
+)  # fmt: skip
+def test_the_scraper_says_which_format_it_reads(site: Site, accepted: str, form: Format) -> None:
+    answer = site.get("/metrics", headers={"Accept": accepted})
+    assert answer.headers["Content-Type"] == form.value
+    assert answer.text.endswith("# EOF\n") == (form is Format.OPENMETRICS)
 
 
 def test_metrics_have_a_level_for_every_row() -> None:
