@@ -10,7 +10,6 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from rules.calendar import Days, Every, period_ends
@@ -146,6 +145,8 @@ def _inputs(one: Derived, ends: Days, known: Vintages, made: Mapping[str, _Made]
 
     They are read in its own unit where they can be, else all of one kind in one unit: the first in the formula.
     """
+    import pandas as pd  # heavy, and only books that derive series need it
+
     rows = [
         np.empty(0, np.intp) if read.source == DERIVED else np.flatnonzero(known.series == known.inputs.index(read))
         for read in one.inputs

@@ -294,3 +294,20 @@ def _reach(node: _Node, per_year: int) -> int:
         return 0
     own = node.periods + (per_year if node.function == "yoy" else 0)
     return own + max(_reach(argument, per_year) for argument in node.arguments)
+
+
+def adds_up(formula: Formula) -> bool:
+    """Whether it only adds series, each once: 甲 + 乙 + 丙."""
+
+    def parts(node: _Node) -> list[str] | None:
+        match node:
+            case _Series(name):
+                return [name]
+            case _Apply("+", (left, right)):
+                found = parts(left), parts(right)
+                return None if found[0] is None or found[1] is None else [*found[0], *found[1]]
+            case _:
+                return None
+
+    names = parts(formula.node)
+    return names is not None and len(names) == len(set(names)) > 1
