@@ -57,13 +57,15 @@ def main() -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
-    from monitor.store.database import DatabaseError
-
     try:
         app()
     except Invalid as error:
         _fail(str(error))
-    except DatabaseError as error:
+    except Exception as error:
+        from monitor.store.database import DatabaseError  # only now: it is slow to load, and small commands need none
+
+        if not isinstance(error, DatabaseError):
+            raise
         _fail(str(error))
 
 

@@ -55,3 +55,24 @@ def check(
         raise typer.Exit(1)
     if strict and found.findings:
         raise typer.Exit(3)
+
+
+@author.command("test")
+def try_cases(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="测试文件或文件夹；缺省为各册 tests 文件夹中的全部")
+    ] = None,
+    config: Config = None,
+    junit: Junit = None,
+) -> None:
+    """以测试数据检验目标册：何时为何级别、有何预警、告知谁、怎么说；不读写数据库，不发送。"""
+    from monitor.testing import run, words
+
+    found = run(find(config), files or [])
+    print(words(found))
+    if junit is not None:
+        from monitor.junit import write
+
+        write(junit, [case for case, _ in found])
+    if any(case.failure for case, _ in found):
+        raise typer.Exit(1)
