@@ -38,7 +38,7 @@ CODES = {
     "D109": "来源没有目标读取",
     "D110": "数据总是逾期",
     "D111": "计量单位不一致",
-    "D112": "数值与原话不同",
+    "D112": "数值或方向与原话不同",
     "D113": "各分项之和与总目标不符",
     "D114": "阈值小于往年波动",
     "D115": "放假安排未知",
@@ -224,6 +224,10 @@ def _asked_in_time(
 _AMOUNT = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(sorted(map(re.escape, KNOWN), key=len, reverse=True))})")
 
 
+_FLOOR = re.compile(r"\d\S{0,5}?以上|突破|不低于|不少于|超过?\d")
+_CEILING = re.compile(r"\d\S{0,5}?以[内下]|控制在|不超过|不高于")
+
+
 def _unlike_the_words(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:
     """The goal against the words of the plan it was read from, and its unit against that of its source."""
     for site in sites:
@@ -247,6 +251,17 @@ def _unlike_the_words(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:
                 written = "、".join(f"{number(value)}{unit}" for value, unit, _ in same)
                 words = f"目标为 {goal.text}，原话中是“{written}” (not the words)；请核对数值"
                 yield Finding("D112", site.place("goal"), words)
+        floor, ceiling = _FLOOR.search(target.words), _CEILING.search(target.words)
+        turned = (
+            floor
+            if goal.op in (Op.AT_MOST, Op.LESS_THAN)
+            else ceiling
+            if goal.op in (Op.AT_LEAST, Op.MORE_THAN)
+            else None
+        )
+        if turned and not (floor and ceiling):
+            words = f"目标为 {goal.text}，原话为“{turned[0]}” (other direction)；请核对方向"
+            yield Finding("D112", site.place("goal"), words)
         source = book.sources.get(target.source or "")
         unit = source.options.get("unit") if source is not None else None
         if isinstance(unit, str) and unit in KNOWN and target.counts is None and conversion(unit, goal.unit) is None:
