@@ -76,3 +76,21 @@ def try_cases(
         write(junit, [case for case, _ in found])
     if any(case.failure for case, _ in found):
         raise typer.Exit(1)
+
+
+@author.command("diff")
+def show_difference(
+    old: Annotated[str, typer.Argument(help="原来的册：文件夹，或 git 版本:文件夹，如 HEAD~1:rules/books")],
+    new: Annotated[str, typer.Argument(help="改后的册，写法相同")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """比较两版目标册：改了什么；有数据库时，按库中数据将多提示、少提示几次。"""
+    from monitor.comparing import compared, words
+
+    found = compared(old, new, find(config))
+    if as_json:
+        facts = {**found, "changes": [one._asdict() for one in found["changes"]]}
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        print(words(found))
