@@ -60,18 +60,19 @@ def _settings(old: Book, new: Book) -> Iterator[tuple[str, str, str]]:
     yield "年份", str(old.year), str(new.year)
     yield "时区", old.timezone, new.timezone
     yield "督办部门", old.supervisor, new.supervisor
-    for said, was, now in (
+    for said, days, others in (
         ("放假日", old.workdays.holidays, new.workdays.holidays),
         ("上班日", old.workdays.workdays, new.workdays.workdays),
     ):
-        yield said, "、".join(map(str, was)), "、".join(map(str, now))
+        yield said, "、".join(map(str, days)), "、".join(map(str, others))
     for name in dict.fromkeys((*old.sources, *new.sources)):
         was, now = (book.sources.get(name) for book in (old, new))
         yield f"来源 {name} 的种类", was.connector if was else "", now.connector if now else ""
         yield f"来源 {name} 的拉取时间", was.schedule.said if was else "", now.schedule.said if now else ""
         yield f"来源 {name} 的标注", was.mark if was else "", now.mark if now else ""
         for key in sorted((was.options.keys() if was else set()) | (now.options.keys() if now else set())):
-            yield f"来源 {name} 的 {key}", *(str(one.options.get(key, "")) if one else "" for one in (was, now))
+            first, second = (str(one.options.get(key, "")) if one else "" for one in (was, now))
+            yield f"来源 {name} 的 {key}", first, second
     for one in dict.fromkeys(item.series for item in (*old.derived, *new.derived)):
         was_of, now_of = ({item.series: item.formula.text for item in book.derived} for book in (old, new))
         yield f"推算序列 {one} 的公式", was_of.get(one, ""), now_of.get(one, "")
@@ -100,7 +101,7 @@ def _of_subjects(old: Book, new: Book, target: str) -> Iterator[str]:
         if (old.goals is None) != (new.goals is None):
             yield f"{'改为' if old.goals is None else '不再'}逐个对象设定目标"
         return
-    was, now = old.goals[target].to_dict(), new.goals[target].to_dict()
+    was, now = ({str(name): float(value) for name, value in goals[target].items()} for goals in (old.goals, new.goals))
     changed = [
         f"{subject} {_number(was, subject)}→{_number(now, subject)}"
         for subject in dict.fromkeys((*was, *now))
