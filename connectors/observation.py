@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 from connectors.places import Places
 
@@ -210,7 +211,7 @@ class Reading:
     ``originals`` are the files behind it all.
     """
 
-    observations: pd.DataFrame
+    observations: "pd.DataFrame"
     refusals: tuple[Refusal, ...]
     document: str
     digest: str
@@ -219,7 +220,7 @@ class Reading:
     originals: tuple[Original, ...] = ()
 
 
-def refuse(rows: pd.DataFrame, reasons: Iterable[Refused]) -> list[Refusal]:
+def refuse(rows: "pd.DataFrame", reasons: Iterable[Refused]) -> list[Refusal]:
     """The figures of ``rows`` (columns ``COLUMNS``) refused, each for its reason."""
     return [
         Refusal(cell, reason, f"{value:.15g}{unit}", series, subject, period.date(), value, unit, STATUSES[status])
@@ -231,8 +232,10 @@ def refuse(rows: pd.DataFrame, reasons: Iterable[Refused]) -> list[Refusal]:
     ]
 
 
-def frame(rows: Iterable[Observation]) -> pd.DataFrame:
+def frame(rows: Iterable[Observation]) -> "pd.DataFrame":
     """Put single observations into the columns of ``Reading.observations``."""
+    import pandas as pd  # who only judges figures need not load it
+
     table = pd.DataFrame(list(rows), columns=list(COLUMNS))
     return table.astype({"series": "str", "subject": "str", "value": "float64", "unit": "str"}).assign(
         period=pd.to_datetime(table["period"]).astype("datetime64[s]"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from monitor.cli_author import AsJson, Config, author
 from rules.document import Invalid
 
 if TYPE_CHECKING:
@@ -38,14 +39,11 @@ filing = typer.Typer(help="填报表：生成、收回。", no_args_is_help=True
 app.add_typer(filing, name="filing")
 bench = typer.Typer(help="量度。", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+app.add_typer(author)
 
-Config = Annotated[
-    Path | None, typer.Option("--config", help="设置文件；缺省依次为 $DUBAN_CONFIG、./duban.yaml、随附示例")
-]
 At = Annotated[
     str | None, typer.Option("--at", help="判定时点，如 2025-10-25 （当日终） 或 2025-10-25T09:00；缺省为现在")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON")]
 
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -59,13 +57,15 @@ def main() -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
-    from monitor.store.database import DatabaseError
-
     try:
         app()
     except Invalid as error:
         _fail(str(error))
-    except DatabaseError as error:
+    except Exception as error:
+        from monitor.store.database import DatabaseError  # only now: it is slow to load, and small commands need none
+
+        if not isinstance(error, DatabaseError):
+            raise
         _fail(str(error))
 
 
@@ -131,38 +131,6 @@ def explain(
 
     book, _, name = target.partition("/")
     print(explain_once(_read(config, book), name, subject, at))
-
-
-@app.command()
-def check(
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """检查设置、目标册、来源与渠道；逐行指出何处有误、如何改正。"""
-    from monitor.app import read
-    from monitor.route import objections
-    from rules.plan import beyond_calendar
-
-    try:
-        force = read(_config(config))
-        errors, books = list(force.errors), force.watch.books
-        open_ends = objections(force.organisation, books, str(force.settings.organisation or ""))
-    except Invalid as error:
-        errors, books, open_ends = list(error.errors), (), []
-    warnings = [
-        f"{book.id}: {len(found)} 个目标的报送期限晚于 {book.workdays.known_until}，其后放假安排未知，暂按周末推算"
-        " (workdays unknown)；放假通知公布后，请在册内写 holidays: 和 workdays:"
-        for book in books
-        if (found := beyond_calendar(book))
-    ]
-    warnings += open_ends
-    if as_json:
-        facts = {"errors": errors, "warnings": warnings, "books": [book.id for book in books]}
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
-    else:
-        print("\n".join([*errors, *warnings, *(f"{book.id}: {len(book.targets)} 个目标，无误" for book in books)]))
-    if errors:
-        raise typer.Exit(1)
 
 
 @app.command()

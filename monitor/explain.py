@@ -3,15 +3,17 @@
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from alerts.alert import Kind
+from alerts.delivery import Sending, Status
 from connectors.observation import where
 from monitor.moves import local_day
-from monitor.snapshot import Judged
+from monitor.snapshot import Judged, Trail
 from monitor.store.observations import Vintage
 from monitor.watch import Watch
 from rules import wording
@@ -22,13 +24,82 @@ from rules.target import Book, Level, Target, quantity
 from rules.verdict import CODE, Outcome, Reason, Verdict
 
 
-def explanation(watch: Watch, judged: Judged, row: int, vintages: Sequence[Vintage], at: datetime) -> str:
-    """The verdict of one row as a page of text. ``vintages`` are the stored figures of its series, oldest first."""
+def explanation(
+    watch: Watch,
+    judged: Judged,
+    row: int,
+    vintages: Sequence[Vintage],
+    at: datetime,
+    origins: Mapping[str, str] | None = None,
+    trail: Trail | None = None,
+) -> str:
+    """The verdict of one row as a page of text. ``vintages`` are the stored figures of its series, oldest first.
+
+    ``origins`` are where the target's settings were written, "" for a default; ``trail`` is what its alerts went through.
+    """
     panel = judged.panel
     found = verdict(panel, judged.verdicts, row, row)
     target, book = found.target, watch.by_id[found.target.book]
-    parts = [_heading(book, found), _pairs(_facts(book, found, at)), _figures(panel, row, target, vintages, at)]
+    facts = [(name, _written(name, value, origins)) for name, value in _facts(book, found, at)]
+    parts = [_heading(book, found), _pairs(facts), _figures(panel, row, target, vintages, at), _trail(book, trail, at)]
     return "\n\n".join(part for part in parts if part)
+
+
+_WRITTEN = {
+    "目标": "goal",
+    "牵头单位": "lead",
+    "责任单位": "responsible",
+    "报送单位": "reporter",
+    "进度曲线": "expect",
+    "黄色": "yellow",
+    "红色": "red",
+    "解除": "clear",
+    "起判时点": "not_before",
+    "报送时限": "published",
+    "数据来源": "source",
+}
+"""The settings behind the facts of a page."""
+
+
+def _written(name: str, value: str, origins: Mapping[str, str] | None) -> str:
+    """A setting with where it was written: 落后应完成数超过5%〔book.yaml:16〕."""
+    key = _WRITTEN.get(name)
+    if not value or key is None or origins is None:
+        return value
+    place = origins.get(key, "") or (origins.get("clear_for", "") if key == "clear" else "")
+    return f"{value}〔{place.rpartition('/')[2] or '缺省'}〕"
+
+
+def _trail(book: Book, trail: Trail | None, at: datetime) -> str:
+    """What the target's alerts went through until ``at``, and what became of every message about it."""
+    zone = ZoneInfo(book.timezone)
+    steps = [(number, change, said) for number, change, said in trail.changes if change.at <= at] if trail else []
+    if trail is None or not steps:
+        return ""
+    lines = ["预警经过:"]
+    for number, change, said in steps:
+        levels = f"{change.previous_level.text}→{change.level.text}"
+        facts = "；".join(filter(None, (said.period, said.actual_text, said.gap_text, said.owed, said.edit)))
+        kind = "催报" if change.identity.kind is Kind.DATA else "进度"
+        lines.append(
+            f"  {change.at.astimezone(zone):%Y-%m-%d %H:%M} {kind} {change.event} ({change.cause}) {levels}：{facts}"
+        )
+        lines += [f"    {_sent(one, zone)}" for one in trail.sendings if one.change_id == number]
+    return "\n".join(lines)
+
+
+def _sent(one: Sending, zone: ZoneInfo) -> str:
+    """What became of a message: 致人力社保局（folder）sent 2025-10-20 09:00；曾因 quiet 暂缓；人力社保局是该目标的牵头单位."""
+    when = one.finished_at or one.due_at
+    held = f"；曾因 {one.suppressed} 未发" if one.suppressed else ""
+    answer = (
+        f"；{one.tries[-1].result} {one.tries[-1].answer}".rstrip()
+        if one.tries and one.status is not Status.SENT
+        else ""
+    )
+    return (
+        f"致{one.receiver}（{one.channel}）{one.status} {when.astimezone(zone):%Y-%m-%d %H:%M}{held}{answer}；{one.why}"
+    )
 
 
 _SMALL = 5
@@ -128,8 +199,9 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
     shown = known[-_SHOWN:]
     periods = np.array([slots[found.period] for found in shown], np.int16)
     levels = judge(panel, local_day(panel, at), rows=np.full(len(shown), row), slots=periods).level.tolist()
-    rows = [("期间", "来源数值", "状态", "判定值", "预期", "本期结论", "发布时间", "出处")]
-    for found, slot, level in zip(shown, periods.tolist(), levels, strict=True):
+    rows = [("期间", "来源数值", "状态", "判定值", "预期", "本期结论", "版本", "发布时间", "出处")]
+    versions = _versions(known)[-_SHOWN:]
+    for found, slot, level, version in zip(shown, periods.tolist(), levels, versions, strict=True):
         judged = float(panel.values[slot, row])
         rows.append(
             (
@@ -139,12 +211,23 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
                 "" if math.isnan(judged) else quantity(judged, target.goal.unit),
                 _known(float(panel.expected[slot, row]), target.goal.unit),
                 "" if math.isnan(judged) else Level(level).text,
+                f"修订{version}" if version else "首报",
                 f"{found.known_at.astimezone(zone):%Y-%m-%d}",
                 where(found.document, found.cell),
             )
         )
     left = len(known) - _SHOWN
     return _table(rows) + (f"\n（更早的{left}条从略）" if left > 0 else "")
+
+
+def _versions(known: Sequence[Vintage]) -> list[int]:
+    """How often each figure had been revised: 0 for the first stated of its period."""
+    counts: Counter[date] = Counter()
+    found = []
+    for vintage in known:
+        found.append(counts[vintage.period])
+        counts[vintage.period] += 1
+    return found
 
 
 def _known(value: float, unit: str) -> str:

@@ -1,8 +1,8 @@
 """What stands too long: reminders and escalations that are due, found in columns, decided with the cycle's moves."""
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,18 +11,27 @@ from sqlalchemy import Engine
 from alerts import escalation
 from alerts.alert import Alert, Identity, Kind, State
 from alerts.escalation import Office, Step
+from alerts.moving import running, step_routes
 from alerts.notice import notice, waiting
 from alerts.organisation import Organisation
 from alerts.routing import Matter
-from monitor.moves import Move, held_against, step_routes
+from monitor.moves import Move, held_against
 from monitor.snapshot import Judged
 from monitor.store import observations
 from monitor.store.database import reading
 from monitor.watch import NEVER, Watch
-from rules.calendar import Every
 from rules.judging import objects
-from rules.plan import Block
 from rules.verdict import CODE, Reason, Verdict
+
+
+class _Due(NamedTuple):
+    """A step with the verdict, block and row of its alert, and when that may ask for more."""
+
+    alert: Alert
+    step: Step
+    verdict: Verdict
+    place: tuple[int, int]
+    later: datetime | None
 
 
 def found_steps(
@@ -38,13 +47,13 @@ def found_steps(
     An alert whose figure is overdue still stands and is followed up. Where the source does not answer, nothing is
     known to stand: its steps wait until it answers.
     """
-    due: list[tuple[Alert, Step, Verdict, tuple[int, int]]] = []
+    due: list[_Due] = []
     for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
         book, panel = watch.by_id[found.target.book], judged[block].panel
         office = Office(book.workdays, ZoneInfo(book.timezone))
-        periods = _running(panel.block, alert.basis.period, found) if found.level == alert.level else 1
+        periods = running(panel.block, alert.basis.period, found) if found.level == alert.level else 1
         steps, later = escalation.due(alert, periods, organisation, office, at)
-        due += [(alert, step, found, (block, row)) for step in steps]
+        due += [_Due(alert, step, found, (block, row), later) for step in steps]
         if not steps:
             kind = alert.identity.kind
             watch.due[block][kind][row] = NEVER if later is None else _second(later)
@@ -78,20 +87,20 @@ def _looked_at(
 def _told(
     engine: Engine,
     watch: Watch,
-    due: Sequence[tuple[Alert, Step, Verdict, tuple[int, int]]],
+    due: Sequence[_Due],
     organisation: Organisation,
     at: datetime,
 ) -> Iterator[Move]:
     """The steps with their facts and who is to hear; one that nobody would hear of is not taken."""
     if not due:
         return
-    read = [int(watch.series_of[block][row]) for _, _, _, (block, row) in due]
+    read = [int(watch.series_of[one.place[0]][one.place[1]]) for one in due]
     with reading(engine) as connection:
-        wanted = {(series, found.period) for series, (_, _, found, _) in zip(read, due, strict=True) if found.period}
+        wanted = {(series, one.verdict.period) for series, one in zip(read, due, strict=True) if one.verdict.period}
         origins = observations.origins(connection, wanted, at)
     stands: dict[Identity, Alert] = {}
-    unheard: set[tuple[int, Kind, int]] = set()
-    for series, (alert, step, found, (block, row)) in zip(read, due, strict=True):
+    unheard: dict[tuple[int, Kind, int], datetime | None] = {}
+    for series, (alert, step, found, (block, row), later) in zip(read, due, strict=True):
         before = stands.get(alert.identity, alert)
         moved, change = escalation.take(before, step, at)
         origin = origins.get((series, found.period), "") if found.period else ""
@@ -101,20 +110,12 @@ def _told(
             stands[alert.identity] = moved
             yield Move(moved, change, said, routes, before)
         else:
-            unheard.add((block, alert.identity.kind, row))
-    for block, kind, row in unheard:
-        # Nobody can be told before somebody is written into the organisation, which loads all anew; but time goes on.
-        watch.due[block][kind][row] = _second(at) + np.timedelta64(1, "D")
-
-
-def _running(block: Block, first: date | None, found: Verdict) -> int:
-    """How many judged figures running the alert stands on; of daily figures, in how many months."""
-    if first is None or found.period is None:
-        return 1
-    if block.every is Every.DAY:
-        return (found.period.year - first.year) * 12 + found.period.month - first.month + 1
-    ends = block.ends.tolist()
-    return bisect_left(ends, found.period) - bisect_left(ends, first) + 1
+            unheard[block, alert.identity.kind, row] = later
+    for (block, kind, row), later in unheard.items():
+        # Nobody can be told before somebody is written into the organisation, which loads all anew; but time goes on,
+        # and another step of the alert may be due before tomorrow.
+        tomorrow = _second(at) + np.timedelta64(1, "D")
+        watch.due[block][kind][row] = tomorrow if later is None else min(tomorrow, _second(later))
 
 
 def _second(when: datetime) -> np.datetime64:

@@ -13,21 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from alerts import escalation, lifecycle
-from alerts.alert import Alert, Cause, Change, Event, Identity, Kind
-from alerts.escalation import Step
+from alerts import lifecycle
+from alerts.alert import Alert, Cause, Change, Event, Identity
+from alerts.moving import Telling, corrections, moves
 from alerts.notice import Notice, notice, withdrawal
 from alerts.organisation import Organisation
-from alerts.routing import Matter, Route, higher, routes
+from alerts.routing import Route
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations
 from monitor.store.database import reading
 from monitor.watch import Watch
 from rules import edit
-from rules.judging import judge, objects
+from rules.judging import objects
 from rules.panel import Panel
-from rules.target import Level
 from rules.verdict import Verdict
 
 _ENDED = {Event.RESOLVED: "cleared", Event.FIRED: "raised"}
@@ -103,35 +102,6 @@ def local_day(panel: Panel, at: datetime) -> date:
     return at.astimezone(ZoneInfo(panel.block.timezone)).date()
 
 
-class Telling:
-    """Who is told, found once for all alerts of which it is the same."""
-
-    def __init__(self, organisation: Organisation) -> None:
-        self.organisation = organisation
-        self._found: dict[Matter, list[Route]] = {}
-
-    def of(self, said: Notice, before: Alert | None = None) -> list[Route]:
-        """Who is told by the routes; and of the end of what stood too long, who was told of that."""
-        matter = Matter.of(said).seen_by(self.organisation)
-        if matter not in self._found:
-            self._found[matter] = routes(matter, self.organisation)
-        found = self._found[matter]
-        if before is None or not before.steps:
-            return found
-        known = {route[:3] for route in found}
-        informed = higher(escalation.followed(before, self.organisation), matter, self.organisation, "此前已获报告")
-        return [*found, *(route for route in informed if route[:3] not in known)]
-
-
-def step_routes(step: Step, matter: Matter, organisation: Organisation) -> list[Route]:
-    """Who is reminded, or told higher up."""
-    if not step.rules:
-        return routes(matter, organisation)
-    named = dict.fromkeys(name for rule in step.rules for name in rule.to)
-    reason = f"{step.rules[-1].of.text}{step.waited}{'仍未解除' if step.waited else '即时报告'}"
-    return higher(named, matter, organisation, reason)
-
-
 class _Step(NamedTuple):
     alert: Alert | None
     change: Change
@@ -142,35 +112,18 @@ class _Step(NamedTuple):
 
 def _steps(watch: Watch, judged: Sequence[Judged], at: datetime) -> Iterator[_Step]:
     for block, (panel, verdicts) in enumerate((j.panel, j.verdicts) for j in judged):
-        revised = watch.revised[block]
-        anew = revised[verdicts.slot, np.arange(panel.block.rows)] if revised.any() else None
-        for kind in Kind:
-            rows = lifecycle.moved(kind, watch.standing[block][kind], verdicts, anew)
-            series = watch.series_of[block][rows].tolist()
-            for found, read in zip(objects(panel, verdicts, rows, rows), series, strict=True):
-                before = watch.alert(kind, found)
-                alert, change = lifecycle.advance(kind, before, found, at)
-                if alert is not None and change is not None:
-                    yield _Step(alert, change, found, read, before)
+        standing, series = watch.standing[block], watch.series_of[block]
+        for step in moves(panel, verdicts, standing, watch.alert, at, watch.revised[block]):
+            yield _Step(step.alert, step.change, step.verdict, int(series[step.row]), step.before)
 
 
 def _corrections(engine: Engine, watch: Watch, moved: Mapping[Identity, Alert], at: datetime) -> Iterator[_Step]:
     """What revised figures of past periods take back of what was told of those periods."""
     for block, panel in enumerate(watch.panels):
         told = _told_of_revised(engine, watch, block)
-        if not told:
-            continue
-        slots, rows = np.array([spot for _, spot in told]).T
-        today, slots = local_day(panel, at), slots.astype(np.int16)
-        as_told = panel.having(rows, slots, np.array([before.basis.actual for before, _ in told], np.float64))
-        verdicts = judge(panel, today, rows=rows, slots=slots)
-        by_rule = judge(as_told, today, rows=rows, slots=slots).level
-        found_all = objects(panel, verdicts, np.arange(len(rows)), rows)
-        for (before, (_, row)), found, level in zip(told, found_all, by_rule.tolist(), strict=True):
-            stands = moved.get(before.identity) or watch.alerts.get(before.identity)
-            change = lifecycle.correction(before, stands, found, Level(level), at)
-            if change is not None:
-                yield _Step(None, change, found, int(watch.series_of[block][row]), before)
+        now = {before.identity: moved.get(before.identity) or watch.alerts.get(before.identity) for before, _ in told}
+        for step in corrections(panel, told, now.get, local_day(panel, at), at):
+            yield _Step(None, step.change, step.verdict, int(watch.series_of[block][step.row]), step.before)
 
 
 def _told_of_revised(engine: Engine, watch: Watch, block: int) -> list[tuple[Alert, tuple[int, int]]]:

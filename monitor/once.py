@@ -19,6 +19,7 @@ from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
 from monitor.moves import local_day
+from monitor.snapshot import Trail
 from monitor.store import alerts as alert_store
 from monitor.store import letters, observations, outbox, pulls, quarantine, silences
 from monitor.store.database import reading
@@ -27,7 +28,9 @@ from monitor.store.pulls import Pulled
 from monitor.trying import named
 from monitor.watch import Watch
 from rules import feed as feed_rules
+from rules import inherited, loader
 from rules.document import Invalid, near
+from rules.target import Book, Target
 
 Decision: TypeAlias = Callable[[Connection, int, str, str, datetime], quarantine.Kept]
 """``quarantine.release`` or ``quarantine.dismiss``."""
@@ -163,9 +166,25 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
             date(book.year, 12, 31),
         )
         failed = pulls.failing(connection)
+        trail = _trail(connection, found, subject)
     block, row = place
     judged = pipeline.verdicts_at(force.watch, failed, moment)[block]
-    return explanation(force.watch, judged, row, vintages, moment)
+    return explanation(force.watch, judged, row, vintages, moment, _origins(book, found), trail)
+
+
+def _trail(connection: Connection, target: Target, subject: str) -> Trail:
+    """All changes of a target's alerts, of either kind, and the messages about them."""
+    known = alert_store.histories(connection, book=target.book, target=target.id)
+    changes = [step for alert, steps in known if alert.identity.subject == subject for step in steps]
+    changes.sort(key=lambda step: step[0])
+    return Trail(changes, letters.sendings(connection, changes=[number for number, *_ in changes])[::-1])
+
+
+def _origins(book: Book, target: Target) -> dict[str, str] | None:
+    """Where the settings of a target were written; None for a task that the loader made of an item."""
+    written = loader.read(book.folder)
+    site = next((site for site in inherited.sites(book, written) if site.target.id == target.id), None)
+    return None if site is None else inherited.origins(site, written)
 
 
 def status(force: InForce) -> dict[str, Any]:

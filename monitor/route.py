@@ -14,13 +14,13 @@ from alerts import escalation
 from alerts.alert import Alert, Event, Identity, Kind, State
 from alerts.digest import Budget
 from alerts.escalation import Office
+from alerts.moving import step_routes
 from alerts.notice import section
 from alerts.organisation import Organisation, Role
 from alerts.routing import Matter, Route, rhythm, routes
 from alerts.suppression import Held, paced
 from monitor.app import InForce
 from monitor.clock import Clock, parse_moment
-from monitor.moves import step_routes
 from rules.calendar import Every, period_ends
 from rules.document import Invalid, near
 from rules.target import Book, Level, Target

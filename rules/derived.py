@@ -11,7 +11,6 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from connectors.observation import FINAL, NIL
@@ -143,6 +142,8 @@ def _inputs(one: Derived, ends: Days, known: Vintages, made: Mapping[str, _Made]
 
     They are read in its own unit where they can be, else all of one kind in one unit: the first in the formula.
     """
+    import pandas as pd  # heavy, and only books that derive series need it
+
     rows = [
         np.empty(0, np.intp) if read.source == DERIVED else np.flatnonzero(known.series == known.inputs.index(read))
         for read in one.inputs

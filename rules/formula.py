@@ -304,3 +304,20 @@ def _mean(figures: Figures, along: Axis) -> Figures:
     status = np.where(belongs, _elsewhere(figures.status), np.int8(FINAL)).max(axis=1, keepdims=True)
     found = Figures(np.where(np.isfinite(value), value, np.nan), since, status)
     return found.each(lambda column: np.broadcast_to(column, figures.value.shape))
+
+
+def adds_up(formula: Formula) -> bool:
+    """Whether it only adds series, each once: 甲 + 乙 + 丙."""
+
+    def parts(node: _Node) -> list[str] | None:
+        match node:
+            case _Series(name):
+                return [name]
+            case _Apply("+", (left, right)):
+                found = parts(left), parts(right)
+                return None if found[0] is None or found[1] is None else [*found[0], *found[1]]
+            case _:
+                return None
+
+    names = parts(formula.node)
+    return names is not None and len(names) == len(set(names)) > 1

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rules import defaults, leaning
 from rules.calendar import Every, Publication, Workdays
@@ -15,6 +13,9 @@ from rules.derived import DERIVED, Derived
 from rules.document import Document, Invalid, near
 from rules.spec import BookFile, DerivedSpec, ItemSpec, LevelsSpec, TargetSpec
 from rules.target import Against, Book, Goal, Item, Measure, Op, Source, Target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LISTS = ("items", "targets", "derived")
 _REQUIRED = ("book", "title", "year")
@@ -50,7 +51,12 @@ def load_books(folder: Path) -> Library:
 
 def load_book(folder: Path) -> Book:
     """The book in ``folder``. Raises Invalid with every error found, each as ``file:line: 说明``."""
-    written = _read(folder)
+    return made(read(folder))
+
+
+def made(written: "Written") -> Book:
+    """The book that is written so. Raises Invalid with every error found."""
+    folder = written.folder
     items = _items(written)
     sources = _sources(written)
     default = written["source"].connector if written["source"] else None
@@ -82,10 +88,14 @@ def load_book(folder: Path) -> Book:
 
 
 @dataclass
-class _Written:
-    """All files of a book put together: each single key once, the lists joined, every place remembered."""
+class Written:
+    """All files of a book put together: each single key once, the lists joined, every place remembered.
+
+    ``parts`` are the files one by one.
+    """
 
     folder: Path
+    parts: list[tuple[Document, BookFile]] = field(default_factory=list)
     single: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Document] = field(default_factory=dict)
     items: list[tuple[ItemSpec, str]] = field(default_factory=list)
@@ -100,8 +110,9 @@ class _Written:
         return self.places[key].place(key, *loc)
 
 
-def _read(folder: Path) -> _Written:
-    written = _Written(folder)
+def read(folder: Path) -> Written:
+    """What is written in ``folder``, each part well-formed by itself. Raises Invalid."""
+    written = Written(folder)
     for path in sorted(folder.glob("*.yaml")):
         try:
             document = Document(path)
@@ -109,6 +120,7 @@ def _read(folder: Path) -> _Written:
         except Invalid as found:
             written.errors.extend(found.errors)
             continue
+        written.parts.append((document, part))
         written.items += [(item, document.place("items", i)) for i, item in enumerate(part.items)]
         written.targets += [(target, document.place("targets", i)) for i, target in enumerate(part.targets)]
         written.derived += [(one, document.place("derived", i)) for i, one in enumerate(part.derived)]
@@ -129,7 +141,7 @@ def _read(folder: Path) -> _Written:
     return written
 
 
-def _items(written: _Written) -> dict[int, Item]:
+def _items(written: Written) -> dict[int, Item]:
     items: dict[int, Item] = {}
     for spec, place in written.items:
         if spec.item in items:
@@ -140,7 +152,7 @@ def _items(written: _Written) -> dict[int, Item]:
     return items
 
 
-def _sources(written: _Written) -> dict[str, Source]:
+def _sources(written: Written) -> dict[str, Source]:
     if DERIVED in (written["sources"] or {}):
         place = written.place("sources", DERIVED)
         written.errors.append(f"{place}: '{DERIVED}' 是推算序列的专名，来源请另取名称 (reserved name)")
@@ -158,7 +170,7 @@ def _sources(written: _Written) -> dict[str, Source]:
     }
 
 
-def _workdays(written: _Written) -> Workdays:
+def _workdays(written: Written) -> Workdays:
     workdays = Workdays(written["holidays"] or (), written["workdays"] or ())
     written.errors += [
         f"{written.place('workdays')}: {day} 既是 holidays 又是 workdays (both off and worked)；只能写在一处"
@@ -169,7 +181,7 @@ def _workdays(written: _Written) -> Workdays:
 
 
 def _targets(
-    written: _Written,
+    written: Written,
     items: dict[int, Item],
     sources: dict[str, Source],
     default: str | None,
@@ -214,7 +226,7 @@ def _wrong_in_time(target: Target, year: int) -> list[str]:
     return found + [f"日期 {day} 不在 {year} 年内 (wrong year)" for day in days if day is not None and day.year != year]
 
 
-def _target(spec: TargetSpec, place: str, written: _Written, item: Item | None) -> Target:
+def _target(spec: TargetSpec, place: str, written: Written, item: Item | None) -> Target:
     ref = spec.source or written["source"]
     goal = defaults.stated(spec.measure, spec.goal)
     milestone = goal.by is not None
@@ -250,7 +262,7 @@ def _against_peers(target: Target) -> bool:
     return any(level.against is Against.AVERAGE for level in (*target.levels.yellow, *target.levels.red))
 
 
-def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target]) -> list[Target]:
+def _tasks(written: Written, items: dict[int, Item], targets: Iterable[Target]) -> list[Target]:
     """Items without a number of their own stay in view as tasks that must be done by the end of the year."""
     measured = {target.item for target in targets}
     goal = Goal(Op.AT_LEAST, 100.0, "%", by=date(written["year"], 12, 31))
@@ -280,10 +292,12 @@ def _tasks(written: _Written, items: dict[int, Item], targets: Iterable[Target])
     ]
 
 
-def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[tuple[str, ...], pd.DataFrame | None]:
+def _subjects(written: Written, folder: Path, targets: list[Target]) -> "tuple[tuple[str, ...], pd.DataFrame | None]":
     """Goals per subject from the table ``subjects:`` names; its columns are subject, target, goal (target's unit)."""
     if written["subjects"] is None:
         return ("",), None
+    import pandas as pd  # a book about one place does without, and is read in a third of the time
+
     place, path = written.place("subjects"), folder / written["subjects"]
     try:
         table = pd.read_csv(path, dtype="str", keep_default_na=False, skip_blank_lines=False).fillna("")
@@ -310,7 +324,7 @@ def _subjects(written: _Written, folder: Path, targets: list[Target]) -> tuple[t
     return tuple(goals.index), goals[[target.id for target in targets]]
 
 
-def _wrong_cells(table: pd.DataFrame, path: Path, known: dict[str, Target]) -> list[str]:
+def _wrong_cells(table: "pd.DataFrame", path: Path, known: dict[str, Target]) -> list[str]:
     """What is wrong in the table of subjects, by line. An empty goal is a goal that is not set yet."""
     problems = []
     double = table.duplicated(["subject", "target"])

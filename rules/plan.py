@@ -168,7 +168,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
 
 def _goals(book: Book, target: Target) -> Floats:
     if book.goals is None:
-        return np.array([target.goal.value])
+        return np.full(len(book.subjects), target.goal.value)
     return book.goals[target.id].to_numpy(np.float64)
 
 

@@ -8,12 +8,13 @@ from datetime import date, time, timedelta
 from enum import IntEnum, StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from rules.calendar import PUBLISHED, Every, Publication, Workdays
 from rules.derived import DERIVED, Derived, Series
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Op(StrEnum):
@@ -378,7 +379,7 @@ class Book:
     targets: tuple[Target, ...]
     sources: dict[str, Source]
     subjects: tuple[str, ...] = ("",)
-    goals: pd.DataFrame | None = field(default=None, repr=False)
+    goals: "pd.DataFrame | None" = field(default=None, repr=False)
     workdays: Workdays = PUBLISHED
     derived: tuple[Derived, ...] = ()
 

@@ -45,6 +45,7 @@ def snapshot(book: Book, panel: Panel) -> Snapshot:
         trails={},
         sources=(),
         deliveries={},
+        waiting={},
         resting={},
         queues={},
         heartbeat=None,

@@ -1,10 +1,13 @@
 """Why a target stands as it does, in words."""
 
+import json
 from datetime import date
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.observation import Status
+from monitor.cli import app
 from monitor.explain import explanation
 from monitor.snapshot import Judged
 from monitor.store.observations import Vintage
@@ -94,3 +97,50 @@ def test_every_period_shown_has_a_conclusion_of_its_own():
         ("2025年8月", "红色"),
         ("2025年9月", "正常"),
     ]
+
+
+def test_a_figure_is_told_with_how_often_it_was_revised():
+    first, second = (
+        Vintage(date(2025, 6, 30), value, "个", AT, "B2", "六月.xlsx", AT, Status.FINAL) for value in (40.0, 41.0)
+    )
+    lines = [line.split() for line in explained({6: 41}, [first, second]).splitlines() if "六月.xlsx" in line]
+    assert [line[5] for line in lines] == ["首报", "修订1"]
+
+
+def test_every_setting_is_told_with_where_it_was_written_and_every_message_with_what_became_of_it(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "book.yaml").write_text(
+        """\
+book: b
+title: 方案
+year: 2025
+levels: {yellow: behind 6%}
+targets:
+  - id: jobs
+    name: 城镇新增就业
+    lead: 人力社保局
+    goal: at least 1200 人
+    measure: cumulative
+    source: f
+sources:
+  f: {connector: table_file, path: f.csv, columns: {series: 指标, period: 期间, value: 数值}, known: 5 days after period}
+""",
+        encoding="utf-8",
+    )
+    (tmp_path / "book" / "f.csv").write_text("指标,期间,数值\n城镇新增就业,2025-01,10\n", encoding="utf-8")
+    settings = {"books": str(tmp_path), "database": f"sqlite:///{tmp_path}/d.db", "archive": None}
+    settings["channels"] = {"folder": {"kind": "folder", "path": f"{tmp_path}/out"}}
+    (tmp_path / "duban.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    words = ["--config", str(tmp_path / "duban.yaml"), "--at", "2025-02-10"]
+    assert CliRunner().invoke(app, ["tick", *words]).exit_code == 0
+    told = CliRunner().invoke(app, ["explain", "b/jobs", *words]).output
+    for line in (
+        "目标      不低于1200人〔book.yaml:9〕",
+        "黄色      落后应完成数超过6%〔book.yaml:4〕",
+        "红色      落后应完成数超过15%〔缺省〕",
+        "数据来源  f: 城镇新增就业〔book.yaml:11〕",
+    ):
+        assert f"{line}\n" in told
+    assert "2025-02-10 23:59 进度 fired (ordinary) 正常→红色：2025年1月；10人；比时序进度少90人" in told
+    assert "    致人力社保局（folder）sent " in told
+    assert told.endswith("人力社保局是该目标的牵头单位\n")
