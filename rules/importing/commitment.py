@@ -88,9 +88,13 @@ class _Fact:
 _QUOTED = re.compile(r"“[^”]*”|《[^》]*》|「[^」]*」|\"[^\"]*\"")
 _CLASS = re.compile(r"(?<!劣)(?P<n>[ⅠⅡⅢⅣⅤ]|I{1,3}|IV|V)类(?:水质|水体|水|标准)*(?:及?以上|标准)?")
 _ROMAN = {"Ⅰ": 1, "Ⅱ": 2, "Ⅲ": 3, "Ⅳ": 4, "Ⅴ": 5, "I": 1, "II": 2, "III": 3, "IV": 4, "V": 5}
-_RANK = re.compile(rf"(?:前(?P<n>\d{{1,3}}|{NUMERAL})(?!季度|个?月|[年期述款置天届])(?P<s>[位名强列]|(?={words.ENDS[3:-1]}))?|第(?P<m>\d{{1,3}}|[一二三四五六七八九十]+)[位名](?![\u4e00-\u9fff]?书记))")
+_RANK = re.compile(
+    rf"(?:前(?P<n>\d{{1,3}}|{NUMERAL})(?!季度|个?月|[年期述款置天届])(?P<s>[位名强列]|(?={words.ENDS[3:-1]}))?|第(?P<m>\d{{1,3}}|[一二三四五六七八九十]+)[位名](?![\u4e00-\u9fff]?书记))"
+)
 _COVER = re.compile(rf"(?:全覆盖|全面覆盖|100%覆盖|应[建纳接覆]?尽[建纳接覆]){words.ENDS}")
-_CLEAR = re.compile(rf"(?:清零|归零|为零|“零[^”]{{1,6}}”|零(?:发生|事故|新增|增长|死亡|伤亡|上访|欠薪|案件|失信)){words.ENDS}")
+_CLEAR = re.compile(
+    rf"(?:清零|归零|为零|“零[^”]{{1,6}}”|零(?:发生|事故|新增|增长|死亡|伤亡|上访|欠薪|案件|失信)){words.ENDS}"
+)
 _AVOID = re.compile(r"(?:不发生|零发生|不出现|坚决遏制|有效遏制|遏制|杜绝|防止发生|坚决杜绝)")
 _DOUBLE = re.compile(r"翻(?:一番|番)|增长[1一]倍")
 _POSITIVE = re.compile(r"正增长")
@@ -181,7 +185,7 @@ class _Clause:
             following = self.facts[i + 1] if i + 1 < len(self.facts) else None
             if fact.start < cursor:
                 continue
-            reason = self._no_promise(fact, following, cursor)
+            reason = self._no_promise(fact, following, cursor, last)
             if reason is not None:
                 around = self.text[self.start + cursor : self.start + min(fact.end + 10, len(self.words))]
                 found.left.append(Left(around.strip(" ,，、"), reason))
@@ -192,7 +196,7 @@ class _Clause:
             found.commitments += made
         return last
 
-    def _no_promise(self, fact: _Fact, following: _Fact | None, cursor: int) -> Passed | None:
+    def _no_promise(self, fact: _Fact, following: _Fact | None, cursor: int, last: _Object) -> Passed | None:
         before, after = self.words[cursor : fact.start], self.words[fact.end :]
         place = self.start + fact.start
         if any(a < place < b for a, b in self.quoted) and fact.kind in ("number", "rank", "class"):
@@ -203,7 +207,9 @@ class _Clause:
             return None
         directed = bool(words.BEFORE.search(before) or words.AFTER.match(after) or words.WITHIN.search(before))
         if fact.unit in TIMES:
-            timed = fact.unit in ("小时", "分钟", "天", "个工作日") and (words.AFTER.match(after) or words.BEFORE.search(before))
+            timed = fact.unit in ("小时", "分钟", "天", "个工作日") and (
+                words.AFTER.match(after) or words.BEFORE.search(before)
+            )
             if not timed or re.match(r"\s*(?:以?内|之内)?(?:[办的]|[^,、]{0,8}(?:圈|服务|制))", after):
                 return None if timed and re.match(r"\s*(?:以上|以下|以内|之内|左右)?$", after) else Passed.DATE
         if fact.unit in NAMES or (not fact.unit and not self._unit_guess(before)):
@@ -212,9 +218,9 @@ class _Clause:
             return Passed.BARE
         if re.search(r"[A-Za-z×]$", before) or re.match(r"[A-Za-z×]", after):
             return Passed.NAME
-        return self._describing(fact, following, before, after)
+        return self._describing(fact, following, before, after, last)
 
-    def _describing(self, fact: _Fact, following: _Fact | None, before: str, after: str) -> Passed | None:
+    def _describing(self, fact: _Fact, following: _Fact | None, before: str, after: str, last: _Object) -> Passed | None:
         """Whether the number only says how large or how many things are that the sentence is about."""
         bound = words.AFTER.match(after)
         rest = after[bound.end() :] if bound else after
@@ -234,12 +240,13 @@ class _Clause:
             sized = words.SIZED.match(rest) and not words.DIRECT.search(before)
             return Passed.SIZE if sized and not rest.startswith(("、", ")")) else None
         if re.match(r"[\u4e00-\u9fffA-Za-z“]", rest) and not bound:
-            return self._counted(fact, before, rest)
+            return self._counted(fact, before, rest, last)
         if fact.chinese and not bound and not words.BEFORE.search(before) and not words.PRODUCING.search(before):
             return Passed.NAME
         return None
 
-    def _counted(self, fact: _Fact, before: str, rest: str) -> Passed | None:
+    @staticmethod
+    def _counted(fact: _Fact, before: str, rest: str, last: _Object) -> Passed | None:
         """``2座人行天桥`` is promised where something is done to them, ``A、B、C3个板块`` only sums up what was listed."""
         listed = len(split_outside(re.sub(r"等$", "", before), "、"))
         if listed > 1 and fact.value == listed:
@@ -249,10 +256,10 @@ class _Clause:
         tail = before[-16:]
         if fact.chinese and (not words.PRODUCING.search(before[-6:]) or re.match(r"[^,、]{0,3}(?:件事|类|批)", rest)):
             return Passed.NAME
-        verb = words.PRODUCING.search(before) or words.EFFORT.search(before) or (not before and self.previous.verb)
-        if not verb or (words.DESCRIBING.search(tail) and not words.PRODUCING.search(tail)):
-            return Passed.DESCRIPTION
-        return None
+        if words.BEFORE.search(before) or words.TREATED.search(before) or words.PRODUCING.search(tail):
+            return None
+        told = re.search(r"[\u4e00-\u9fff]", before) or last.name
+        return None if told and not words.DESCRIBING.search(tail) and not words.EXISTING.search(before) else Passed.DESCRIPTION
 
     def _past(self, fact: _Fact) -> bool:
         """What is said of an earlier year, or as done already."""
@@ -301,6 +308,8 @@ class _Clause:
             end += len(behind[0].rstrip()) if behind else 0
             if words.EFFORT.search(core[-8:]) and not words.PRODUCING.search(core[-8:]):
                 doubts.add(Doubt.BY_EFFORT)
+            elif not words.PRODUCING.search(core) and not words.TREATED.search(core) and not (last.name and not core):
+                doubts.add(Doubt.NO_VERB)
         object_ = core.strip(" ()“")
         bare = re.fullmatch(rf"(?:{words.MORE}|{words.LEAST}|{words.MOST}|增长|约|[\s])*", object_)
         if bare and not verb_first and fact.kind not in ("avoid", "like"):
@@ -323,18 +332,22 @@ class _Clause:
         if self._later(fact):
             doubts.add(Doubt.OTHER_YEAR)
         place = slice(self.start + begin, self.start + end)
-        quoted = self.text[place].strip(" ,，、") if fact.kind != "avoid" else self.text[self.start + fact.start : self.start + fact.end]
+        quoted = (
+            self.text[place].strip(" ,，、")
+            if fact.kind != "avoid"
+            else self.text[self.start + fact.start : self.start + fact.end]
+        )
         name = self._name(object_, noun if verb_first or fact.kind == "avoid" else "", measure, fact, bool(bare), last)
         verbs = words.NEW.search(segment)
-        this = _Object(_stem(object_) if object_ else last.name, verbs[0] if verbs else (last.verb if bare else ""), fact.unit)
+        this = _Object(
+            _stem(object_) if object_ else last.name, verbs[0] if verbs else (last.verb if bare else ""), fact.unit
+        )
         objects = self._several(name, core, measure)
         if len(objects) > 1:
             names = objects
         else:
             names = [name]
-        made = [
-            Commitment(one, quoted, op, value, unit, measure, upper, frozenset(doubts)) for one in names
-        ]
+        made = [Commitment(one, quoted, op, value, unit, measure, upper, frozenset(doubts)) for one in names]
         return made, this, end
 
     @staticmethod
@@ -342,11 +355,13 @@ class _Clause:
         """Objects that 均 or 都 joins before one number, or parallel ones before one rate."""
         growth = words.GROWTH.search(core) or words.FALL.search(core)
         if (growth and re.search("均|都", growth[0])) or re.search(r"[均都](?:达到?|突破|超过?|在|保持|稳定)?$", core):
-            listed = (core[: growth.start()] if growth else re.sub(r"[均都].*$", "", core))
+            listed = core[: growth.start()] if growth else re.sub(r"[均都].*$", "", core)
             parts = [listed[a:b] for a, b in split_outside(listed, "、和")]
             suffix = "增速" if measure is Measure.GROWTH else ""
             return [f"{part}{suffix}" for part in parts if part] if len(parts) > 1 else [name]
-        pair = re.fullmatch(r"(?P<a>[\u4e00-\u9fff]{3,10})和(?P<b>[\u4e00-\u9fff]{3,10}?)(?P<rate>(?:安全)?[\u4e00-\u9fff]{2}率)", core)
+        pair = re.fullmatch(
+            r"(?P<a>[\u4e00-\u9fff]{3,10})和(?P<b>[\u4e00-\u9fff]{3,10}?)(?P<rate>(?:安全)?[\u4e00-\u9fff]{2}率)", core
+        )
         if pair and pair["a"][-1] == pair["b"][-1]:
             return [pair["a"] + pair["rate"], pair["b"] + pair["rate"]]
         return [name]
@@ -433,7 +448,9 @@ def _stem(object_: str) -> str:
     stem = words.GROWTH.sub("", object_)
     if stem == object_:
         stem = words.FALL.sub("", object_)
-    stem = re.sub(rf"(?:{words.MOST}|达到或优于|达到或好于|保持|稳定|达到|达|实现|全面|动态|排名|进入|位居|力争|确保)$", "", stem)
+    stem = re.sub(
+        rf"(?:{words.MOST}|达到或优于|达到或好于|保持|稳定|达到|达|实现|全面|动态|排名|进入|位居|力争|确保)$", "", stem
+    )
     stem = stem.strip(" 、,()")
     listed = re.fullmatch(r"(?P<verb>.{0,4}?)(?:[^、]+、)+[^、]+?等(?P<kind>.{2,})", stem)
     if not listed:

@@ -18,7 +18,9 @@ _DOTTED = r"(?P<dy>20\d\d)[.\-/](?P<dm>1[0-2]|0?[1-9])(?:[.\-/](?P<dd>[0-3]?\d))
 _LONG = r"(?P<long>长期|持续|常年|全年推进|按时序|适时)"
 _ENDING = r"(?:(?:之|以)?前|以内|内|前完成)?"
 _STAGES = r"完成前期|动工|开工|开建|投入使用|投入运营|投用|投产|完工|竣工|建成|完成|启动|通车|签约|验收|开园|开放|运行|交付|出台|印发|上线|主体封顶|封顶"
-_TIME = re.compile(rf"(?:{_DOTTED}|{_YEAR}(?:{_MONTH}|{_QUARTER}|{_HALF}|{_END})|{_WHOLE}|{_LONG}){_ENDING}(?:(?:全面|正式|全部|基本)?(?P<stage>{_STAGES}))?")
+_TIME = re.compile(
+    rf"(?:{_DOTTED}|{_YEAR}(?:{_MONTH}|{_QUARTER}|{_HALF}|{_END})|{_WHOLE}|{_LONG}){_ENDING}(?:(?:全面|正式|全部|基本)?(?P<stage>{_STAGES}))?"
+)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ class Doubt(StrEnum):
     FIRST_AS_LEAD = "first_as_lead"
     ODD_UNIT = "odd_unit"
     BY_RULE = "by_rule"
-    RENUMBERED = "renumbered"
     NO_OBJECT = "no_object"
     BY_EFFORT = "by_effort"
+    NO_VERB = "no_verb"
     BRACKETED = "bracketed"
     ABOUT = "about"
     OTHER_YEAR = "other_year"
@@ -26,7 +26,6 @@ class Doubt(StrEnum):
     IN_CHINESE = "in_chinese"
     ZERO = "zero"
     REFERENCE = "reference"
-    JOINT = "joint"
     DEADLINE = "deadline"
 
     @property
@@ -43,9 +42,9 @@ _TEXTS = {
     Doubt.FIRST_AS_LEAD: (0.7, "原文列了几个责任单位而未写明何者牵头，暂以第一个为牵头单位"),
     Doubt.ODD_UNIT: (0.6, "不像单位名称，请核对"),
     Doubt.BY_RULE: (0.85, "单位取自原文统一的说明，而不是本项"),
-    Doubt.RENUMBERED: (0.95, "编号与原文不同，原文编号不连续或有重复"),
     Doubt.NO_OBJECT: (0.5, "看不出是什么的数值"),
     Doubt.BY_EFFORT: (0.7, "只说推进、落实，未必是数量目标"),
+    Doubt.NO_VERB: (0.75, "没有认出做什么，可能只是说明"),
     Doubt.BRACKETED: (0.75, "写在括号内，可能只是说明"),
     Doubt.ABOUT: (0.85, "“左右”的容差为推定"),
     Doubt.OTHER_YEAR: (0.3, "所说的不是本年，未列为本年目标"),
@@ -54,7 +53,6 @@ _TEXTS = {
     Doubt.IN_CHINESE: (0.75, "数为汉字所写，未必是数量目标"),
     Doubt.ZERO: (0.85, "“不发生”“清零”读作 0"),
     Doubt.REFERENCE: (0.6, "对照其他数值或待下达，请写明对照的序列"),
-    Doubt.JOINT: (0.75, "一个数说的可能是几个对象"),
     Doubt.DEADLINE: (0.6, "时限不在本年内，或看不懂"),
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from rules.importing import deadline
 from rules.importing.doubt import Doubt
 from rules.importing.plain import plain, split_outside
 
@@ -25,18 +26,18 @@ class Role(StrEnum):
 _FOR = r"(?:单位|部门|机构|主体|牵头)"
 _PERSON = r"(?:领导|负责人|责任人|负责同志|领导同志|人员?|[省市县区镇]长)"
 _LABELS = (
-    (Role.DEADLINE, r"(?:(?:计划|预计)?(?:完成|办结|办理|整改|推进|实施)?(?:时限|期限)(?:要求)?|(?:计划|预计)?(?:完成|办结|推进|实施)时间|时间(?:节点|要求|安排|进度))"),
+    (Role.DEADLINE, r"(?:(?:计划|预计)?(?:完成|办结|办理|整改|推进|实施)?(?:时限|期限)(?:要求)?|(?:计划|预计)?(?:完成|办结|推进|实施)时间|时间(?:节点|要求|安排|进度)|(?:工作)?进度安排|工作进度)"),
     (Role.OFFICE, r"(?:责任|牵头|承办|配合|落实|主办)(?:科室|处室|股室|站所|科|处|股)(?:\(单位\))?"),
-    (Role.LEADER, rf"(?:(?:牵头|责任|分管|包保|包抓|挂钩|挂牌|挂帅|联系|督导|主管|协管|主要|第一|直接|具体|[省市县区镇]级?)+{_PERSON}|责任人|联系人|负责人)"),
-    (Role.WATCH, rf"(?:督办|督查|督导|监督|监管|考核|验收)(?:责任)?{_FOR}"),
-    (Role.LEAD, rf"(?:(?:总?牵头|主办|主责|主抓|主管|第一责任|首要责任|主要责任|主要负责)(?:负责|责任|实施)?{_FOR}|牵头|主办|总?牵头负责)"),
+    (Role.LEADER, rf"(?:(?:牵头|责任|分管|包保|包抓|挂钩|挂牌|挂帅|联系|督导|主管|协管|主要|第一|直接|具体|负责|任务|[省市县区镇]级?)+{_PERSON}|责任人|联系人|负责人)"),
+    (Role.WATCH, rf"(?:督办|督查|督导|监督|监管|监考|考核|验收)(?:责任)?{_FOR}"),
+    (Role.LEAD, rf"(?:(?:总?牵头|主办|主责|主抓|主管|第一责任|首要责任|主要责任|主要负责)(?:负责|责任|实施|组织实施)*{_FOR}|牵头|主办|总?牵头负责)"),
     (Role.HELP, rf"(?:(?:配合|协办|协助|协同|协作|参与|参加|支持|会办|成员|协管)(?:责任|落实|实施)?{_FOR}|配合|协办|参与)"),
     (Role.CHARGE, rf"(?:(?:责任|落实|实施|承担|组织实施|承办|执行|具体|项目|建设|业主|负责|完成|责任落实)+{_FOR}|责任|负责)"),
 )  # fmt: skip
 _ANY = "|".join(f"(?P<{role.name}>{pattern})" for role, pattern in _LABELS)
 _OPEN = r"[\[【(]?\s*"
 LABEL = re.compile(
-    rf"(?:[\[【]\s*(?:{_ANY.replace('(?P<', '(?P<A')})\s*[\]】]\s*[::]?|(?:{_ANY})(?:\s*\([^()]{{0,12}}\))?\s*:)\s*"
+    rf"(?:[\[【]\s*(?:{_ANY.replace('(?P<', '(?P<A')})\s*[\]】]\s*[::]?|(?:{_ANY})(?:[及和、/][\u4e00-\u9fff]{{2,6}})?(?:\s*\([^()]{{0,12}}\))?\s*:)\s*"
 )
 _HEADER = re.compile(rf"(?:{_ANY})")
 
@@ -46,15 +47,22 @@ _PREDICATE = re.compile(
     r"|(?P<help>(?:积极|共同|协同|协助|支持|分工)*(?:配合|参与|参加|协助|协同|协办|支持)(?:负责|落实|实施|推进)?)$"
 )
 _PREDICATE_ROLE = {"lead": Role.LEAD, "charge": Role.CHARGE, "help": Role.HELP}
-_LEADER_NAME = re.compile(r"(?:省长|市长|县长|区长|镇长|旗长|州长|盟长|秘书长|书记|主任|局长|同志|领导|常委|主席|部长)$")
+_LEADER_NAME = re.compile(
+    r"(?:省长|市长|县长|区长|镇长|旗长|州长|盟长|秘书长|书记|主任|局长|同志|领导|常委|主席|部长)$"
+)
 _STRONG = (
     r"局|委|办|厅|署|办公室|委员会|管委会|指挥部|领导小组|工作组|专班|中心|公司|集团|政府|法院|检察院|部门|单位|支队|大队|总队|办事处|街道|"
     r"镇街|街镇|乡镇|镇|乡|工商联|残联|妇联|科协|文联|侨联|社科联|贸促会|工会|总工会|团[省市县区]?委|供销(?:合作)?社|联社|党校|"
     r"[省市县区委州]办|(?:组织|宣传|统战|武装|工作)部|部|院|处|所|站|馆|队|社|银行|支行|分行|学校|大学|学院|医院|企业|各?县市区|区县|市州|州市|园区|开发区|高新区|"
     r"新区|示范区|度假区|街|局属|协会|联合会|供电|电力|邮政|电信|移动|联通|铁塔"
 )
-_UNIT = re.compile(rf"^(?:各|有关|相关|其他|市级|县级|区级|省级|属地|驻|全体|中央|国家)*.{{0,24}}(?:{_STRONG})(?:\(.{{1,40}}\))?$|^各.{{1,14}}$|^(?:有关|相关|属地).{{1,10}}$")
-_SPLIT_AFTER = re.compile(r"(?<=[局委办厅心司府院])(?:和|及|以及|与|会同)(?=[\u4e00-\u9fff]{2})|(?<=[\u4e00-\u9fff]{2})(?:以及|会同)(?=[\u4e00-\u9fff]{2})|(?<=部门|单位|街道|有关)及(?=[\u4e00-\u9fff]{2})")
+_UNIT = re.compile(
+    rf"^(?:各|有关|相关|其他|市级|县级|区级|省级|属地|驻|全体|中央|国家)*.{{0,24}}(?:{_STRONG})(?:\(.{{1,40}}\))?$|^各.{{1,14}}$|^(?:有关|相关|属地).{{1,10}}$"
+)
+_SPLIT_AFTER = re.compile(
+    r"(?<=[局委办厅心司府院])(?:和|及|以及|与|会同)(?=[\u4e00-\u9fff]{2})|(?<=[\u4e00-\u9fff]{2})(?:以及|会同)(?=[\u4e00-\u9fff]{2})|(?<=部门|单位|街道|有关)及(?=[\u4e00-\u9fff]{2})"
+)
+_KINDS = re.compile(r"各(?:[省市县区州旗镇乡街](?:、|道、))+(?=[省市县区州旗镇乡街])")
 _MARK = re.compile(r"^(?P<name>.+?)\(\s*(?P<mark>牵头(?:单位|部门)?|主办|主责|负责|责任|配合|协办|参与)\s*\)$")
 
 
@@ -121,11 +129,15 @@ def looks_like_unit(name: str) -> bool:
 
 def units(text: str) -> list[str]:
     """The names of a list: 、 and commas outside brackets, blanks, and 和 or 及 after a whole name part them."""
-    flat = plain(text)
+    flat = _KINDS.sub(lambda m: m[0].replace("、", "·"), plain(text))
     found = []
     for start, end in split_outside(flat, "、,;/\n"):
         part = text[start:end].strip(" \t。.;；:：")
-        part = re.sub(r"(?<=[\u4e00-\u9fff)）])等(?:\d*个?)?(?:有关|相关|市级|县级|区级|省级|其他)*(?:部门|单位|地方|企业)?(?:和单位)?$", "", part)
+        part = re.sub(
+            r"(?<=[\u4e00-\u9fff)）])等(?:\d*个?)?(?:有关|相关|市级|县级|区级|省级|其他)*(?:部门|单位|地方|企业)?(?:和单位)?$",
+            "",
+            part,
+        )
         for one in _SPLIT_AFTER.split(part):
             blank = one.split()
             found += blank if len(blank) > 1 and all(looks_like_unit(name) for name in blank) else ["".join(blank)]
@@ -155,12 +167,16 @@ def labelled(text: str) -> Duty | None:
         return None
     duty = Duty(words=[text])
     for here, following in zip(found, [*found[1:], None], strict=True):
-        role = Role[next(name for name in (here.lastgroup or "",) if name).removeprefix("A")] if here.lastgroup else None
+        role = (
+            Role[next(name for name in (here.lastgroup or "",) if name).removeprefix("A")] if here.lastgroup else None
+        )
         assert role is not None
         end = following.start() if following else len(text)
         value = text[here.end() : end].strip(" \t,，;；。、()（）[]【】")
         closing = text[here.end() : end].strip(" \t,，;；。、")
-        value = closing if closing.count("(") + closing.count("（") == closing.count(")") + closing.count("）") else value
+        value = (
+            closing if closing.count("(") + closing.count("（") == closing.count(")") + closing.count("）") else value
+        )
         if role is Role.DEADLINE:
             duty.deadlines.append(value)
         elif _PREDICATE.search(plain(value)) and (spoken := sentence(value)):
@@ -180,7 +196,10 @@ def sentence(text: str) -> Duty | None:
         clause = text[start:end].strip()
         found = _PREDICATE.search(plain(clause))
         if found is None:
-            waiting.append(clause)
+            if len(clause) <= 24 and not looks_like_unit(clause) and deadline.read(clause):
+                duty.deadlines.append(clause)
+            else:
+                waiting.append(clause)
             continue
         role = _PREDICATE_ROLE[found.lastgroup or "charge"]
         who = clause[: found.start()].removeprefix("由").removeprefix("请")
@@ -232,7 +251,13 @@ def _named(role: Role, text: str) -> Iterator[Named]:
         marked = _MARK.match(plain(name))
         if marked:
             mark = marked["mark"]
-            own = Role.LEAD if mark[:2] in ("牵头", "主办", "主责") else Role.HELP if mark[:2] in ("配合", "协办", "参与") else role
+            own = (
+                Role.LEAD
+                if mark[:2] in ("牵头", "主办", "主责")
+                else Role.HELP
+                if mark[:2] in ("配合", "协办", "参与")
+                else role
+            )
             yield Named(own, name[: marked.end("name")])
         elif _LEADER_NAME.search(plain(name)) and role in (Role.LEAD, Role.CHARGE, Role.HELP):
             yield Named(Role.LEADER, name)

@@ -38,7 +38,11 @@ def _titles(blocks: list[Block], i: int) -> list[str]:
         titles.append(text)
     kinds = [kind_of(title) for title in titles]
     numbered = re.fullmatch(r"[★☆]?\d{1,3}", plain(_text(blocks, i + len(titles))))
-    return titles if len(titles) > 2 and kinds[0] == "number" and any(isinstance(k, Role) for k in kinds) and numbered else []
+    return (
+        titles
+        if len(titles) > 2 and kinds[0] == "number" and any(isinstance(k, Role) for k in kinds) and numbered
+        else []
+    )
 
 
 def _table(blocks: list[Block], i: int, titles: list[str]) -> tuple[Table, int]:
@@ -75,7 +79,9 @@ def _record(blocks: list[Block], i: int, kinds: list[object], label: str | None)
     beyond = any(isinstance(kinds[column], Role) for column in lines)
     if not lines or (label is None and not beyond):
         return 0, ()
-    cells: list[str | None] = ["\n".join(lines[n]) if n in lines else (None if label is None else "") for n in range(len(kinds))]
+    cells: list[str | None] = [
+        "\n".join(lines[n]) if n in lines else (None if label is None else "") for n in range(len(kinds))
+    ]
     cells[0] = label
     return taken, tuple(cells)
 
@@ -88,11 +94,20 @@ def _column(text: str, kinds: list[object], at: int) -> int | None:
             return n
         if isinstance(kind, Role) and kind is not Role.DEADLINE and _names(text):
             return n
-        if kind in ("task", "value") and n == max(at, 1) and not (_names(text) or (len(text) < 12 and deadline.read(text))):
+        if (
+            kind in ("task", "value")
+            and n == max(at, 1)
+            and not (_names(text) or (len(text) < 12 and deadline.read(text)))
+        ):
             return n
     return None
 
 
 def _names(text: str) -> bool:
     names = duty.units(text)
-    return bool(names) and len(text) < 60 and all(duty.looks_like_unit(name) for name in names) and not re.search("[。；;]", text)
+    return (
+        bool(names)
+        and len(text) < 60
+        and all(duty.looks_like_unit(name) for name in names)
+        and not re.search("[。；;]", text)
+    )

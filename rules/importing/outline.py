@@ -91,11 +91,15 @@ class _Node:
         return False
 
 
-_FIRST = re.compile(r"(?:第一|首)(?:位|个|名|列)?(?:的|者)?(?:单位|部门|责任单位)?(?:的)?(?:均|即)?(?:为|是)(?:主要|总)?(?:牵头|主办|主责|第一责任)")
+_FIRST = re.compile(
+    r"(?:第一|首)(?:位|个|名|列)?(?:的|者)?(?:单位|部门|责任单位)?(?:的)?(?:均|即)?(?:为|是)(?:主要|总)?(?:牵头|主办|主责|第一责任)"
+)
 _ALSO = re.compile(
     r"(?:以下|下列|上述|各项|均|全部|所有)[^。;]{0,16}?(?:均?[需须由应]|涉及)(?P<who>[^。;,]{2,40}?)(?:按职责(?:分工)?)?(?:负责|落实|配合|参与|组织实施)[^。;]{0,8},?(?:不再|不一一|不另|不单独)"
 )
-_ALL = re.compile(r"(?:以下|下列|本部分|本节|各项任务|所有任务|除[^。;]{2,20}外)[^。;]{0,16}?(?P<duty>(?:牵头|责任|配合)(?:单位|部门)(?:均?为|均?是|:)[^。;]{2,60}|均?由[^。;]{2,60}?(?:牵头|负责|配合)(?:[^。;]*?(?:配合|负责|参与))?)")
+_ALL = re.compile(
+    r"(?:以下|下列|本部分|本节|各项任务|所有任务|除[^。;]{2,20}外)[^。;]{0,16}?(?P<duty>(?:牵头|责任|配合)(?:单位|部门)(?:均?为|均?是|:)[^。;]{2,60}|均?由[^。;]{2,60}?(?:牵头|负责|配合)(?:[^。;]*?(?:配合|负责|参与))?)"
+)
 
 
 def outline(blocks: list[Block]) -> Outline:
@@ -150,11 +154,19 @@ def _emit(node: _Node, found: Outline, section: str, inherited: Duty | None, *, 
 
 
 def _content(
-    node: _Node, content: list["_Node | str | list[Row]"], found: Outline, section: str, inherited: Duty | None, *, unstated: bool
+    node: _Node,
+    content: list["_Node | str | list[Row]"],
+    found: Outline,
+    section: str,
+    inherited: Duty | None,
+    *,
+    unstated: bool,
 ) -> None:
     group: list[str] = []
     # A child that says nothing among others that do is a task whose unit was forgotten; chapters are left out.
-    forgotten = Duty(doubts={Doubt.NO_LEAD}) if node.marker is not None and any(c.stated() for c in node.children) else None
+    forgotten = (
+        Duty(doubts={Doubt.NO_LEAD}) if node.marker is not None and any(c.stated() for c in node.children) else None
+    )
     for one in content:
         if isinstance(one, str):
             group.append(one)
@@ -200,7 +212,11 @@ def _own(heading: str) -> Duty | None:
         return stated[0]
     found = marker(heading)
     name = heading[found.end if found else 0 :].strip(" 。.:：")
-    if 2 < len(name) <= 20 and duties.looks_like_unit(name) and re.search(r"(?:局|委|办|厅|管委会|政府|委员会|部门)$", plain(name)):
+    if (
+        2 < len(name) <= 20
+        and duties.looks_like_unit(name)
+        and re.search(r"(?:局|委|办|厅|管委会|政府|委员会|部门)$", plain(name))
+    ):
         return Duty([duties.Named(Role.LEAD, name)], words=[heading])
     return None
 
@@ -245,7 +261,11 @@ def _stands_above(node: _Node) -> bool:
     if len(lines) < 2 or node.marker is None or node.marker.level > 2 or re.search("[。；;]", lines[0]):
         return False
     under = [parts(line) for line in lines[1:]]
-    return under[0][0].duty is None and any(part.duty for line in under for part in line) and not any(p.duty for p in parts(lines[0]))
+    return (
+        under[0][0].duty is None
+        and any(part.duty for line in under for part in line)
+        and not any(p.duty for p in parts(lines[0]))
+    )
 
 
 def _whole(node: _Node, found: Outline, section: str) -> None:
@@ -301,7 +321,9 @@ def _names_only(text: str, item: Item) -> bool:
     """Whether a line goes on with the units of the note before it."""
     names = duties.units(text)
     ends = plain("".join(item.pieces)).rstrip()[-1:]
-    return ends in "、," or (len(text) < 40 and bool(names) and all(duties.looks_like_unit(name) for name in names) and ends not in "。;)】")
+    return ends in "、," or (
+        len(text) < 40 and bool(names) and all(duties.looks_like_unit(name) for name in names) and ends not in "。;)】"
+    )
 
 
 def _last_role(item: Item) -> Role:
@@ -318,7 +340,14 @@ def _tabular(table: list[Row], found: Outline, section: str) -> None:
             mark = marker(row.text)
             number = mark if mark and not row.label else None
             text = row.text[number.end :] if number else row.text
-            last = Item(row.label or (row.text[: number.end].strip() if number else ""), text, row.duty, row.section or heading, row.starred, [row.raw])
+            last = Item(
+                row.label or (row.text[: number.end].strip() if number else ""),
+                text,
+                row.duty,
+                row.section or heading,
+                row.starred,
+                [row.raw],
+            )
             found.parts.append(last)
         elif row.kind == "more" and last is not None:
             last.text += row.text
@@ -362,5 +391,5 @@ def _number(items: list[Item]) -> None:
 
 
 def _digits(label: str) -> int:
-    found = re.fullmatch(r"[★☆▲※\s]*(\d{1,3})", plain(label))
+    found = re.fullmatch(r"[★☆▲※*\s]*(\d{1,3})", plain(label))
     return int(found[1]) if found else 0

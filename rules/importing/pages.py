@@ -9,7 +9,9 @@ from rules.importing.marker import marker
 from rules.importing.reading import Block, Line, Table, missing
 
 _PAGE_NUMBER = re.compile(r"[\s\-—–－·第共/页]*\d{1,4}[\s\-—–－·页]*(?:共\s*\d+\s*页)?")
-_NEW = re.compile(r"\s*[【\[(（]?\s*(?:[\u4e00-\u9fff]{2,4}(?:单位|部门|领导|科室|时限|时间|责任人))\s*[】\])）]?\s*[:：]")
+_NEW = re.compile(
+    r"\s*[【\[(（]?\s*(?:[\u4e00-\u9fff]{2,4}(?:单位|部门|领导|科室|时限|时间|责任人))\s*[】\])）]?\s*[:：]"
+)
 
 
 def blocks(path: Path) -> list[Block]:

@@ -16,15 +16,36 @@ _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)"
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
 _SCALE = r"[十百千]?(?:万亿|万|亿)|[百千]"
 _QUANTITY = re.compile(
-    rf"(?<![\dA-Za-z.×xX*第+\-])(?P<low>{_NUMBER})"
+    rf"(?<![\dA-Za-z.×xX第+\-])(?<!\d\*)(?P<low>{_NUMBER})"
     rf"(?:(?P<scale0>{_SCALE})?(?P<unit0>{_UNIT})?\s*[—~\-至到]\s*(?P<high>{_NUMBER}))?"
     rf"\s*(?:余|多|来)?(?P<scale>{_SCALE})?(?:余|多)?\s*(?P<unit>{_UNIT})?(?![A-Za-z\d×])"
 )
 _PERCENT = re.compile(rf"百分之(?P<low>{NUMERAL})")
 _COUNTERS = "个|家|所|座|处|台|套|辆|项|件(?!事)|条|名|场|支|户|人(?!口)|对|部|间|栋|只|株|张"
 _COUNTED = re.compile(rf"(?<![\u4e00-\u9fff]第)(?P<low>[一二两三四五六七八九十百千万]+)(?P<unit>{_COUNTERS})")
-_SCALES = {"": 1.0, "百": 1e2, "千": 1e3, "万": 1e4, "十万": 1e5, "百万": 1e6, "千万": 1e7, "亿": 1e8, "十亿": 1e9, "百亿": 1e10, "千亿": 1e11, "万亿": 1e12}
-_SAME = {"百分点": "个百分点", "平方千米": "平方公里", "千米": "公里", "标准箱": "标箱", "TEU": "标箱", "吨标煤": "吨标准煤", "工作日": "个工作日"}
+_SCALES = {
+    "": 1.0,
+    "百": 1e2,
+    "千": 1e3,
+    "万": 1e4,
+    "十万": 1e5,
+    "百万": 1e6,
+    "千万": 1e7,
+    "亿": 1e8,
+    "十亿": 1e9,
+    "百亿": 1e10,
+    "千亿": 1e11,
+    "万亿": 1e12,
+}
+_SAME = {
+    "百分点": "个百分点",
+    "平方千米": "平方公里",
+    "千米": "公里",
+    "标准箱": "标箱",
+    "TEU": "标箱",
+    "吨标煤": "吨标准煤",
+    "工作日": "个工作日",
+}
 TIMES = frozenset("年 月 日 个月 小时 分钟 天 个工作日 周 岁 期 届 号 楼 层".split())
 NAMES = frozenset("级 大 强 度 盘 席 组 队 样 类".split())
 COUNTS = frozenset(

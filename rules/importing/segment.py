@@ -27,7 +27,9 @@ def parts(text: str) -> list[Part]:
             continue
         inner = text[opens + 1 : closes]
         rest = plain(text[closes + 1 :]).strip()
-        stated = duty.bracketed(inner, at_end=not rest or rest[0] in "。;." or plain(text[:opens]).rstrip()[-1:] in "。;")
+        stated = duty.bracketed(
+            inner, at_end=not rest or rest[0] in "。;." or plain(text[:opens]).rstrip()[-1:] in "。;"
+        )
         if stated is not None:
             found += _outside(text[start:opens])
             end = min(closes + 1, len(text))

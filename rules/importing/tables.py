@@ -15,7 +15,9 @@ Kind = Role | Literal["number", "task", "value", "measure", "section", "other"]
 _NUMBER = re.compile(r"序号|编号|序|号|项目编号|任务编号")
 _MEASURE = re.compile(r"(?:计量)?单位")
 _SECTION = re.compile(r"类别|领域|板块|分类|方面|部分|章节|大类|任务分类|类型|专项")
-_VALUE = re.compile(r"(?:20\d\d年|本年|全年|年度|预期|计划)*(?:目标值|目标数|计划数|任务数|指标值|计划值|目标|任务量|增速目标|预期目标)")
+_VALUE = re.compile(
+    r"(?:20\d\d年|本年|全年|年度|预期|计划)*(?:目标值|目标数|计划数|任务数|指标值|计划值|目标|任务量|增速目标|预期目标)"
+)
 _TASK = re.compile(r"任务|内容|事项|目标|工作|项目|措施|指标|名称|实事|举措|要点|建议|行动")
 _OTHER = re.compile(r"备注|进展|完成情况|落实情况|说明|联系电话|电话|季度|月份|评分|分值|权重|来源|依据")
 
@@ -46,7 +48,9 @@ def rows(table: Table) -> list[Row]:
         raw = _raw(row)
         if not raw:
             continue
-        if [bare(c or "") for c in row] == title or [bare(c or "") for c in row] == [bare(c or "") for c in table.rows[first]]:
+        if [bare(c or "") for c in row] == title or [bare(c or "") for c in row] == [
+            bare(c or "") for c in table.rows[first]
+        ]:
             found.append(Row("rest", raw))
             continue
         found.append(_row(row, above, kinds, raw))
@@ -85,7 +89,9 @@ def _header(table: Table) -> tuple[int, int, list[Kind]] | None:
         last = i
         while last + 1 < len(table.rows) and _still_header(table.rows[last + 1]):
             last += 1
-            kinds = [kind_of(cell) or kind if cell else kind for cell, kind in zip(table.rows[last], kinds, strict=True)]
+            kinds = [
+                kind_of(cell) or kind if cell else kind for cell, kind in zip(table.rows[last], kinds, strict=True)
+            ]
         kinds = _spread(kinds, [tuple(table.rows[j]) for j in range(i, last + 1)])
         if "task" not in kinds:
             kinds = ["task" if kind in ("value", "section") else kind for kind in kinds]
@@ -118,7 +124,9 @@ def _categories(table: Table, last: int, kinds: list[Kind]) -> list[Kind]:
 
 def _row(row: tuple[Cell, ...], above: list[Cell], kinds: list[Kind], raw: str) -> Row:
     filled = [cell.strip() for cell in row if cell and cell.strip()]
-    tasks = [(cell or "").strip() for cell, kind in zip(row, kinds, strict=True) if kind in ("task", "value", "measure")]
+    tasks = [
+        (cell or "").strip() for cell, kind in zip(row, kinds, strict=True) if kind in ("task", "value", "measure")
+    ]
     label = next(((cell or "").strip() for cell, kind in zip(row, kinds, strict=True) if kind == "number"), "")
     if len(filled) == 1 and len(row) > 2 and not re.fullmatch(r"[\d.★]+", filled[0]):
         only = next(i for i, cell in enumerate(row) if cell and cell.strip())
@@ -126,7 +134,12 @@ def _row(row: tuple[Cell, ...], above: list[Cell], kinds: list[Kind], raw: str) 
             return Row("heading", raw, text=filled[0])
     text = _text(row, kinds)
     section = next(
-        ((cell if cell is not None else before) or "" for cell, before, kind in zip(row, above, kinds, strict=True) if kind == "section"), ""
+        (
+            (cell if cell is not None else before) or ""
+            for cell, before, kind in zip(row, above, kinds, strict=True)
+            if kind == "section"
+        ),
+        "",
     )
     stated = Duty()
     own = False
@@ -140,12 +153,12 @@ def _row(row: tuple[Cell, ...], above: list[Cell], kinds: list[Kind], raw: str) 
         return Row("more", raw, duty=stated if own else None)
     numbers = [i for i, kind in enumerate(kinds) if kind == "number"]
     merged = bool(numbers) and row[numbers[0]] is None and above[numbers[0]] is not None
-    starred = bool(re.search("[★☆▲※]", label + text[:3]))
+    starred = bool(re.search("[★☆▲※*]", label + text[:3]))
     if merged and not own:
         return Row("more", raw, text=text, duty=Duty(deadlines=stated.deadlines, words=stated.deadlines))
     if not stated.names:
         stated.doubts.add(Doubt.NO_LEAD)
-    return Row("task", raw, re.sub(r"[★☆▲※\s]", "", label), text, section.strip(), stated, starred)
+    return Row("task", raw, re.sub(r"[★☆▲※*\s]", "", label), text, section.strip(), stated, starred)
 
 
 def _bare_of_merges(row: tuple[Cell, ...], only: int, kinds: list[Kind]) -> bool:

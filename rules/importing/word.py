@@ -12,7 +12,13 @@ from rules.importing.reading import Block, Line, Table, missing
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_CHINESE = ("chineseCounting", "chineseCountingThousand", "japaneseCounting", "ideographTraditional", "taiwaneseCounting")
+_CHINESE = (
+    "chineseCounting",
+    "chineseCountingThousand",
+    "japaneseCounting",
+    "ideographTraditional",
+    "taiwaneseCounting",
+)
 _CIRCLED = ("decimalEnclosedCircle", "decimalEnclosedCircleChinese")
 
 
