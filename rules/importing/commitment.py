@@ -105,6 +105,10 @@ _LIKE = re.compile(
 )
 
 
+_WHEN = re.compile(r"(?:(?:到|至|截至)?20\d\d年(?:底|末|前|以前)*|去年|上年|明年|过去[^,]{0,6})")
+_ENUMERATED = re.compile(r"(?:^|[(\s])\d{1,2}[.、)]")
+
+
 def findings(text: str, year: int) -> Findings:
     """Every number promised in ``text`` for ``year``, and every number left aside."""
     found = Findings()
@@ -122,6 +126,8 @@ def _clauses(flat: str) -> Iterator[tuple[int, int]]:
     """Spans between commas, semicolons and stops; a comma within a number parts nothing."""
     start = 0
     for match in re.finditer(r"[;。:!?\n]|,(?!\d{3}(?!\d))", flat):
+        if flat[match.start()] == "," and _WHEN.fullmatch(flat[start : match.start()].strip()):
+            continue
         yield start, match.start()
         start = match.end()
     if start < len(flat):
@@ -162,7 +168,10 @@ class _Clause:
             if words.RANK_VERB.search(here[max(m.start() - 14, 0) : m.start()]) and here[m.end() : m.end() + 1] != "%":
                 found.append(_Fact(m.start(), m.end(), "rank", float(number_of(m["n"] or m["m"])), "位"))
         found += self._avoided(here)
+        listed = [(m.start(), m.end()) for m in _ENUMERATED.finditer(here)]
         for q in quantities(here):
+            if q.unit == "" and any(a <= q.start < b for a, b in listed):
+                continue
             if not any(f.start < q.end and q.start < f.end for f in found):
                 found.append(_Fact(q.start, q.end, "number", q.value, q.unit, q.upper, q.chinese))
         return sorted(found, key=lambda fact: fact.start)
@@ -203,6 +212,8 @@ class _Clause:
             return Passed.NAME
         if self._past(fact):
             return Passed.PAST
+        if fact.kind == "class" and following is not None and re.match(r"[^、和及与,]{2,}", after):
+            return Passed.ATTRIBUTE
         if fact.kind != "number":
             return None
         directed = bool(words.BEFORE.search(before) or words.AFTER.match(after) or words.WITHIN.search(before))
@@ -310,7 +321,7 @@ class _Clause:
                 doubts.add(Doubt.BY_EFFORT)
             elif not words.PRODUCING.search(core) and not words.TREATED.search(core) and not (last.name and not core):
                 doubts.add(Doubt.NO_VERB)
-        object_ = core.strip(" ()“")
+        object_ = core.strip(" “")
         bare = re.fullmatch(rf"(?:{words.MORE}|{words.LEAST}|{words.MOST}|增长|约|[\s])*", object_)
         if bare and not verb_first and fact.kind not in ("avoid", "like"):
             object_, begin = last.name, begin
@@ -413,7 +424,7 @@ class _Clause:
             return f"{verb[0] if verb else ''}{noun}"
         stem = _stem(object_)
         if measure is Measure.GROWTH and stem:
-            return f"{stem}增速"
+            return f"{stem}提高" if fact.unit == "个百分点" else f"{stem}增速"
         if measure is Measure.REDUCTION and stem and "降" not in stem:
             return f"{stem}降幅"
         return stem or last.name or "未写明对象"
@@ -451,7 +462,9 @@ def _stem(object_: str) -> str:
     stem = re.sub(
         rf"(?:{words.MOST}|达到或优于|达到或好于|保持|稳定|达到|达|实现|全面|动态|排名|进入|位居|力争|确保)$", "", stem
     )
-    stem = stem.strip(" 、,()")
+    stem = stem.strip(" 、,")
+    if stem.count("(") != stem.count(")"):
+        stem = stem.replace("(", " ").replace(")", " ").split(" ")[-1]
     listed = re.fullmatch(r"(?P<verb>.{0,4}?)(?:[^、]+、)+[^、]+?等(?P<kind>.{2,})", stem)
     if not listed:
         return stem

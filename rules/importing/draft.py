@@ -57,6 +57,8 @@ def _item(entry: Entry) -> Iterator[str]:
     yield ""
     for doubt in sorted(entry.doubts):
         yield f"  # 存疑：{doubt.text}。原文：{_line(' '.join(item.duty.words)) or '（无）'}"
+    if entry.untimely:
+        yield f"  # 存疑：{Doubt.DEADLINE.text}。原文：{_line('；'.join(item.duty.deadlines or [d.words for d in entry.deadlines]))}"
     yield f"  - item: {item.number}"
     if item.label and str(item.number) != re.sub(r"\D", "", item.label):
         yield f"    # 原编号：{_line(item.label)}"
@@ -174,20 +176,14 @@ def _due(one: Commitment, entry: Entry, year: int) -> str | None:
 
 def _milestone(entry: Entry, year: int) -> Iterator[str]:
     """The deadline of an item without a number; one at the end of the year needs no target of its own."""
-    if not entry.deadlines:
-        return
-    yield ""
-    words = _line("；".join(one.words for one in entry.deadlines))
     by_day: dict[str, Deadline] = {}
     for one in sorted((t for t in entry.deadlines if t.day and t.day.year == year), key=lambda t: str(t.day)):
         by_day[str(one.day)] = one
-    if len(by_day) < len(entry.deadlines):
-        yield f"  # 存疑：{Doubt.DEADLINE.text}。第{entry.item.number}项的时限，原文：{words}"
     if not by_day or (len(by_day) == 1 and next(iter(by_day)).endswith("-12-31")):
-        if len(by_day) == len(entry.deadlines):
-            yield f"  # 第{entry.item.number}项的时限：{words}"
         return
+    yield ""
     if len(by_day) > 1:
+        words = _line("；".join(one.words for one in entry.deadlines))
         yield f"  # 存疑：原文有几个时限，请核对各是什么的。第{entry.item.number}项，原文：{words}"
     stages = [(one.stage, day) for day, one in by_day.items()]
     single = len(stages) == 1 and stages[0][0] == "完成"

@@ -79,6 +79,8 @@ class Duty:
     deadlines: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     doubts: set[Doubt] = field(default_factory=set)
+    also: list[str] = field(default_factory=list)
+    """Units that the document adds once to every item."""
 
     def of(self, *roles: Role) -> tuple[str, ...]:
         """Names in these roles, each once, in order."""
@@ -102,7 +104,7 @@ class Duty:
             if not charge:
                 lead, charge = help_[:1], ()
                 doubts.add(Doubt.NO_LEAD)
-            elif help_ or len(charge) == 1:
+            elif len(charge) == 1 or (help_ and not first_leads):
                 lead, charge = charge, ()
             else:
                 lead, charge = charge[:1], charge[1:]
@@ -110,7 +112,7 @@ class Duty:
                     doubts.add(Doubt.FIRST_AS_LEAD)
         if any(not looks_like_unit(name) for name in (*lead, *charge, *help_)):
             doubts.add(Doubt.ODD_UNIT)
-        return lead, tuple(one for one in dict.fromkeys((*charge, *help_)) if one not in lead), doubts
+        return lead, tuple(one for one in dict.fromkeys((*charge, *help_, *self.also)) if one not in lead), doubts
 
 
 def role_of(header: str) -> Role | None:

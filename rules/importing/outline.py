@@ -367,18 +367,18 @@ def _apply_rules(found: Outline) -> None:
             if default is not None and not part.duty.of(Role.LEAD, Role.CHARGE):
                 part.duty.names += default.names
                 part.duty.doubts = (part.duty.doubts - {Doubt.NO_LEAD}) | {Doubt.BY_RULE}
-            part.duty.names += [duties.Named(Role.HELP, name) for name in also if name not in part.duty.of(*Role)]
+            part.duty.also = list(also)
             continue
         flat = plain(part.text)
-        if _FIRST.search(flat):
+        first, more, whole = _FIRST.search(flat), _ALSO.search(flat), _ALL.search(flat)
+        if first:
             found.first_leads = True
-            found.rules.append(part.text)
-        if more := _ALSO.search(flat):
-            also += duties.units(more["who"])
-            found.rules.append(part.text)
-        elif whole := _ALL.search(flat):
-            said = re.sub(r"(单位|部门)(?:均?为|均?是)", r"\1:", whole["duty"])
+        if more:
+            also += duties.units(part.text[more.start("who") : more.end("who")])
+        elif whole:
+            said = re.sub(r"(单位|部门)(?:均?为|均?是)", r"\1:", part.text[whole.start("duty") : whole.end("duty")])
             default = duties.labelled(said) or duties.sentence(said.removeprefix("均").removeprefix("由"))
+        if first or more or whole:
             found.rules.append(part.text)
 
 

@@ -29,6 +29,8 @@ class Entry:
     commitments: tuple[Commitment, ...]
     left: tuple[Left, ...]
     deadlines: tuple[Deadline, ...]
+    untimely: bool
+    """Whether a deadline is not in the year, or cannot be read."""
 
     @property
     def confidence(self) -> float:
@@ -79,8 +81,16 @@ def _entry(item: Item, first_leads: bool, year: int) -> Entry:
     times = [one for words in item.duty.deadlines for one in deadline.read(words, year)]
     if not item.duty.deadlines:
         times = deadline.within(item.text, year)
+    untimely = any(one.day is not None and one.day.year != year for one in times) or bool(item.duty.deadlines and not times)
     return Entry(
-        item, lead, responsible, frozenset(doubts), tuple(promised.commitments), tuple(promised.left), tuple(times)
+        item,
+        lead,
+        responsible,
+        frozenset(doubts),
+        tuple(promised.commitments),
+        tuple(promised.left),
+        tuple(times),
+        untimely,
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rules.importing.commitment import Commitment
-from rules.importing.doubt import DOUBTFUL, confidence
+from rules.importing.doubt import DOUBTFUL, Doubt, confidence
 from rules.importing.draft import goal
 from rules.importing.duty import Role
 from rules.importing.outline import Rest
@@ -107,6 +107,9 @@ def _doubtful(plan: Plan) -> list[dict[str, Any]]:
             why = [doubt.text for doubt in sorted(entry.doubts)]
             said = " ".join(entry.item.duty.words)
             found.append(_doubt(entry, f"牵头单位 {names}", why, said or entry.item.text[:40], entry.confidence))
+        if entry.untimely:
+            said = "；".join(entry.item.duty.deadlines or [one.words for one in entry.deadlines])
+            found.append(_doubt(entry, "时限", [Doubt.DEADLINE.text], said, confidence([Doubt.DEADLINE])))
         for one in entry.commitments:
             if one.doubtful:
                 why = [doubt.text for doubt in sorted(one.doubts)]

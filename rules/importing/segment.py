@@ -1,6 +1,7 @@
 """A line as its parts: words of a task, and notes of who does it, in the order written."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.importing import duty
@@ -22,9 +23,12 @@ def parts(text: str) -> list[Part]:
     """Joined again, the parts are the text."""
     found: list[Part] = []
     start = 0
-    for opens, closes in _brackets(plain(text)):
-        if opens < start:
-            continue
+    flat = plain(text)
+    brackets = _brackets(flat)
+    label = next((at for at in _labels(flat) if not any(a <= at < b for a, b in brackets)), len(text))
+    for opens, closes in brackets:
+        if opens > label:
+            break
         inner = text[opens + 1 : closes]
         rest = plain(text[closes + 1 :]).strip()
         stated = duty.bracketed(
@@ -54,17 +58,22 @@ def _brackets(flat: str) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
+def _labels(flat: str) -> Iterator[int]:
+    """Where labels begin that open a line or follow a stop: 责任单位: within a sentence is a word of it."""
+    for label in LABEL.finditer(flat):
+        ahead = flat[: label.start()].rstrip()
+        if not ahead or ahead[-1] in "。;,.!)】]" or flat[label.start() - 1].isspace():
+            yield label.start()
+
+
 def _outside(text: str) -> list[Part]:
     """Text outside brackets: notes by label go to its end, a last sentence may say who does it."""
     if not text:
         return []
     flat = plain(text)
-    for label in LABEL.finditer(flat):
-        ahead = flat[: label.start()].rstrip()
-        if not ahead or ahead[-1] in "。;,.!)】]" or flat[label.start() - 1].isspace():
-            head, note = text[: label.start()], text[label.start() :]
-            stated = duty.labelled(note)
-            return [*([Part(head)] if head else []), Part(note, stated)]
+    if (at := next(_labels(flat), None)) is not None:
+        head, note = text[:at], text[at:]
+        return [*([Part(head)] if head else []), Part(note, duty.labelled(note))]
     last = re.search(r"(?:^|(?<=[。;]))[^。;]{4,}[。;.]?\s*$", flat)
     if last and (said := duty.spoken(text[last.start() :])):
         head, note = text[: last.start()], text[last.start() :]

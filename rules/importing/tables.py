@@ -153,7 +153,7 @@ def _row(row: tuple[Cell, ...], above: list[Cell], kinds: list[Kind], raw: str) 
         return Row("more", raw, duty=stated if own else None)
     numbers = [i for i, kind in enumerate(kinds) if kind == "number"]
     merged = bool(numbers) and row[numbers[0]] is None and above[numbers[0]] is not None
-    starred = bool(re.search("[★☆▲※*]", label + text[:3]))
+    starred = bool(re.search("[★☆▲※*]", label + text[:2] + text[-2:]))
     if merged and not own:
         return Row("more", raw, text=text, duty=Duty(deadlines=stated.deadlines, words=stated.deadlines))
     if not stated.names:
