@@ -139,7 +139,9 @@ def _emit(node: _Node, found: Outline, section: str, inherited: Duty | None, *, 
         _content(node, node.content, found, section, inherited, unstated=unstated)
     elif not node.children and not tabled:
         if node.stated() or inherited is not None or unstated:
-            _leaf(node, found, section, inherited)
+            table = next((i for i, one in enumerate(node.content) if isinstance(one, list)), len(node.content))
+            _leaf(_Node(node.marker, node.content[:table]), found, section, inherited)
+            _content(node, node.content[table:], found, section, inherited, unstated=unstated)
         else:
             found.parts += [Rest(line) for line in _flat(node)]
     elif not below and not tabled and not unstated and inherited is None and not node.stated():
@@ -224,7 +226,7 @@ def _own(heading: str) -> Duty | None:
 def _title(line: str) -> str:
     """A heading as a section's name: without notes, up to its first stop."""
     text = "".join(part.raw for part in parts(line) if part.duty is None).strip()
-    return text if len(text) <= 60 else re.split(r"(?<=[。；;])", text)[0]
+    return (text if len(text) <= 60 else re.split(r"(?<=[。；;])", text)[0]).rstrip("。；;")
 
 
 def _leaf(node: _Node, found: Outline, section: str, inherited: Duty | None) -> None:
@@ -302,7 +304,7 @@ def _loose(lines: list[str], found: Outline, section: str, mark: Marker | None =
                     open_, first = [], False
                 item.duty.add(part.duty)
                 item.pieces.append(part.raw)
-            elif item is not None and not keep and not open_ and _names_only(part.raw, item):
+            elif item is not None and not open_ and _names_only(part.raw, item):
                 item.duty.add(duties.column(_last_role(item), part.raw))
                 item.pieces.append(part.raw)
             elif part.raw.strip():

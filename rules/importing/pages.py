@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rules.document import Invalid
+from rules.importing.duty import looks_like_unit
 from rules.importing.marker import marker
 from rules.importing.reading import Block, Line, Table, missing
 
@@ -74,7 +75,7 @@ def _page(page: Any) -> list[Any]:
         rest = rest.filter(lambda o, box=box: not _inside(o, box))
     lines = [line for line in rest.extract_text_lines(return_chars=False) if line["text"].strip()]
     placed: list[tuple[float, Any]] = [(line["top"], line) for line in lines]
-    placed += [(table.bbox[1], _table(table.extract())) for table in tables]
+    placed += [(table.bbox[1], _table(page, table)) for table in tables]
     return [part for _, part in sorted(placed, key=lambda one: one[0])]
 
 
@@ -85,9 +86,33 @@ def _inside(thing: dict[str, Any], box: tuple[float, float, float, float]) -> bo
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
-def _table(rows: list[list[str | None]]) -> Table:
-    """Wrapped lines within a cell are one line again, unless a short one ended on purpose."""
-    return Table(tuple(tuple(None if cell is None else cell.strip() for cell in row) for row in rows))
+def _table(page: Any, table: Any) -> Table:
+    """Cells as text; None where a cell of a row above reaches down."""
+    columns = [next((row.cells[j] for row in table.rows if row.cells[j]), None) for j in range(len(table.rows[0].cells))]
+    rows = []
+    for row in table.rows:
+        cells: list[str | None] = []
+        for box, column in zip(row.cells, columns, strict=True):
+            if box is not None:
+                cells.append(_cell(page, box))
+                continue
+            middle = (column[0] + column[2]) / 2 if column else 0.0
+            down = any(a <= middle <= c and top < row.bbox[1] - 1 < row.bbox[1] + 1 < end for a, top, c, end in table.cells)
+            cells.append(None if down else "")
+        rows.append(tuple(cells))
+    return Table(tuple(rows))
+
+
+def _cell(page: Any, box: tuple[float, float, float, float]) -> str:
+    """The lines of a cell; one that fills its width goes on in the next, unless both are names of units."""
+    text, full = "", False
+    for line in page.crop(box, strict=False).extract_text_lines(return_chars=False):
+        words = line["text"].strip()
+        last = re.split("[、，,；;\n]", text)[-1]
+        names = len(words) > 3 and looks_like_unit(last) and looks_like_unit(re.split("[、，,；;]", words)[0])
+        text = _joined(text, words) if not text or (full and not names) else f"{text}\n{words}"
+        full = line["x1"] - line["x0"] > box[2] - box[0] - 2.2 * (line["bottom"] - line["top"])
+    return text
 
 
 def _whole(found: list[Block]) -> list[Block]:

@@ -17,7 +17,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, all of one length. None is a cell that is merged with the one above or to the left of it."""
+    """Rows of cells, all of one length. None is a cell that is merged with the one above it."""
 
     rows: tuple[tuple[str | None, ...], ...]
 

@@ -25,9 +25,9 @@ def parts(text: str) -> list[Part]:
     start = 0
     flat = plain(text)
     brackets = _brackets(flat)
-    label = next((at for at in _labels(flat) if not any(a <= at < b for a, b in brackets)), len(text))
+    label = next((at for at in _labels(flat) if not any(a < at < b for a, b in brackets)), len(text))
     for opens, closes in brackets:
-        if opens > label:
+        if opens >= label:
             break
         inner = text[opens + 1 : closes]
         rest = plain(text[closes + 1 :]).strip()

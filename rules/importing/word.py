@@ -106,7 +106,7 @@ def _above_of(node: Any, tag: str) -> Iterator[Any]:
 
 
 def _cell(cell: Any, numbers: "_Numbers") -> list[str | None]:
-    """The cell's text, and None for each further column that it spans."""
+    """The cell's text, None where it is merged with the one above, and "" for each further column that it spans."""
     properties = cell.find(f"{_W}tcPr")
     span, merged = 1, False
     if properties is not None:
@@ -118,7 +118,8 @@ def _cell(cell: Any, numbers: "_Numbers") -> list[str | None]:
         for block in _body(cell, numbers)
     ]
     text = "\n".join(lines)
-    return [None if merged and not text else text, *([None] * (span - 1))]
+    gone = merged and not text
+    return [None if gone else text, *([None if gone else ""] * (span - 1))]
 
 
 class _Numbers:
