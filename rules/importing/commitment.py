@@ -99,9 +99,10 @@ _AVOID = re.compile(r"(?:不发生|零发生|不出现|坚决遏制|有效遏制
 _DOUBLE = re.compile(r"翻(?:一番|番)|增长[1一]倍")
 _POSITIVE = re.compile(r"正增长")
 _LIKE = re.compile(
-    r"(?:与|同|和).{2,16}?(?:基本同步|保持同步|同步增长|同步|持平|保持一致|相适应)"
+    r"(?:(?:与|同|和).{2,16}?(?:基本同步|保持同步|同步增长|同步|持平|保持一致|相适应)"
     r"|(?:不低于|高于|超过|快于|优于|不高于|低于|好于)(?:全国|全省|全市|全区|全县|全州|上级|国家|省|市|区域|周边)[^,。;]{0,10}?(?:平均水平|平均数|平均|增速|水平|下达[^,。;]{0,6})"
     r"|(?:完成|达到)[^,。;]{0,10}?下达[^,。;]{0,8}?(?:任务|目标|指标)(?:任务|目标|数)?"
+    r")(?:\d+(?:\.\d+)?个?百分点(?:以上|左右)?)?"
 )
 
 
@@ -231,7 +232,9 @@ class _Clause:
             return Passed.NAME
         return self._describing(fact, following, before, after, last)
 
-    def _describing(self, fact: _Fact, following: _Fact | None, before: str, after: str, last: _Object) -> Passed | None:
+    def _describing(
+        self, fact: _Fact, following: _Fact | None, before: str, after: str, last: _Object
+    ) -> Passed | None:
         """Whether the number only says how large or how many things are that the sentence is about."""
         bound = words.AFTER.match(after)
         rest = after[bound.end() :] if bound else after
@@ -270,7 +273,11 @@ class _Clause:
         if words.BEFORE.search(before) or words.TREATED.search(before) or words.PRODUCING.search(tail):
             return None
         told = re.search(r"[\u4e00-\u9fff]", before) or last.name
-        return None if told and not words.DESCRIBING.search(tail) and not words.EXISTING.search(before) else Passed.DESCRIPTION
+        return (
+            None
+            if told and not words.DESCRIBING.search(tail) and not words.EXISTING.search(before)
+            else Passed.DESCRIPTION
+        )
 
     def _past(self, fact: _Fact) -> bool:
         """What is said of an earlier year, or as done already."""

@@ -88,7 +88,9 @@ def _inside(thing: dict[str, Any], box: tuple[float, float, float, float]) -> bo
 
 def _table(page: Any, table: Any) -> Table:
     """Cells as text; None where a cell of a row above reaches down."""
-    columns = [next((row.cells[j] for row in table.rows if row.cells[j]), None) for j in range(len(table.rows[0].cells))]
+    columns = [
+        next((row.cells[j] for row in table.rows if row.cells[j]), None) for j in range(len(table.rows[0].cells))
+    ]
     rows = []
     for row in table.rows:
         cells: list[str | None] = []
@@ -97,7 +99,9 @@ def _table(page: Any, table: Any) -> Table:
                 cells.append(_cell(page, box))
                 continue
             middle = (column[0] + column[2]) / 2 if column else 0.0
-            down = any(a <= middle <= c and top < row.bbox[1] - 1 < row.bbox[1] + 1 < end for a, top, c, end in table.cells)
+            down = any(
+                a <= middle <= c and top < row.bbox[1] - 1 < row.bbox[1] + 1 < end for a, top, c, end in table.cells
+            )
             cells.append(None if down else "")
         rows.append(tuple(cells))
     return Table(tuple(rows))

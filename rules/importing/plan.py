@@ -81,7 +81,9 @@ def _entry(item: Item, first_leads: bool, year: int) -> Entry:
     times = [one for words in item.duty.deadlines for one in deadline.read(words, year)]
     if not item.duty.deadlines:
         times = deadline.within(item.text, year)
-    untimely = any(one.day is not None and one.day.year != year for one in times) or bool(item.duty.deadlines and not times)
+    untimely = any(one.day is not None and one.day.year != year for one in times) or bool(
+        item.duty.deadlines and not times
+    )
     return Entry(
         item,
         lead,

@@ -59,7 +59,10 @@ def test_a_range_has_two_ends():
 
 
 def test_objects_joined_before_one_number_share_it_and_respectively_deals_them_out():
-    assert [(n, v) for n, _, v, _, _ in numbers("货运量、货运值均增长10%以上")] == [("货运量增速", 10), ("货运值增速", 10)]
+    assert [(n, v) for n, _, v, _, _ in numbers("货运量、货运值均增长10%以上")] == [
+        ("货运量增速", 10),
+        ("货运值增速", 10),
+    ]
     assert [v for _, _, v, _, _ in numbers("一产、二产、三产分别增长4%、8%和7.5%")] == [4, 8, 7.5]
 
 

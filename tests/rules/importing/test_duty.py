@@ -90,13 +90,17 @@ def test_leaders_offices_and_times_are_kept_apart_from_units():
 
 
 def test_an_item_without_units_among_others_is_kept_and_doubtful():
-    found = outline([Line("一、教育"), Line(f"1.{TASK}（市教育局负责）"), Line("2.新建医院1所。"), Line("3.修路。（市交通局负责）")])
+    found = outline(
+        [Line("一、教育"), Line(f"1.{TASK}（市教育局负责）"), Line("2.新建医院1所。"), Line("3.修路。（市交通局负责）")]
+    )
     assert len(found.items) == 3
     assert found.items[1].duty.settled(found.first_leads) == ((), (), {Doubt.NO_LEAD})
 
 
 def test_one_note_behind_several_points_speaks_for_all_of_them():
-    found = outline([Line("1.教育"), Line("（1）新建学校5所；"), Line("（2）新建幼儿园3所。"), Line("责任单位：市教育局")])
+    found = outline(
+        [Line("1.教育"), Line("（1）新建学校5所；"), Line("（2）新建幼儿园3所。"), Line("责任单位：市教育局")]
+    )
     (item,) = found.items
     assert "新建学校5所" in item.text
     assert "新建幼儿园3所" in item.text
@@ -108,7 +112,9 @@ def test_brackets_that_name_no_unit_stay_in_the_text():
 
 
 def test_stars_are_noted_and_numbers_that_start_again_are_counted_on():
-    found = outline([Line("一、甲"), Line("★1.修路。（市交通局负责）"), Line("二、乙"), Line("1.架桥。（市交通局负责）")])
+    found = outline(
+        [Line("一、甲"), Line("★1.修路。（市交通局负责）"), Line("二、乙"), Line("1.架桥。（市交通局负责）")]
+    )
     assert [(item.number, item.label, item.starred) for item in found.items] == [(1, "★1.", True), (2, "1.", False)]
 
 
@@ -122,7 +128,9 @@ def test_a_list_is_parted_only_outside_brackets():
     ]
 
 
-@pytest.mark.parametrize("name", ["市财政局", "各镇街", "相关部门", "县残联", "县护城河指挥部", "团区委", "滨海新区管委会"])
+@pytest.mark.parametrize(
+    "name", ["市财政局", "各镇街", "相关部门", "县残联", "县护城河指挥部", "团区委", "滨海新区管委会"]
+)
 def test_names_of_units_are_known_by_their_ends(name):
     assert looks_like_unit(name)
 

@@ -62,9 +62,7 @@ def test_the_plan_of_wansheng_is_found_as_the_book_made_by_hand_has_it():
     got = Counter((e.item.number, c.op.value, c.value, c.unit) for e in plan.entries for c in e.commitments)
     assert got == wanted
     kinds = {(t.item, t.goal.value, t.goal.unit): t.measure for t in book.targets}
-    measures = [
-        kinds[e.item.number, c.value or 0.0, c.unit] is c.measure for e in plan.entries for c in e.commitments
-    ]
+    measures = [kinds[e.item.number, c.value or 0.0, c.unit] is c.measure for e in plan.entries for c in e.commitments]
     assert sum(measures) >= 0.95 * len(measures)
 
 
@@ -84,7 +82,9 @@ def test_units_and_numbers_of_other_places_are_found(truth):
         named = Counter((*entry.lead, *entry.responsible))
         counted = Counter((op, float(v), u, *(rest or [None])) for op, v, u, *rest in want.get("numbers", []))
         for total, one in zip(
-            (units, numbers), (found_of(Counter(want.get("units", [])), named), found_of(counted, promised(entry))), strict=True
+            (units, numbers),
+            (found_of(Counter(want.get("units", [])), named), found_of(counted, promised(entry))),
+            strict=True,
         ):
             total[:] = [a + b for a, b in zip(total, one, strict=True)]
     assert units[0] >= 0.95 * units[1]
@@ -124,7 +124,9 @@ def test_no_character_of_a_document_is_lost(path):
 
 _BITS = st.sampled_from(
     "一、 (一) 1. （2） ① ★3. ▶ 牵头单位: 责任单位： 【责任单位：市财政局】 （市教育局负责） 县水务局、县住建局 市农业农村局牵头 ，市统计局配合 新建学校 5所 "
-    "增长6%以上 。 ； ( ） 【 以下各项任务均由市财政局负责，不再列出 9月底前 “三张清单” 完成时限：6月底 责任单位 序号 任务 目标 ABC \u3000 ".split(" ")
+    "增长6%以上 。 ； ( ） 【 以下各项任务均由市财政局负责，不再列出 9月底前 “三张清单” 完成时限：6月底 责任单位 序号 任务 目标 ABC \u3000 ".split(
+        " "
+    )
 )
 _LINES = st.lists(_BITS, max_size=8).map("".join)
 _CELLS = st.none() | _LINES

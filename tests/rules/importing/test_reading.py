@@ -34,7 +34,9 @@ def test_text_is_read_in_the_usual_encodings(encoding, tmp_path):
 
 def test_lines_with_tabs_are_a_table(tmp_path):
     path = tmp_path / "plan.txt"
-    path.write_text("2025年分解表\n序号\t工作任务\t责任单位\t完成时限\n1\t新建学校5所\t县教育局\t9月底前\n", encoding="utf-8")
+    path.write_text(
+        "2025年分解表\n序号\t工作任务\t责任单位\t完成时限\n1\t新建学校5所\t县教育局\t9月底前\n", encoding="utf-8"
+    )
     (entry,) = import_plan(path).entries
     assert (entry.item.text, entry.lead, str(entry.deadlines[0].day)) == ("新建学校5所", ("县教育局",), "2025-09-30")
 
@@ -126,10 +128,10 @@ def test_word_numbers_boxes_insertions_and_notes_are_read(tmp_path):
     document = docx.Document()
     document.add_paragraph("新建学校5所。", style="List Number")
     second = document.add_paragraph("修路", style="List Number")
-    second._p.append(parse_xml(f'<w:ins {nsdecls("w")}><w:r><w:t>10公里</w:t></w:r></w:ins>'))
-    second._p.append(parse_xml(f'<w:del {nsdecls("w")}><w:r><w:delText>20公里</w:delText></w:r></w:del>'))
+    second._p.append(parse_xml(f"<w:ins {nsdecls('w')}><w:r><w:t>10公里</w:t></w:r></w:ins>"))
+    second._p.append(parse_xml(f"<w:del {nsdecls('w')}><w:r><w:delText>20公里</w:delText></w:r></w:del>"))
     box = parse_xml(
-        f'<w:r {nsdecls("w")}><w:pict><w:txbxContent><w:p><w:r><w:t>附注</w:t></w:r></w:p></w:txbxContent></w:pict></w:r>'
+        f"<w:r {nsdecls('w')}><w:pict><w:txbxContent><w:p><w:r><w:t>附注</w:t></w:r></w:p></w:txbxContent></w:pict></w:r>"
     )
     second._p.append(box)
     document.save(str(tmp_path / "plan.docx"))
@@ -169,8 +171,21 @@ def a_pdf(path, story):
 
 def test_pdf_tables_join_wrapped_words_and_go_on_over_the_page(tmp_path):
     title = ["序号", "重点任务", "具体举措", "牵头单位", "配合单位", "完成时限"]
-    rows = [title, ["1", "稳增长", "地区生产总值增长5.5%以上。", "县发展改革局（县统计局）", "县工业和信息化局、县财政局", "12月底"]]
-    rows += [[str(n), "", "新建县城和乡镇的标准化幼儿园2所。", "县教育局", "县财政局、各镇街", "9月底前"] for n in range(2, 31)]
+    rows = [
+        title,
+        [
+            "1",
+            "稳增长",
+            "地区生产总值增长5.5%以上。",
+            "县发展改革局（县统计局）",
+            "县工业和信息化局、县财政局",
+            "12月底",
+        ],
+    ]
+    rows += [
+        [str(n), "", "新建县城和乡镇的标准化幼儿园2所。", "县教育局", "县财政局、各镇街", "9月底前"]
+        for n in range(2, 31)
+    ]
     cells = [[Paragraph(cell, CELL) for cell in row] for row in rows]
     grid = Grid(cells, colWidths=[40, 60, 130, 70, 80, 60], repeatRows=1)
     grid.setStyle(TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black), ("SPAN", (1, 1), (1, 3))]))
@@ -180,6 +195,9 @@ def test_pdf_tables_join_wrapped_words_and_go_on_over_the_page(tmp_path):
     assert table.rows[2][1] is None
     entries = import_plan(tmp_path / "plan.pdf").entries
     assert [entry.item.number for entry in entries] == list(range(1, 31))
-    assert (entries[0].lead, entries[0].responsible) == (("县发展改革局（县统计局）",), ("县工业和信息化局", "县财政局"))
+    assert (entries[0].lead, entries[0].responsible) == (
+        ("县发展改革局（县统计局）",),
+        ("县工业和信息化局", "县财政局"),
+    )
     assert {(e.lead, e.responsible) for e in entries[1:]} == {(("县教育局",), ("县财政局", "各镇街"))}
     assert {(e.commitments[0].value, e.commitments[0].unit) for e in entries[1:]} == {(2, "所")}
