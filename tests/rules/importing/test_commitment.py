@@ -2,8 +2,9 @@
 
 import pytest
 
-from rules.importing.commitment import Passed, findings
+from rules.importing.commitment import findings
 from rules.importing.doubt import Doubt
+from rules.importing.passed import Passed
 
 
 def numbers(text, year=2025):
