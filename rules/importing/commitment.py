@@ -135,9 +135,7 @@ class _Clause:
         value, unit, guessed = self._amount(at)
         doubts = frozenset({*guessed, *self._doubts(at, op, begin)})
         said = self.text[begin:end].strip(" ,，、")
-        made = [
-            Commitment(name, said, op, value, unit, measure, fact.upper, doubts) for name in names(at, measure)
-        ]
+        made = [Commitment(name, said, op, value, unit, measure, fact.upper, doubts) for name in names(at, measure)]
         return made, at.goes_on(), end
 
     def _doubts(self, at: Setting, op: Op, begin: int) -> Iterator[Doubt]:
@@ -192,9 +190,7 @@ class _Clause:
             op, measure = sense(at)
             value, unit, guessed = self._amount(at)
             doubts = frozenset({*guessed, *self._doubts(at, op, skip)})
-            made += [
-                Commitment(one, said, op, value, unit, measure, fact.upper, doubts) for one in names(at, measure)
-            ]
+            made += [Commitment(one, said, op, value, unit, measure, fact.upper, doubts) for one in names(at, measure)]
         return made
 
 
@@ -202,7 +198,5 @@ def _unlike_a_deed(at: Setting) -> Iterator[Doubt]:
     """``推进3个项目``, ``3个项目``: nothing says that it will be done, or nothing at all."""
     if words.EFFORT.search(at.core[-8:]) and not words.PRODUCING.search(at.core[-8:]):
         yield Doubt.BY_EFFORT
-    elif at.core and not words.PRODUCING.search(at.core) and not words.TREATED.search(at.core):
-        yield Doubt.NO_VERB
-    elif not at.core and not at.last.name:
+    elif not words.PRODUCING.search(at.core) and not words.TREATED.search(at.core) and (at.core or not at.last.name):
         yield Doubt.NO_VERB

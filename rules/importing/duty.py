@@ -132,7 +132,7 @@ def looks_like_unit(name: str) -> bool:
 def units(text: str) -> list[str]:
     """The names of a list: 、 and commas outside brackets, blanks, and 和 or 及 after a whole name part them."""
     flat = _KINDS.sub(lambda m: m[0].replace("、", "·"), plain(text))
-    found = []
+    found: list[str] = []
     for start, end in split_outside(flat, "、,;/\n"):
         part = text[start:end].strip(" \t。.;；:：")
         part = re.sub(

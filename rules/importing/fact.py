@@ -80,9 +80,7 @@ def facts(clause: str) -> list[Fact]:
         for match in pattern.finditer(clause)
     ]
     if re.search("水|断面|河|湖|库", clause) and "%" not in clause:
-        found += [
-            Fact(m.start(), m.end(), Kind.CLASS, float(_ROMAN[m["n"]]), "类") for m in _CLASS.finditer(clause)
-        ]
+        found += [Fact(m.start(), m.end(), Kind.CLASS, float(_ROMAN[m["n"]]), "类") for m in _CLASS.finditer(clause)]
     for m in _RANK.finditer(clause):
         if words.RANK_VERB.search(clause[max(m.start() - 14, 0) : m.start()]) and clause[m.end() : m.end() + 1] != "%":
             found.append(Fact(m.start(), m.end(), Kind.RANK, float(number_of(m["n"] or m["m"])), "位"))

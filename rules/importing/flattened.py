@@ -6,7 +6,7 @@ from rules.importing import deadline, duty
 from rules.importing.duty import Role
 from rules.importing.plain import plain
 from rules.importing.reading import Block, Line, Table
-from rules.importing.tables import kind_of
+from rules.importing.tables import Kind, kind_of
 
 
 def restored(blocks: list[Block]) -> list[Block]:
@@ -33,7 +33,7 @@ def _text(blocks: list[Block], i: int) -> str:
 
 def _titles(blocks: list[Block], i: int) -> list[str]:
     """Three or more lines from here that are titles of columns, a number's first, followed by the first number."""
-    titles = []
+    titles: list[str] = []
     while (text := _text(blocks, i + len(titles))) and kind_of(text) is not None and len(text) <= 12:
         titles.append(text)
     kinds = [kind_of(title) for title in titles]
@@ -63,7 +63,9 @@ def _table(blocks: list[Block], i: int, titles: list[str]) -> tuple[Table, int]:
     return Table(tuple(rows)), i
 
 
-def _record(blocks: list[Block], i: int, kinds: list[object], label: str | None) -> tuple[int, tuple[str | None, ...]]:
+def _record(
+    blocks: list[Block], i: int, kinds: list[Kind | None], label: str | None
+) -> tuple[int, tuple[str | None, ...]]:
     """One row from here: words of the task, then names of units, then a time; what is missing is merged with above."""
     lines: dict[int, list[str]] = {}
     taken, at = 0, 0
@@ -86,7 +88,7 @@ def _record(blocks: list[Block], i: int, kinds: list[object], label: str | None)
     return taken, tuple(cells)
 
 
-def _column(text: str, kinds: list[object], at: int) -> int | None:
+def _column(text: str, kinds: list[Kind | None], at: int) -> int | None:
     """The column, not before ``at``, whose kind of words these are."""
     for n in range(max(at, 1), len(kinds)):
         kind = kinds[n]

@@ -10,8 +10,8 @@ from rules.importing.duty import Duty, Role
 from rules.importing.flattened import restored
 from rules.importing.marker import Marker, marker
 from rules.importing.plain import bare, plain
-from rules.importing.reading import Block, Line, Table
-from rules.importing.segment import Part, parts
+from rules.importing.reading import Block, Table
+from rules.importing.segment import parts
 from rules.importing.tables import Row, rows
 
 

@@ -19,7 +19,6 @@ def blocks(path: Path) -> list[Block]:
     """Raises Invalid for a file that is no PDF or is locked. Page numbers come last, as one line."""
     try:
         import pdfplumber
-        from pdfminer.pdfexceptions import PDFException
         from pdfplumber.utils.exceptions import PdfminerException
     except ImportError:
         raise missing(path, "pdfplumber") from None
@@ -28,7 +27,7 @@ def blocks(path: Path) -> list[Block]:
     try:
         with pdfplumber.open(path) as pdf:
             pages = [_page(page) for page in pdf.pages]
-    except (PDFException, PdfminerException, ValueError, KeyError, TypeError):
+    except (PdfminerException, ValueError, KeyError, TypeError):
         raise Invalid([f"{path}: 不是完好的 PDF，或设有密码 (broken file); 请重新导出"]) from None
     right = max((line["x1"] for page in pages for line in page if isinstance(line, dict)), default=0.0)
     left = _left(pages)
@@ -83,7 +82,7 @@ def _inside(thing: dict[str, Any], box: tuple[float, float, float, float]) -> bo
     if thing.get("object_type") != "char":
         return False
     x, y = (thing["x0"] + thing["x1"]) / 2, (thing["top"] + thing["bottom"]) / 2
-    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+    return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
 
 
 def _table(page: Any, table: Any) -> Table:

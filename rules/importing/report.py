@@ -40,9 +40,11 @@ def text(plan: Plan) -> str:
     counts = found["counts"]
     lines = [
         f"{plan.title}（{plan.year}年）",
-        f"事项 {counts['items']} 个，其中写明牵头或责任单位的 {counts['items_with_lead']} 个；数量目标 {counts['numbers']} 个；"
-        f"存疑 {counts['doubtful']} 处；没有数量的事项 {counts['items_without_number']} 个；"
-        f"未作目标的数 {counts['numbers_left']} 个；不属于事项的文字 {counts['lines_outside_items']} 段（照录在草稿中）。",
+        (
+            f"事项 {counts['items']} 个，其中写明牵头或责任单位的 {counts['items_with_lead']} 个；数量目标 {counts['numbers']} 个；"
+            f"存疑 {counts['doubtful']} 处；没有数量的事项 {counts['items_without_number']} 个；"
+            f"未作目标的数 {counts['numbers_left']} 个；不属于事项的文字 {counts['lines_outside_items']} 段（照录在草稿中）。"
+        ),
     ]
     if found["rules"]:
         lines += ["", "原文统一说明、已用于各项的：", *(f"  {rule}" for rule in found["rules"])]
@@ -105,7 +107,7 @@ def _doubtful(plan: Plan) -> list[dict[str, Any]]:
         if confidence(entry.doubts) < DOUBTFUL:
             names = "、".join(entry.lead) or "无"
             why = [doubt.text for doubt in sorted(entry.doubts)]
-            said = " ".join(entry.item.duty.words)
+            said = " ".join(" ".join(entry.item.duty.words).split())
             found.append(_doubt(entry, f"牵头单位 {names}", why, said or entry.item.text[:40], entry.confidence))
         if entry.untimely:
             said = "；".join(entry.item.duty.deadlines or [one.words for one in entry.deadlines])

@@ -23,7 +23,9 @@ _BARE = re.compile(rf"(?:{words.MORE}|{words.LEAST}|{words.MOST}|增长|约|[\s]
 _PREDICATE = re.compile(
     rf"(?:{words.MOST}|达到或优于|达到或好于|保持|稳定|达到|达|实现|全面|动态|排名|进入|位居|力争|确保)$"
 )
-_PAIR = re.compile(r"(?P<a>[\u4e00-\u9fff]{3,10})和(?P<b>[\u4e00-\u9fff]{3,10}?)(?P<rate>(?:安全)?[\u4e00-\u9fff]{2}率)")
+_PAIR = re.compile(
+    r"(?P<a>[\u4e00-\u9fff]{3,10})和(?P<b>[\u4e00-\u9fff]{3,10}?)(?P<rate>(?:安全)?[\u4e00-\u9fff]{2}率)"
+)
 _ALL_OF = re.compile(r"[均都](?:达到?|突破|超过?|在|保持|稳定)?$")
 
 

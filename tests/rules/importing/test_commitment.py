@@ -102,6 +102,8 @@ def test_two_units_side_by_side_and_their_size_are_no_promise():
 def test_what_another_number_or_year_decides_is_doubtful():
     (like,) = findings("居民收入增长与经济增长同步", 2025).commitments
     assert (like.value, like.doubts, like.doubtful) == (None, {Doubt.REFERENCE}, True)
+    (above,) = findings("工业投资增速高于全市平均水平1个百分点以上", 2025).commitments
+    assert (above.value, above.words) == (None, "工业投资增速高于全市平均水平1个百分点以上")
     (later,) = findings("到2027年，森林覆盖率达到45%", 2025).commitments
     assert Doubt.OTHER_YEAR in later.doubts
     assert later.doubtful
