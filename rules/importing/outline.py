@@ -119,6 +119,8 @@ def _tree(blocks: list[Block]) -> _Node:
         if isinstance(block, Table):
             path[-1].content.append(rows(block))
             continue
+        if not block.text.strip():
+            continue
         found = marker(block.text)
         if found is None:
             path[-1].content.append(block.text)
@@ -292,16 +294,21 @@ def _loose(lines: list[str], found: Outline, section: str, mark: Marker | None =
     open_: list[str] = []
     item: Item | None = None
     first = True
-    for line in lines:
+    at: list[int] = []
+    for n, line in enumerate(lines):
         for part in parts(line):
             if part.duty is not None:
                 if item is None:
+                    if mark is None:
+                        # Of unnumbered lines only the last is what the note is about.
+                        found.parts += [Rest(one) for k, one in zip(at, open_, strict=True) if k != at[-1]]
+                        open_ = [one for k, one in zip(at, open_, strict=True) if k == at[-1]]
                     label = open_[0][: mark.end].strip() if mark and first and open_ else ""
                     text = "".join(open_)
                     text = text[mark.end :] if mark and first and open_ else text
                     item = Item(label, text.strip(), Duty(), section, bool(mark and mark.starred), list(open_))
                     found.parts.append(item)
-                    open_, first = [], False
+                    open_, at, first = [], [], False
                 item.duty.add(part.duty)
                 item.pieces.append(part.raw)
             elif item is not None and not open_ and _names_only(part.raw, item):
@@ -314,6 +321,7 @@ def _loose(lines: list[str], found: Outline, section: str, mark: Marker | None =
                     continue
                 item = None
                 open_.append(part.raw)
+                at.append(n)
     if keep and first:
         return
     found.parts += [Rest(line) for line in open_]

@@ -39,6 +39,8 @@ _LIVE = ("头", "羽", "只", "株")
 
 def guessed_unit(before: str) -> str:
     """The unit of a number written without one, "" for none to guess."""
+    if re.search(r"价格(?:总水平|总)?指数", before):
+        return "上年=100"
     if re.search(r"人口|人数|就业|人员|用户|居民|农民工|学生|劳动力|群众", before):
         return "人"
     return "元" if re.search(r"收入|产值|总额|投资|资金|税收|贷款|增加值|生产总值|GDP|交易额|营收", before) else ""

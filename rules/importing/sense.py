@@ -18,7 +18,7 @@ _SPOKEN = {
     Kind.DOUBLE: (Op.AT_LEAST, Measure.GROWTH),
     Kind.POSITIVE: (Op.MORE_THAN, Measure.GROWTH),
 }
-_STOCK = re.compile(r"余额|存量|人均|平均|资产|所有|每个?|床位|脱贫")
+_STOCK = re.compile(r"余额|存量|人均|平均|(?<!固定)资产|所有|每个?|床位|脱贫")
 _BARE = re.compile(rf"(?:{words.MORE}|{words.LEAST}|{words.MOST}|增长|约|[\s])*")
 _PREDICATE = re.compile(
     rf"(?:{words.MOST}|达到或优于|达到或好于|保持|稳定|达到|达|实现|全面|动态|排名|进入|位居|力争|确保)$"

@@ -106,6 +106,18 @@ def test_one_note_behind_several_points_speaks_for_all_of_them():
     assert "新建幼儿园3所" in item.text
 
 
+def test_of_unnumbered_lines_the_last_is_the_task():
+    found = outline(
+        [
+            Line("2012年实事任务分解"),
+            Line("新增学位2.36万个。"),
+            Line("责任单位:市教育局"),
+            Line("进度安排:6月底前完成"),
+        ]
+    )
+    assert [(item.text, item.duty.deadlines) for item in found.items] == [("新增学位2.36万个。", ["6月底前完成"])]
+
+
 def test_brackets_that_name_no_unit_stay_in_the_text():
     (item,) = outline([Line("1.新(改)建重庆(万盛)无水港(一期)。"), Line("牵头单位:商务局")]).items
     assert item.text == "新(改)建重庆(万盛)无水港(一期)。"
