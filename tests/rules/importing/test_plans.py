@@ -19,16 +19,17 @@ The rules were widened afterwards with what chongming-2025 and ningbo-2007 had s
 
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from rules.importing.draft import draft
 from rules.importing.outline import outline
 from rules.importing.plain import bare
-from rules.importing.plan import Plan, import_plan
+from rules.importing.plan import Plan, import_plan, understand
 from rules.importing.reading import Line, Table, read, words
 from rules.importing.report import facts, text
 from rules.loader import load_book
@@ -173,3 +174,13 @@ def test_a_report_has_the_counts_and_every_doubt_with_its_words():
         "bare",
         "attribute",
     }
+
+
+@settings(deadline=None, max_examples=60)
+@given(_documents())
+def test_every_draft_of_any_document_is_a_book(blocks):
+    assume(outline(blocks).items)
+    plan = understand(blocks, "plan", 2025)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "book.yaml").write_text(draft(plan, "draft", "plan"), encoding="utf-8")
+        assert len(load_book(Path(folder)).items) == len(plan.entries)
