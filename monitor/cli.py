@@ -171,6 +171,20 @@ def targets(
         )
 
 
+@app.command("import-plan")
+def import_plan(
+    file: Annotated[Path, typer.Argument(help="方案文件：TXT、DOCX 或 PDF")],
+    out: Annotated[Path | None, typer.Option("--out", help="草稿存到此文件夹；缺省为以册号命名的文件夹")] = None,
+    book: Annotated[str | None, typer.Option("--book", help="册号；缺省为 plan-年份")] = None,
+    year: Annotated[int | None, typer.Option("--year", min=2000, max=2100, help="方案的年份；缺省读自标题")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """由公布的分解方案起草目标册：事项、单位、时限、数量目标；存疑之处一一列出，请逐条核对。"""
+    from monitor.importing import import_file
+
+    print(import_file(file, out, book, year, as_json=as_json))
+
+
 @app.command()
 def status(config: Config = None, as_json: AsJson = False) -> None:
     """各来源、预警与消息的现状（读自数据库，守护进程不必在运行）。"""

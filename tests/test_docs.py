@@ -75,7 +75,7 @@ def test_the_commands_of_the_readme_run_as_written(line, tmp_path):
 
 @pytest.mark.parametrize("snippet", re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL))
 def test_every_snippet_of_the_authors_guide_is_a_book(snippet, tmp_path):
-    text = snippet if snippet.startswith("book:") else HEADER + snippet
+    text = snippet if re.search("^book:", snippet, re.MULTILINE) else HEADER + snippet
     (tmp_path / "book.yaml").write_text(text, encoding="utf-8")
     book = load_book(tmp_path)
     assert book.targets
@@ -142,3 +142,16 @@ def test_the_schedules_of_the_guide_parse(phrase):
     from rules.phrase import schedule
 
     assert schedule(phrase).text == phrase
+
+
+def test_the_plan_of_the_guide_becomes_the_draft_of_the_guide(tmp_path):
+    from rules.importing.draft import draft
+    from rules.importing.plan import import_plan
+
+    plan = re.search(r"<!-- plan -->\n```\n(.*?)```", GUIDE, re.DOTALL)
+    shown = re.search(r"<!-- draft -->\n```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert plan
+    assert shown
+    path = tmp_path / "分解方案.txt"
+    path.write_text(plan[1], encoding="utf-8")
+    assert draft(import_plan(path), "plan-2025", path.name) == shown[1]

@@ -1,0 +1,119 @@
+"""One sentence, its numbers: object, direction, value, unit, measure; and the numbers that promise nothing."""
+
+import pytest
+
+from rules.importing.commitment import findings
+from rules.importing.doubt import Doubt
+from rules.importing.passed import Passed
+
+
+def numbers(text, year=2025):
+    return [(c.name, c.op.value, c.value, c.unit, c.measure.value) for c in findings(text, year).commitments]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("地区生产总值增长6%以上。", ("地区生产总值增速", ">=", 6, "%", "growth")),
+        ("居民消费价格涨幅3％左右", ("居民消费价格增速", "about", 3, "%", "growth")),
+        ("城镇调查失业率控制在5.5%以内", ("城镇调查失业率", "<=", 5.5, "%", "ceiling")),
+        ("单位GDP能耗下降２.５%", ("单位GDP能耗降幅", ">=", 2.5, "%", "reduction")),
+        ("高新技术企业突破75家", ("高新技术企业", ">", 75, "家", "level")),
+        ("新建2座人行天桥", ("新建人行天桥", ">=", 2, "座", "cumulative")),
+        ("城区再新建1个农贸市场", ("新建农贸市场", ">=", 1, "个", "cumulative")),
+        ("完成1.4万户乡村“美丽庭院”建设", ("乡村“美丽庭院”建设", ">=", 14000, "户", "cumulative")),
+        ("为不少于2.5万名妇女提供免费检查", ("妇女提供免费检查", ">=", 25000, "名", "cumulative")),
+        ("农村贫困人口减少60万以上", ("农村贫困人口", ">=", 60, "万人", "cumulative")),
+        ("耕地保有量不低于12.6万亩", ("耕地保有量", ">=", 12.6, "万亩", "floor")),
+        ("空气质量优良天数338天以上", ("空气质量优良天数", ">=", 338, "天", "good-days")),
+        ("PM2.5平均浓度不高于33微克/立方米", ("PM2.5平均浓度", "<=", 33, "微克/立方米", "ceiling")),
+        ("普及率提高3个百分点", ("普及率提高", ">=", 3, "个百分点", "growth")),
+        ("重点部门视联网全覆盖。", ("重点部门视联网", ">=", 100, "%", "share")),
+        ("隐债全面清零", ("隐债", "<=", 0, "亿元", "level")),
+        ("坚决遏制重特大安全事故", ("重特大安全事故", "<=", 0, "起", "zero")),
+        ("市控断面水质达到或优于Ⅲ类", ("市控断面水质", "<=", 3, "类", "class")),
+        ("投入资金1,234万元", ("投入资金", ">=", 1234, "万元", "cumulative")),
+        ("主要经济指标实现正增长", ("主要经济指标增速", ">", 0, "%", "growth")),
+        ("固定资产投资212亿元", ("固定资产投资", ">=", 212, "亿元", "cumulative")),
+        ("居民消费价格指数控制在103.5以内", ("居民消费价格指数", "<=", 103.5, "上年=100", "ceiling")),
+        ("开展演出300场次", ("开展演出", ">=", 300, "场次", "cumulative")),
+        ("新增智慧感知设备3000路。", ("新增智慧感知设备", ">=", 3000, "路", "cumulative")),
+        ("新建三所幼儿园", ("新建幼儿园", ">=", 3, "所", "cumulative")),
+        ("参保率百分之九十五以上", ("参保率", ">=", 95, "%", "share")),
+        ("审批时限压缩至3个工作日以内", ("审批时限", "<=", 3, "个工作日", "ceiling")),
+        ("完成投资10亿", ("完成投资", ">=", 10, "亿元", "cumulative")),
+    ],
+)
+def test_a_number_is_read_with_its_object_direction_unit_and_kind(text, found):
+    assert numbers(text) == [found]
+
+
+def test_several_numbers_of_one_sentence_are_several_promises():
+    found = numbers("确保高新技术企业突破75家、科技型企业达到780家,改造老旧小区8个、55万平方米")
+    assert [(name, value, unit) for name, _, value, unit, _ in found] == [
+        ("高新技术企业", 75, "家"),
+        ("科技型企业", 780, "家"),
+        ("改造老旧小区", 8, "个"),
+        ("改造老旧小区（万平方米）", 55, "万平方米"),
+    ]
+
+
+def test_a_range_has_two_ends():
+    (one,) = findings("经济增长7.5%—8%", 2025).commitments
+    assert (one.op.value, one.value, one.upper, one.unit) == ("between", 7.5, 8, "%")
+
+
+def test_objects_joined_before_one_number_share_it_and_respectively_deals_them_out():
+    assert [(n, v) for n, _, v, _, _ in numbers("货运量、货运值均增长10%以上")] == [
+        ("货运量增速", 10),
+        ("货运值增速", 10),
+    ]
+    assert [v for _, _, v, _, _ in numbers("一产、二产、三产分别增长4%、8%和7.5%")] == [4, 8, 7.5]
+
+
+def test_a_rank_is_among_the_first_where_a_verb_says_so():
+    assert numbers("综合排名保持全市前3")[0][1:] == ("<=", 3, "位", "rank")
+    assert numbers("力争进入全省前十名")[0][1:] == ("<=", 10, "位", "rank")
+    assert numbers("前三季度抓紧推进") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("推动年产2000吨金属锂项目落地", Passed.SIZE),
+        ("总投资20亿元的新能源项目开工", Passed.SIZE),
+        ("推动东方希望100万头生猪养殖项目落地", Passed.SIZE),
+        ("做强新能源、新材料2个优势产业", Passed.DESCRIPTION),
+        ("全区12个镇街全面推开", Passed.DESCRIPTION),
+        ("打造“141”体系", Passed.NAME),
+        ("去年已完成45件", Passed.PAST),
+        ("2024年新建学校3所", Passed.PAST),
+        ("2025年6月前动工", Passed.DATE),
+        ("打造15分钟生活圈", Passed.DATE),
+    ],
+)
+def test_a_number_that_promises_nothing_is_left_with_its_reason(text, reason):
+    found = findings(text, 2025)
+    assert found.commitments == []
+    assert reason in {left.reason for left in found.left}
+    assert all(left.words for left in found.left)
+
+
+def test_two_units_side_by_side_and_their_size_are_no_promise():
+    assert numbers("推动电厂2×100万千瓦“上大压小”") == []
+
+
+def test_what_another_number_or_year_decides_is_doubtful():
+    (like,) = findings("居民收入增长与经济增长同步", 2025).commitments
+    assert (like.value, like.doubts, like.doubtful) == (None, {Doubt.REFERENCE}, True)
+    (above,) = findings("工业投资增速高于全市平均水平1个百分点以上", 2025).commitments
+    assert (above.value, above.words) == (None, "工业投资增速高于全市平均水平1个百分点以上")
+    (later,) = findings("到2027年，森林覆盖率达到45%", 2025).commitments
+    assert Doubt.OTHER_YEAR in later.doubts
+    assert later.doubtful
+
+
+def test_words_quote_the_document_and_carry_the_confidence():
+    (one,) = findings("力争全年ＧＤＰ增长６％以上。", 2025).commitments
+    assert one.words == "ＧＤＰ增长６％以上"
+    assert one.confidence == 0.98

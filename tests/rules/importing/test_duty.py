@@ -1,0 +1,152 @@
+"""Who does it, in the forms that plans write."""
+
+import pytest
+
+from rules.importing.doubt import Doubt
+from rules.importing.duty import Role, looks_like_unit, units
+from rules.importing.outline import outline
+from rules.importing.reading import Line
+
+TASK = "新建学校5所。"
+
+
+def entry(*lines):
+    """Lead, responsible and doubts of the first item of these lines."""
+    found = outline([Line(line) for line in lines])
+    return found.items[0].duty.settled(found.first_leads)
+
+
+@pytest.mark.parametrize(
+    ("lines", "lead", "responsible"),
+    [
+        (["1.新建学校5所。", "牵头单位:教育局;", "责任单位:财政局、住建局。"], "教育局", "财政局 住建局"),
+        (["1.新建学校5所。", "责任单位：市教育局；配合单位：市财政局、各镇（街道）"], "市教育局", "市财政局 各镇（街道）"),
+        (["1.新建学校5所。【责任单位：市教育局】"], "市教育局", ""),
+        (["1.新建学校5所。【牵头单位】市教育局【配合单位】市财政局"], "市教育局", "市财政局"),
+        (["1.新建学校5所（市教育局牵头，市财政局、市住建局配合）"], "市教育局", "市财政局 市住建局"),
+        (["1.新建学校5所。（市教育局牵头，市财政局等按职责分工负责，9月底前完成）"], "市教育局", "市财政局"),
+        (["1.新建学校5所。（市教育局负责）"], "市教育局", ""),
+        (["1.新建学校5所。（市教育局）"], "市教育局", ""),
+        (["1.新建学校5所。由市教育局牵头，市财政局配合。"], "市教育局", "市财政局"),
+        (["1.新建学校5所。（市教育局会同市财政局负责）"], "市教育局", "市财政局"),
+        (["1.新建学校5所。", "牵头责任单位:市教育局。", "协同责任单位:市财政局等,各县、市、区政府。"], "市教育局", "市财政局 各县、市、区政府"),
+        (["1.新建学校5所。", "责任单位：市教育局（牵头）、市财政局"], "市教育局", "市财政局"),
+        (["1.新建学校5所。", "主办单位：市教育局 市体育局", "协办单位：市财政局"], "市教育局 市体育局", "市财政局"),
+        (["1.新建学校5所。", "牵头单位：市教育局、", "市体育局", "责任单位：各镇街"], "市教育局 市体育局", "各镇街"),
+        (["一、市教育局", "1.新建学校5所。", "2.新建幼儿园3所。"], "市教育局", ""),
+        (["一、教育（责任单位：市教育局）", "1.新建学校5所。", "2.新建幼儿园3所。"], "市教育局", ""),
+    ],
+)  # fmt: skip
+def test_lead_and_responsible_units_are_read(lines, lead, responsible):
+    found = entry(*lines)
+    assert " ".join(found[0]) == lead
+    assert " ".join(found[1]) == responsible
+
+
+def test_of_several_units_in_charge_the_first_leads_doubtfully_unless_the_plan_says_so():
+    lines = [f"1.{TASK}", "责任单位：市教育局、市财政局"]
+    assert entry(*lines) == (("市教育局",), ("市财政局",), {Doubt.FIRST_AS_LEAD})
+    said = "责任单位中，排在第一位的为牵头单位。"
+    assert entry(said, *lines) == (("市教育局",), ("市财政局",), set())
+
+
+def test_a_rule_stated_once_reaches_the_later_items():
+    found = outline(
+        [
+            Line("以下各项任务均需各县（市、区）人民政府落实，不再列出。"),
+            Line(f"1.{TASK}（市教育局负责）"),
+            Line("2.新建医院1所。（市卫生健康委负责）"),
+        ]
+    )
+    assert [item.duty.settled(found.first_leads)[:2] for item in found.items] == [
+        (("市教育局",), ("各县（市、区）人民政府",)),
+        (("市卫生健康委",), ("各县（市、区）人民政府",)),
+    ]
+    assert len(found.rules) == 1
+
+
+def test_a_default_unit_fills_only_the_items_that_name_none():
+    found = outline(
+        [
+            Line("以下各项任务牵头单位均为市教育局。"),
+            Line("一、教育"),
+            Line(f"1.{TASK}"),
+            Line("2.新建医院1所。（市卫生健康委负责）"),
+        ]
+    )
+    assert [item.duty.settled(found.first_leads)[0] for item in found.items] == [("市教育局",), ("市卫生健康委",)]
+    assert Doubt.BY_RULE in found.items[0].duty.doubts
+
+
+def test_leaders_offices_and_times_are_kept_apart_from_units():
+    found = outline(
+        [Line(f"1.{TASK}"), Line("责任领导：张三；责任单位：市教育局；责任科室：基教科；完成时限：9月底前")]
+    )
+    duty = found.items[0].duty
+    assert (duty.of(Role.LEADER), duty.of(Role.OFFICE), duty.deadlines) == (("张三",), ("基教科",), ["9月底前"])
+    assert duty.settled(first_leads=False)[:2] == (("市教育局",), ())
+    spoken = outline([Line(f"1.{TASK}（分管副市长负责，市教育局牵头）")]).items[0].duty
+    assert (spoken.of(Role.LEADER), spoken.of(Role.LEAD)) == (("分管副市长",), ("市教育局",))
+
+
+def test_an_item_without_units_among_others_is_kept_and_doubtful():
+    found = outline(
+        [Line("一、教育"), Line(f"1.{TASK}（市教育局负责）"), Line("2.新建医院1所。"), Line("3.修路。（市交通局负责）")]
+    )
+    assert len(found.items) == 3
+    assert found.items[1].duty.settled(found.first_leads) == ((), (), {Doubt.NO_LEAD})
+
+
+def test_one_note_behind_several_points_speaks_for_all_of_them():
+    found = outline(
+        [Line("1.教育"), Line("（1）新建学校5所；"), Line("（2）新建幼儿园3所。"), Line("责任单位：市教育局")]
+    )
+    (item,) = found.items
+    assert "新建学校5所" in item.text
+    assert "新建幼儿园3所" in item.text
+
+
+def test_of_unnumbered_lines_the_last_is_the_task():
+    found = outline(
+        [
+            Line("2012年实事任务分解"),
+            Line("新增学位2.36万个。"),
+            Line("责任单位:市教育局"),
+            Line("进度安排:6月底前完成"),
+        ]
+    )
+    assert [(item.text, item.duty.deadlines) for item in found.items] == [("新增学位2.36万个。", ["6月底前完成"])]
+
+
+def test_brackets_that_name_no_unit_stay_in_the_text():
+    (item,) = outline([Line("1.新(改)建重庆(万盛)无水港(一期)。"), Line("牵头单位:商务局")]).items
+    assert item.text == "新(改)建重庆(万盛)无水港(一期)。"
+
+
+def test_stars_are_noted_and_numbers_that_start_again_are_counted_on():
+    found = outline(
+        [Line("一、甲"), Line("★1.修路。（市交通局负责）"), Line("二、乙"), Line("1.架桥。（市交通局负责）")]
+    )
+    assert [(item.number, item.label, item.starred) for item in found.items] == [(1, "★1.", True), (2, "1.", False)]
+
+
+def test_a_list_is_parted_only_outside_brackets():
+    assert units("市发展和改革委员会、教育局和财政局，各县（市、区）人民政府；市场监管局等部门") == [
+        "市发展和改革委员会",
+        "教育局",
+        "财政局",
+        "各县（市、区）人民政府",
+        "市场监管局",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["市财政局", "各镇街", "相关部门", "县残联", "县护城河指挥部", "团区委", "滨海新区管委会"]
+)
+def test_names_of_units_are_known_by_their_ends(name):
+    assert looks_like_unit(name)
+
+
+@pytest.mark.parametrize("name", ["新建学校5所", "万盛", "加快推进", "市、区。"])
+def test_other_words_are_not_units(name):
+    assert not looks_like_unit(name)
