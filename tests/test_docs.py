@@ -48,7 +48,8 @@ def test_the_readme_shows_every_setting_as_it_is():
 
 
 def test_every_file_the_readme_links_to_exists():
-    for document, folder in ((README, ROOT), (GUIDE, ROOT / "rules")):
+    operations = (ROOT / "deploy" / "README.md").read_text("utf-8")
+    for document, folder in ((README, ROOT), (GUIDE, ROOT / "rules"), (operations, ROOT / "deploy")):
         for target in re.findall(r"\]\(([^)#]+)\)", document):
             assert (folder / target).exists(), target
 
