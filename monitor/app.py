@@ -110,7 +110,7 @@ class Daemon:
         self.next_pull: Callable[[str], datetime | None] = lambda _: None
         self._config_error = "\n".join(self.force.errors)
         self._cycle = threading.Lock()
-        self.force.watch.load(self.engine, self.clock.now())
+        self._in_step = False
 
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
@@ -129,11 +129,18 @@ class Daemon:
         return taken
 
     def judge(self) -> bool:
-        """One cycle. Returns whether a message is owed to anybody."""
+        """One cycle. Returns whether a message is owed to anybody.
+
+        What is in memory is read from the store first if it was never read, or if the last cycle failed: then nobody
+        knows whether what it found was saved.
+        """
         with self._cycle:
             started = time.perf_counter()
             force, at = self.force, self.clock.now()
             try:
+                if not self._in_step:
+                    force.watch.load(self.engine, at)
+                self._in_step = False
                 with reading(self.engine) as connection:
                     records = pulls.latest(connection)
                 silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at)]
@@ -143,6 +150,7 @@ class Daemon:
             except Exception:
                 self.meters.cycles.labels(outcome="failed").inc()
                 raise
+            self._in_step = True
             taken = time.perf_counter() - started
             self.meters.cycles.labels(outcome="ok").inc()
             self.meters.cycle_seconds.observe(taken)
@@ -171,15 +179,8 @@ class Daemon:
 
     def reload(self) -> str:
         """Put what is written in force; returns "" or, if anything is wrong, the words why the old stays in force."""
-        try:
-            fresh = read(self._path)
-            refused = "\n".join(fresh.errors)
-        except Invalid as found:
-            refused = str(found)
-        self._config_error = refused
-        if refused:
-            log.error("action=reload_refused error=%s", refused)
-        else:
+        fresh = self._read()
+        if fresh is not None:
             # What has come in so far is judged by the rules it came in under, so that an edit's effect stands alone.
             self.judge()
             with self._cycle:
@@ -189,13 +190,33 @@ class Daemon:
                 channel.close()
             log.info("action=reloaded books=%s", len(fresh.watch.books))
         self.judge()
-        return refused
+        return self._config_error
+
+    def refresh(self) -> None:
+        """Before the first cycle: put what is written by now in force, unless anything is wrong with it."""
+        fresh = self._read()
+        if fresh is not None:
+            old, self.force = self.force, fresh
+            for channel in old.channels.values():
+                channel.close()
 
     def close(self) -> None:
         """Let go of connections."""
         for channel in self.force.channels.values():
             channel.close()
         self.engine.dispose()
+
+    def _read(self) -> InForce | None:
+        """What is written now; None if anything is wrong with it."""
+        try:
+            fresh = read(self._path)
+            self._config_error = "\n".join(fresh.errors)
+        except Invalid as found:
+            self._config_error = str(found)
+        if not self._config_error:
+            return fresh
+        log.error("action=reload_refused error=%s", self._config_error)
+        return None
 
     def _resting(self, force: InForce, at: datetime) -> dict[str, str]:
         """Channels in force and why they rest, "" for those at work."""

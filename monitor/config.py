@@ -53,6 +53,9 @@ class Settings(Strict):
         "127.0.0.1:8000", description="address of the page, the metrics and the API"
     )
     cycle: Annotated[int, Ge(1)] = Field(15, description="seconds between judging cycles; news is judged at once")
+    takeover: Annotated[int, Ge(2)] = Field(
+        15, description="seconds without a sign of life after which a stand-by replaces a leader that hangs"
+    )
     archive: Path | None = Field(
         Path("var/archive"), description="folder that keeps every file that figures were read from, by its SHA-256"
     )

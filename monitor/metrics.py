@@ -19,7 +19,15 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -75,6 +83,7 @@ class Meters:
             "duban_job_events", "Scheduled jobs that failed, were missed, or were still running.", ["job", "event"],
             registry=self.registry,
         )  # fmt: skip
+        self.leading = Gauge("duban_leading", "1 if this process leads, 0 if it stands by.", registry=self.registry)
         Info("duban_build", "Version of the running daemon.", registry=self.registry).info({"version": _version()})
 
 

@@ -13,6 +13,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.base import Remote
 from monitor import bulletins
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 _PATIENCE = 3
 """Failures in a row after which a source on another machine is asked less often."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_AGAIN = timedelta(seconds=5)
+"""After which a pull is tried again that the database did not take."""
 _REMEMBERED = timedelta(days=7)
 """For how long at least what was handed in is known by its Idempotency-Key; older ones are forgotten at the start."""
 _JUDGING_RESTS = 3.0
@@ -63,11 +66,11 @@ class Loop(threading.Thread):
         """Work now; if work is under way, once more after it."""
         self._wanted.set()
 
-    def stop(self) -> None:
-        """Finish what is under way, then end."""
+    def stop(self, seconds: float | None = None) -> None:
+        """Finish what is under way, then end; wait for that no longer than ``seconds``."""
         self._stopping.set()
         self._wanted.set()
-        self.join()
+        self.join(seconds)
 
 
 def pause(failures: int) -> timedelta:
@@ -101,8 +104,7 @@ class Worker:
     def start(self) -> None:
         """Start all jobs; every source whose slot was missed while the daemon was down is asked once, now."""
         with self._daemon.engine.begin() as connection:
-            # This process leads now: what another one left half done is taken up again.
-            runs.abandon(connection)
+            # This process leads now: what another one was sending is taken up again.
             outbox.release(connection)
             runs.forget_answers(connection, self._daemon.clock.now() - _REMEMBERED)
         self._judging.start()
@@ -110,13 +112,18 @@ class Worker:
         self._schedule()
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Finish what is under way: pulls first, then judging, then what they made to deliver."""
+    def stop(self, seconds: float = 3600.0) -> None:
+        """Finish what is under way: pulls first, then judging, then what they made to deliver.
+
+        What is not finished within ``seconds`` is left: whoever leads next does it again.
+        """
+        if not self._scheduler.running:
+            return
+        end = time.monotonic() + seconds
         self._scheduler.shutdown(wait=True)
-        self._lanes.stop()
-        self._judging.stop()
-        for loop in self._delivering.values():
-            loop.stop()
+        parts: list[Lanes | Loop] = [self._lanes, self._judging, *self._delivering.values()]
+        for part in parts:
+            part.stop(max(end - time.monotonic(), 0))
 
     def reload(self) -> str:
         """Reload the daemon and reschedule; returns the words of a refusal, or ""."""
@@ -169,12 +176,17 @@ class Worker:
             return
         job, now = f"pull:{key}", daemon.clock.now()
         due = Turns.of(feed).latest(now)
-        with daemon.engine.begin() as connection:
-            if not runs.claim_slot(connection, job, due, now):
-                return
-        result = daemon.pull(feed)
-        with daemon.engine.begin() as connection:
-            runs.finish(connection, job, due, daemon.clock.now(), result.outcome, result.detail)
+        try:
+            with daemon.engine.begin() as connection:
+                if not runs.claim_slot(connection, job, due, now):
+                    return
+            result = daemon.pull(feed)
+            with daemon.engine.begin() as connection:
+                runs.finish(connection, job, due, daemon.clock.now(), result.outcome, result.detail)
+        except SQLAlchemyError:
+            # The slot is not finished, and its next one may be a day away.
+            self._later(key, datetime.now(UTC) + _AGAIN)
+            raise
         if isinstance(feed.connector, Remote):
             self._note(key, failed=result.failed)
         self._judging.wake()
@@ -189,10 +201,13 @@ class Worker:
         if job is None or not rest:
             return
         later = job.trigger.get_next_fire_time(None, datetime.now(UTC) + rest)
-        with suppress(JobLookupError):  # gone by a reload
-            self._scheduler.modify_job(job.id, next_run_time=later)
+        self._later(key, later)
         self._tell("paused", key)
         log.warning("action=paused source=%s failures=%s until=%s", key, self._failures[key], later.isoformat())
+
+    def _later(self, key: str, at: datetime) -> None:
+        with suppress(JobLookupError):  # gone by a reload
+            self._scheduler.modify_job(f"pull:{key}", next_run_time=at)
 
     def _judge(self) -> None:
         owed = self._daemon.judge()

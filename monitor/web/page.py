@@ -72,7 +72,7 @@ class BookView:
 def render(snapshot: Snapshot | None) -> str:
     """Write the whole page. None stands for a daemon that has not finished its first cycle."""
     if snapshot is None:
-        return _JINJA.get_template("waiting.html.j2").render()
+        return waiting("正在启动", "尚未完成首轮判定，请稍后刷新本页。")
     return _JINJA.get_template("status.html.j2").render(
         snapshot=snapshot,
         zone=ZoneInfo(snapshot.books[0].timezone) if snapshot.books else _HOME,
@@ -80,6 +80,11 @@ def render(snapshot: Snapshot | None) -> str:
         sources=source_lines(snapshot),
         channels=channel_lines(snapshot),
     )
+
+
+def waiting(title: str, words: str) -> str:
+    """Write the page of a daemon that has nothing to show, and why."""
+    return _JINJA.get_template("waiting.html.j2").render(title=title, words=words)
 
 
 def moment(at: datetime | None, zone: tzinfo) -> str:
