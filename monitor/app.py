@@ -111,6 +111,7 @@ class Daemon:
         self._config_error = "\n".join(self.force.errors)
         self._cycle = threading.Lock()
         self._in_step = False
+        self._cut_off: set[str] = set()
 
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
@@ -161,12 +162,17 @@ class Daemon:
             return any(move.routes for move in moves)
 
     def deliver(self, channel: str) -> None:
-        """Send everything that is due on one channel."""
+        """Send everything that is due on one channel; one at a time."""
         sender = self.force.channels.get(channel)
         if sender is None:
             return
         circuit = self.circuits.setdefault(channel, Circuit())
+        if channel in self._cut_off:  # what was taken then waits for a sender that is no more
+            with self.engine.begin() as connection:
+                outbox.release(connection, channel)
+        self._cut_off.add(channel)
         results = pipeline.deliver(self.engine, channel, sender, self.clock, circuit)
+        self._cut_off.discard(channel)
         now = self.clock.now()
         if (
             sender.repeat is not None

@@ -31,7 +31,7 @@ from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine, silences
 from monitor.store.appending import Compared
-from monitor.store.database import reading
+from monitor.store.database import insist, reading
 from monitor.watch import Watch
 from monitor.wiring import Feed, Settled
 from rules.calendar import PUBLISHED
@@ -243,13 +243,16 @@ def repeat(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit:
 
 
 def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], now: datetime) -> None:
-    with engine.begin() as connection:
-        for row, attempt in made:
-            status, due = deliveries.after(row, attempt, now)
+    ended = [(row, attempt, *deliveries.after(row, attempt, now)) for row, attempt in made]
+
+    def write(connection: Connection) -> None:
+        for row, attempt, status, due in ended:
             outbox.finish(connection, row, attempt, status, due, now)
-            log.info(
-                "action=delivered channel=%s result=%s status=%s key=%s", row.channel, attempt.result, status, row.key
-            )
+
+    # What was sent is sent, though the database be away for a moment: not marked it would be sent again.
+    insist(engine, write, deliveries.LEASE.total_seconds())
+    for row, attempt, status, _ in ended:
+        log.info("action=delivered channel=%s result=%s status=%s key=%s", row.channel, attempt.result, status, row.key)
 
 
 def _send(sender: Channel, channel: str, rows: Sequence[Delivery], at: datetime) -> list[Attempt]:
