@@ -110,6 +110,7 @@ class Daemon:
         self.next_pull: Callable[[str], datetime | None] = lambda _: None
         self._config_error = "\n".join(self.force.errors)
         self._cycle = threading.Lock()
+        self.since: datetime | None = None  # when this process began to lead, or its clock was last set
         self._in_step = False
         self._cut_off: set[str] = set()
 
@@ -144,7 +145,7 @@ class Daemon:
                 self._in_step = False
                 with reading(self.engine) as connection:
                     records = pulls.latest(connection)
-                silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at)]
+                silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at, self.since)]
                 judged, moves = pipeline.judge(
                     self.engine, force.watch, force.organisation, silent, at, force.settings.quiet
                 )
@@ -277,16 +278,18 @@ def _trails(connection: Connection, books: Iterable[Book], alerts: Sequence[Open
     }
 
 
-def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
+def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime, since: datetime | None) -> bool:
     """Whether a source has not spoken lately: nobody is late as long as we have not asked or got no answer.
 
-    After a time of being down the figures are out already, and the first cycle comes before the first pull.
+    After a time of being down, or a leap of the clock, the figures are out already, and the first cycle comes before
+    the first pull: a source must have answered in the turn that was its last one at ``since``.
     """
     if record is None or record.reason or record.last_success is None:
         return True
     if feed.pushed:  # whoever hands in answers for what does not come
         return False
-    return record.last_success < Turns.of(feed).patience(at)
+    turns = Turns.of(feed)
+    return record.last_success < turns.patience(at) or (since is not None and record.last_success < turns.latest(since))
 
 
 def _health(

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 _PATIENCE = 3
 """Failures in a row after which a source on another machine is asked less often."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_JUMP = timedelta(minutes=1)
+"""By how much the clock must part from the time that passed to have been set; clocks of two hosts differ by less."""
+_DOUBTFUL = timedelta(minutes=10)
+"""For how long nothing is judged by a clock that was set forward: if it was set wrong, it is set back in that time."""
 _AGAIN = timedelta(seconds=5)
 """After which a pull is tried again that the database did not take."""
 _REMEMBERED = timedelta(days=7)
@@ -92,6 +96,8 @@ class Worker:
         self._lanes = Lanes(settings.pulls_at_once, settings.pulls_per_host, partial(self._tell, "error"))
         self._failures: Counter[str] = Counter()
         self._reported: dict[str, datetime] = {}
+        self._began = self._zero()
+        self._judges_from = 0.0
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(1)},  # its jobs only get in lane
@@ -103,10 +109,13 @@ class Worker:
 
     def start(self) -> None:
         """Start all jobs; every source whose slot was missed while the daemon was down is asked once, now."""
+        now = self._daemon.clock.now()
         with self._daemon.engine.begin() as connection:
             # This process leads now: what another one was sending is taken up again.
             outbox.release(connection)
-            runs.forget_answers(connection, self._daemon.clock.now() - _REMEMBERED)
+            runs.forget_answers(connection, now - _REMEMBERED)
+            runs.forget_ahead(connection, now + _JUMP)
+        self._began, self._daemon.since = self._zero(), now
         self._judging.start()
         self._lanes.start()
         self._schedule()
@@ -209,7 +218,30 @@ class Worker:
         with suppress(JobLookupError):  # gone by a reload
             self._scheduler.modify_job(f"pull:{key}", next_run_time=at)
 
+    def _zero(self) -> datetime:
+        """What the daemon's clock showed when the machine began to count: always the same, unless the clock is set."""
+        return self._daemon.clock.now() - timedelta(seconds=time.monotonic())
+
+    def _heed_clock(self) -> None:
+        """Where the clock was set (or the machine slept), plan anew what was planned by the clock as it was."""
+        set_by = self._zero() - self._began
+        if abs(set_by) < _JUMP:
+            return
+        now = self._daemon.clock.now()
+        log.warning("action=clock_set seconds=%d now=%s", set_by.total_seconds(), now.isoformat())
+        self._tell("clock_set", "")
+        with self._daemon.engine.begin() as connection:
+            runs.forget_ahead(connection, now)
+            outbox.hasten(connection, now)
+        self._began, self._daemon.since = self._zero(), now
+        self._judges_from = time.monotonic() + _DOUBTFUL.total_seconds() if set_by > timedelta() else 0
+        self._reported.clear()
+        self._schedule()
+
     def _judge(self) -> None:
+        self._heed_clock()
+        if time.monotonic() < self._judges_from:
+            return
         owed = self._daemon.judge()
         if self._report() or owed:
             self._wake_delivery()

@@ -155,6 +155,13 @@ def release(connection: Connection, channel: str | None = None) -> int:
     return connection.execute(freed.values(due_at=moments.EPOCH)).rowcount
 
 
+def hasten(connection: Connection, at: datetime) -> int:
+    """Make what is queued due at once: its pauses were measured by another clock. Returns how many."""
+    c = delivery.c
+    queued = update(delivery).where(c.status == Status.QUEUED.value, c.due_at > at)
+    return connection.execute(queued.values(due_at=at)).rowcount
+
+
 def counts(connection: Connection) -> dict[str, int]:
     """How many messages there are of each Status, zeros included."""
     query = select(delivery.c.status, func.count()).group_by(delivery.c.status)

@@ -60,6 +60,11 @@ def forget_answers(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(run).where(run.c.slot == ONCE, run.c.started_at < before)).rowcount
 
 
+def forget_ahead(connection: Connection, now: datetime) -> int:
+    """Forget the slots that have not come yet: a clock that was ahead saw them. They are done when they come."""
+    return connection.execute(delete(run).where(run.c.slot > now)).rowcount
+
+
 def clock(connection: Connection, wall_at: datetime, clock_at: datetime) -> Anchor:
     """The anchor of the daemon's clock: the stored one, or this one, stored from now on."""
     _insert_if_new(connection, clock_table, {"id": _ONLY, "wall_at": wall_at, "clock_at": clock_at})
