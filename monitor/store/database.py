@@ -36,6 +36,7 @@ class Failure(StrEnum):
     BAD_URL = "bad_database_url"
     UNREACHABLE = "database_unreachable"
     NEWER = "database_newer"
+    NO_BACKUP = "backup_refused"
 
 
 class DatabaseError(Exception):
