@@ -56,6 +56,9 @@ class Settings(Strict):
     takeover: Annotated[int, Ge(2)] = Field(
         15, description="seconds without a sign of life after which a stand-by replaces a leader that hangs"
     )
+    keep: Annotated[int, Ge(100)] = Field(
+        400, description="days for which pulls that brought nothing and turns that are done stay in the ledger"
+    )
     archive: Path | None = Field(
         Path("var/archive"), description="folder that keeps every file that figures were read from, by its SHA-256"
     )

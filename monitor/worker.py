@@ -19,7 +19,7 @@ from connectors.base import Remote
 from monitor import bulletins
 from monitor.app import Daemon
 from monitor.lanes import Lanes
-from monitor.store import outbox, runs
+from monitor.store import outbox, retention, runs
 from monitor.turns import Trigger, Turns, jitter
 from rules.calendar import PUBLISHED
 
@@ -38,6 +38,7 @@ _REMEMBERED = timedelta(days=7)
 """For how long at least what was handed in is known by its Idempotency-Key; older ones are forgotten at the start."""
 _JUDGING_RESTS = 3.0
 """Times as long as it took: judging takes at most a quarter of the time, however many sources have news."""
+_TIDY_EVERY = 3600.0
 _DELIVERY_EVERY = 5.0
 """Seconds between looks for deliveries whose next try is due; new ones wake the loop at once."""
 
@@ -91,6 +92,7 @@ class Worker:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._judging = Loop("judge", self._judge, daemon.force.settings.cycle, rest=_JUDGING_RESTS)
+        self._tidying = Loop("tidy", self._tidy, _TIDY_EVERY)
         self._delivering: dict[str, Loop] = {}
         settings = daemon.force.settings
         self._lanes = Lanes(settings.pulls_at_once, settings.pulls_per_host, partial(self._tell, "error"))
@@ -117,6 +119,7 @@ class Worker:
             runs.forget_ahead(connection, now + _JUMP)
         self._began, self._daemon.since = self._zero(), now
         self._judging.start()
+        self._tidying.start()
         self._lanes.start()
         self._schedule()
         self._scheduler.start()
@@ -130,7 +133,7 @@ class Worker:
             return
         end = time.monotonic() + seconds
         self._scheduler.shutdown(wait=True)
-        parts: list[Lanes | Loop] = [self._lanes, self._judging, *self._delivering.values()]
+        parts: list[Lanes | Loop] = [self._lanes, self._judging, self._tidying, *self._delivering.values()]
         for part in parts:
             part.stop(max(end - time.monotonic(), 0))
 
@@ -264,6 +267,19 @@ class Worker:
                     log.info("action=heartbeat office=%s messages=%s", office, len(ids))
             self._reported[job] = due
         return told
+
+    def _tidy(self) -> None:
+        """Once a day forget what is not kept."""
+        daemon = self._daemon
+        now = daemon.clock.now()
+        slot = datetime.combine(now.date(), datetime.min.time(), UTC)
+        with daemon.engine.begin() as connection:
+            if not runs.claim_slot(connection, "tidy", slot, now):
+                return
+        gone = retention.forget(daemon.engine, now - timedelta(days=daemon.force.settings.keep))
+        with daemon.engine.begin() as connection:
+            runs.finish(connection, "tidy", slot, daemon.clock.now(), "ok")
+        log.info("action=tidied pulls=%s turns=%s", *gone)
 
     def _wake_delivery(self) -> None:
         for loop in self._delivering.values():

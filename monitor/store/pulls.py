@@ -1,5 +1,6 @@
 """Every attempt to ask a source: when, with what outcome, how many figures came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -94,14 +95,7 @@ def fail(connection: Connection, pull_id: int, at: datetime, reason: Failure, de
 
 def latest(connection: Connection) -> dict[str, PullRecord]:
     """Where every source stands that was ever asked and answered or failed. Looks up a few rows, however many there are."""
-    sources = _sources()
-    ends = [
-        select(func.max(pull.c.id))
-        .where(pull.c.source == sources.c.source, pull.c.outcome == outcome)
-        .scalar_subquery()
-        for outcome in (Outcome.OK.value, Outcome.FAILED.value)
-    ]
-    asked = connection.execute(select(sources.c.source, *ends).where(sources.c.source.is_not(None))).all()
+    asked = _ends(connection)
     numbers = [number for _, *both in asked for number in both if number is not None]
     rows = {
         row.id: row
@@ -113,6 +107,11 @@ def latest(connection: Connection) -> dict[str, PullRecord]:
         for source, good, failed in asked
         if good or failed
     }
+
+
+def last_ids(connection: Connection) -> list[int]:
+    """The last good pull and the last failed one of every source."""
+    return [number for _, *both in _ends(connection) for number in both if number is not None]
 
 
 def last_success(connection: Connection, source: str) -> tuple[int, datetime] | None:
@@ -144,6 +143,18 @@ def _end(connection: Connection, pull_id: int, at: datetime, pulled: Pulled, doc
     connection.execute(
         update(pull).where(pull.c.id == pull_id).values(finished_at=at, document=document, digest=digest, **values)
     )
+
+
+def _ends(connection: Connection) -> Sequence[Any]:
+    """Every source with its last good pull and its last failed one, None where there was none."""
+    sources = _sources()
+    last = [
+        select(func.max(pull.c.id))
+        .where(pull.c.source == sources.c.source, pull.c.outcome == outcome)
+        .scalar_subquery()
+        for outcome in (Outcome.OK.value, Outcome.FAILED.value)
+    ]
+    return connection.execute(select(sources.c.source, *last).where(sources.c.source.is_not(None))).all()
 
 
 def _sources() -> CTE:

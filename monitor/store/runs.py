@@ -60,6 +60,12 @@ def forget_answers(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(run).where(run.c.slot == ONCE, run.c.started_at < before)).rowcount
 
 
+def forget_done(connection: Connection, before: datetime) -> int:
+    """Forget finished slots from before a moment, but for jobs that are done once and for all; returns how many."""
+    old = (run.c.slot < before) & (run.c.slot != ONCE) & run.c.finished_at.is_not(None)
+    return connection.execute(delete(run).where(old)).rowcount
+
+
 def forget_ahead(connection: Connection, now: datetime) -> int:
     """Forget the slots that have not come yet: a clock that was ahead saw them. They are done when they come."""
     return connection.execute(delete(run).where(run.c.slot > now)).rowcount
