@@ -112,7 +112,9 @@ class Daemon:
         self._opened: dict[Identity, OpenAlert] | None = None
         self._config_error = "\n".join(self.force.errors)
         self._cycle = threading.Lock()
-        self.force.watch.load(self.engine, self.clock.now())
+        self.since: datetime | None = None  # when this process began to lead, or its clock was last set
+        self._in_step = False
+        self._cut_off: set[str] = set()
 
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
@@ -131,20 +133,29 @@ class Daemon:
         return taken
 
     def judge(self) -> bool:
-        """One cycle. Returns whether a message is owed to anybody, of which ``owing`` is told before all else."""
+        """One cycle. Returns whether a message is owed to anybody, of which ``owing`` is told before all else.
+
+        What is in memory is read from the store first if it was never read, or if the last cycle failed: then nobody
+        knows whether what it found was saved.
+        """
         with self._cycle:
             started = time.perf_counter()
             force, at = self.force, self.clock.now()
             try:
+                if not self._in_step:
+                    self._opened = None
+                    force.watch.load(self.engine, at)
+                self._in_step = False
                 with reading(self.engine) as connection:
                     records = pulls.latest(connection)
-                silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at)]
+                silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at, self.since)]
                 judged, moves = pipeline.judge(
                     self.engine, force.watch, force.organisation, silent, at, force.settings.quiet
                 )
             except Exception:
                 self.meters.cycles.labels(outcome="failed").inc()
                 raise
+            self._in_step = True
             owed = any(move.routes for move in moves)
             if owed:
                 self.owing()
@@ -158,12 +169,17 @@ class Daemon:
             return owed
 
     def deliver(self, channel: str) -> None:
-        """Send everything that is due on one channel."""
+        """Send everything that is due on one channel; one at a time."""
         sender = self.force.channels.get(channel)
         if sender is None:
             return
         circuit = self.circuits.setdefault(channel, Circuit())
+        if channel in self._cut_off:  # what was taken then waits for a sender that is no more
+            with self.engine.begin() as connection:
+                outbox.release(connection, channel)
+        self._cut_off.add(channel)
         results = pipeline.deliver(self.engine, channel, sender, self.clock, circuit)
+        self._cut_off.discard(channel)
         now = self.clock.now()
         if (
             sender.repeat is not None
@@ -176,16 +192,8 @@ class Daemon:
 
     def reload(self) -> str:
         """Put what is written in force; returns "" or, if anything is wrong, the words why the old stays in force."""
-        try:
-            fresh = read(self._path)
-            refused = "\n".join(fresh.errors)
-        except Invalid as found:
-            refused = str(found)
-        self._config_error = refused
-        self.meters.reloads.labels(outcome="refused" if refused else "ok").inc()
-        if refused:
-            log.error("action=reload_refused error=%s", refused)
-        else:
+        fresh = self._read()
+        if fresh is not None:
             # What has come in so far is judged by the rules it came in under, so that an edit's effect stands alone.
             self.judge()
             with self._cycle:
@@ -196,13 +204,34 @@ class Daemon:
                 channel.close()
             log.info("action=reloaded books=%s", len(fresh.watch.books))
         self.judge()
-        return refused
+        return self._config_error
+
+    def refresh(self) -> None:
+        """Before the first cycle: put what is written by now in force, unless anything is wrong with it."""
+        fresh = self._read()
+        if fresh is not None:
+            old, self.force = self.force, fresh
+            for channel in old.channels.values():
+                channel.close()
 
     def close(self) -> None:
         """Let go of connections."""
         for channel in self.force.channels.values():
             channel.close()
         self.engine.dispose()
+
+    def _read(self) -> InForce | None:
+        """What is written now; None if anything is wrong with it."""
+        try:
+            fresh = read(self._path)
+            self._config_error = "\n".join(fresh.errors)
+        except Invalid as found:
+            self._config_error = str(found)
+        self.meters.reloads.labels(outcome="refused" if self._config_error else "ok").inc()
+        if not self._config_error:
+            return fresh
+        log.error("action=reload_refused error=%s", self._config_error)
+        return None
 
     def _resting(self, force: InForce, at: datetime) -> dict[str, str]:
         """Channels in force and why they rest, "" for those at work."""
@@ -287,16 +316,18 @@ def _trails(connection: Connection, books: Iterable[Book], alerts: Sequence[Open
     }
 
 
-def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
+def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime, since: datetime | None) -> bool:
     """Whether a source has not spoken lately: nobody is late as long as we have not asked or got no answer.
 
-    After a time of being down the figures are out already, and the first cycle comes before the first pull.
+    After a time of being down, or a leap of the clock, the figures are out already, and the first cycle comes before
+    the first pull: a source must have answered in the turn that was its last one at ``since``.
     """
     if record is None or record.reason or record.last_success is None:
         return True
     if feed.pushed:  # whoever hands in answers for what does not come
         return False
-    return record.last_success < Turns.of(feed).patience(at)
+    turns = Turns.of(feed)
+    return record.last_success < turns.patience(at) or (since is not None and record.last_success < turns.latest(since))
 
 
 def _health(

@@ -228,6 +228,22 @@ def upgrade(config: Config = None) -> None:
     print(f"数据库已是最新: {engine.url.render_as_string(hide_password=True)}")
 
 
+@db.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="备份文件，不得已存在")],
+    config: Config = None,
+) -> None:
+    """备份 SQLite 数据库为一个文件；守护进程运行时亦可，备份出自同一时刻。PostgreSQL 请用 pg_dump。"""
+    from monitor import config as settings
+    from monitor.store.backup import backup as copy
+    from monitor.store.database import open_engine
+
+    size = copy(open_engine(settings.load(_config(config)).database_url()), file)
+    print(
+        f"已备份到 {file}，{size / 1e6:.1f} MB；恢复时停止守护进程，以此文件替换数据库文件，并删除同名的 -wal、-shm 文件"
+    )
+
+
 @quarantine.callback()
 def list_quarantine(
     context: typer.Context,

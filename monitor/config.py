@@ -85,6 +85,12 @@ class Settings(Strict):
         "127.0.0.1:8000", description="address of the page, the metrics and the API"
     )
     cycle: Annotated[int, Ge(1)] = Field(15, description="seconds between judging cycles; news is judged at once")
+    takeover: Annotated[int, Ge(2)] = Field(
+        15, description="seconds without a sign of life after which a stand-by replaces a leader that hangs"
+    )
+    keep: Annotated[int, Ge(100)] = Field(
+        400, description="days for which pulls that brought nothing and turns that are done stay in the ledger"
+    )
     archive: Path | None = Field(
         Path("var/archive"), description="folder that keeps every file that figures were read from, by its SHA-256"
     )

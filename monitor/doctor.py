@@ -17,7 +17,7 @@ from monitor.config import Settings
 from monitor.route import objections
 from monitor.store import database, letters, pulls, quarantine
 from monitor.store.database import DatabaseError, reading
-from monitor.store.leader import leadership
+from monitor.store.leader import alive
 from monitor.store.tables import pull
 from rules.document import Invalid
 from rules.plan import beyond_calendar
@@ -112,8 +112,7 @@ def _stored(force: InForce) -> Iterator[Finding]:
             yield Finding("数据库", Health.DOUBTFUL, words, "执行 duban db upgrade；守护进程启动时也会自动升级")
             return
         yield Finding("数据库", Health.WELL, f"{shown}，结构 {revision}")
-        with leadership(engine) as free:
-            yield _daemon(running=not free)
+        yield _daemon(alive(engine))
         with reading(engine) as connection:
             yield from _clock(engine, connection, force.settings)
             yield from _sources(connection, force)
@@ -122,9 +121,9 @@ def _stored(force: InForce) -> Iterator[Finding]:
         engine.dispose()
 
 
-def _daemon(*, running: bool) -> Finding:
-    if running:
-        return Finding("守护进程", Health.WELL, "正在运行")
+def _daemon(leader: str) -> Finding:
+    if leader:
+        return Finding("守护进程", Health.WELL, f"正在运行，由 {leader} 值守")
     return Finding("守护进程", Health.DOUBTFUL, "未在运行", "执行 duban run，或 systemctl start duban")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -48,14 +49,15 @@ class Lanes:
             self._arrange(lane)
             return True
 
-    def stop(self) -> None:
-        """Finish what is under way, leave what waits, end."""
+    def stop(self, seconds: float = 3600.0) -> None:
+        """Finish what is under way, leave what waits, end; wait for that no longer than ``seconds``."""
+        end = time.monotonic() + seconds
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join()
+                thread.join(max(end - time.monotonic(), 0))
 
     def _run(self) -> None:
         while (piece := self._next()) is not None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     Info,
     ProcessCollector,
@@ -102,6 +103,7 @@ class Meters:
             "duban_config_reloads", "Reloads of the configuration: ok or refused.", ["outcome"], registry=self.registry
         )
         ProcessCollector(namespace="duban", registry=self.registry)
+        self.leading = Gauge("duban_leading", "1 if this process leads, 0 if it stands by.", registry=self.registry)
         Info("duban_build", "Version of the running daemon.", registry=self.registry).info({"version": _version()})
 
 

@@ -32,7 +32,7 @@ from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine, silences
 from monitor.store.appending import Compared
-from monitor.store.database import reading
+from monitor.store.database import insist, reading
 from monitor.waiting import Waiting
 from monitor.watch import Watch
 from monitor.wiring import Feed, Settled
@@ -243,9 +243,9 @@ def repeat(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit:
 
 
 def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], now: datetime) -> None:
-    with engine.begin() as connection:
-        found = [(row, attempt, *deliveries.after(row, attempt, now)) for row, attempt in made]
-        outbox.finish(connection, found, now)
+    found = [(row, attempt, *deliveries.after(row, attempt, now)) for row, attempt in made]
+    # What was sent is sent, though the database be away for a moment: not marked it would be sent again.
+    insist(engine, lambda connection: outbox.finish(connection, found, now), deliveries.LEASE.total_seconds())
     alike = Counter((row.channel, attempt.result, status) for row, attempt, status, _ in found)
     for (channel, result, status), count in alike.items():
         log.info("action=delivered channel=%s result=%s status=%s letters=%s", channel, result, status, count)

@@ -20,6 +20,7 @@ from monitor.app import Daemon
 from monitor.pipeline import Taken
 from monitor.store import runs
 from monitor.store.database import reading
+from monitor.store.leader import NotLeading
 from monitor.wiring import Feed
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Inbox:
         with self._turns.setdefault(feed.source.key, threading.Lock()):
             try:
                 return self._answer(feed, batch, key)
-            except SQLAlchemyError:
+            except (SQLAlchemyError, NotLeading):
                 log.exception("action=push_failed source=%s", feed.source.key)
                 raise Rejected(503, "暂时无法入库 (store unavailable): 请稍后以同一内容重试") from None
 

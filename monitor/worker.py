@@ -13,12 +13,13 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.base import Remote
 from monitor import bulletins
 from monitor.app import Daemon
 from monitor.lanes import Lanes
-from monitor.store import outbox, runs
+from monitor.store import outbox, retention, runs
 from monitor.turns import Trigger, Turns, jitter
 from rules.calendar import PUBLISHED
 
@@ -27,10 +28,17 @@ log = logging.getLogger(__name__)
 _PATIENCE = 3
 """Failures in a row after which a source on another machine is asked less often."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_JUMP = timedelta(minutes=1)
+"""By how much the clock must part from the time that passed to have been set; clocks of two hosts differ by less."""
+_DOUBTFUL = timedelta(minutes=10)
+"""For how long nothing is judged by a clock that was set forward: if it was set wrong, it is set back in that time."""
+_AGAIN = timedelta(seconds=5)
+"""After which a pull is tried again that the database did not take."""
 _REMEMBERED = timedelta(days=7)
 """For how long at least what was handed in is known by its Idempotency-Key; older ones are forgotten at the start."""
 _JUDGING_RESTS = 3.0
 """Times as long as it took: judging takes at most a quarter of the time, however many sources have news."""
+_TIDY_EVERY = 3600.0
 _DELIVERY_EVERY = 5.0
 """Seconds between looks for deliveries whose next try is due; new ones wake the loop at once."""
 
@@ -71,11 +79,11 @@ class Loop(threading.Thread):
         """Work now; if work is under way, once more after it."""
         self._wanted.set()
 
-    def stop(self) -> None:
-        """Finish what is under way, then end."""
+    def stop(self, seconds: float | None = None) -> None:
+        """Finish what is under way, then end; wait for that no longer than ``seconds``."""
         self._stopping.set()
         self._wanted.set()
-        self.join()
+        self.join(seconds)
 
 
 def pause(failures: int) -> timedelta:
@@ -92,11 +100,14 @@ class Worker:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._judging = Loop("judge", self._judge, daemon.force.settings.cycle, _JUDGING_RESTS, self._loop_failed)
+        self._tidying = Loop("tidy", self._tidy, _TIDY_EVERY, failed=self._loop_failed)
         self._delivering: dict[str, Loop] = {}
         settings = daemon.force.settings
         self._lanes = Lanes(settings.pulls_at_once, settings.pulls_per_host, partial(self._tell, "error"))
         self._failures: Counter[str] = Counter()
         self._reported: dict[str, datetime] = {}
+        self._began = self._zero()
+        self._judges_from = 0.0
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(1)},  # its jobs only get in lane
@@ -108,23 +119,31 @@ class Worker:
 
     def start(self) -> None:
         """Start all jobs; every source whose slot was missed while the daemon was down is asked once, now."""
+        now = self._daemon.clock.now()
         with self._daemon.engine.begin() as connection:
-            # This process leads now: what another one left half done is taken up again.
-            runs.abandon(connection)
+            # This process leads now: what another one was sending is taken up again.
             outbox.release(connection)
-            runs.forget_answers(connection, self._daemon.clock.now() - _REMEMBERED)
+            runs.forget_answers(connection, now - _REMEMBERED)
+            runs.forget_ahead(connection, now + _JUMP)
+        self._began, self._daemon.since = self._zero(), now
         self._judging.start()
+        self._tidying.start()
         self._lanes.start()
         self._schedule()
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Finish what is under way: pulls first, then judging, then what they made to deliver."""
+    def stop(self, seconds: float = 3600.0) -> None:
+        """Finish what is under way: pulls first, then judging, then what they made to deliver.
+
+        What is not finished within ``seconds`` is left: whoever leads next does it again.
+        """
+        if not self._scheduler.running:
+            return
+        end = time.monotonic() + seconds
         self._scheduler.shutdown(wait=True)
-        self._lanes.stop()
-        self._judging.stop()
-        for loop in self._delivering.values():
-            loop.stop()
+        parts: list[Lanes | Loop] = [self._lanes, self._judging, self._tidying, *self._delivering.values()]
+        for part in parts:
+            part.stop(max(end - time.monotonic(), 0))
 
     def reload(self) -> str:
         """Reload the daemon and reschedule; returns the words of a refusal, or ""."""
@@ -178,13 +197,18 @@ class Worker:
             return
         job, now = f"pull:{key}", daemon.clock.now()
         due = Turns.of(feed).latest(now)
-        with daemon.engine.begin() as connection:
-            if not runs.claim_slot(connection, job, due, now):
-                return
-        daemon.meters.pull_lag.observe((now - due).total_seconds())
-        result = daemon.pull(feed)
-        with daemon.engine.begin() as connection:
-            runs.finish(connection, job, due, daemon.clock.now(), result.outcome, result.detail)
+        try:
+            with daemon.engine.begin() as connection:
+                if not runs.claim_slot(connection, job, due, now):
+                    return
+            daemon.meters.pull_lag.observe((now - due).total_seconds())
+            result = daemon.pull(feed)
+            with daemon.engine.begin() as connection:
+                runs.finish(connection, job, due, daemon.clock.now(), result.outcome, result.detail)
+        except SQLAlchemyError:
+            # The slot is not finished, and its next one may be a day away.
+            self._later(key, datetime.now(UTC) + _AGAIN)
+            raise
         if isinstance(feed.connector, Remote):
             self._note(key, failed=result.failed)
         self._judging.wake()
@@ -199,12 +223,38 @@ class Worker:
         if job is None or not rest:
             return
         later = job.trigger.get_next_fire_time(None, datetime.now(UTC) + rest)
-        with suppress(JobLookupError):  # gone by a reload
-            self._scheduler.modify_job(job.id, next_run_time=later)
+        self._later(key, later)
         self._tell("paused", key)
         log.warning("action=paused source=%s failures=%s until=%s", key, self._failures[key], later.isoformat())
 
+    def _later(self, key: str, at: datetime) -> None:
+        with suppress(JobLookupError):  # gone by a reload
+            self._scheduler.modify_job(f"pull:{key}", next_run_time=at)
+
+    def _zero(self) -> datetime:
+        """What the daemon's clock showed when the machine began to count: always the same, unless the clock is set."""
+        return self._daemon.clock.now() - timedelta(seconds=time.monotonic())
+
+    def _heed_clock(self) -> None:
+        """Where the clock was set (or the machine slept), plan anew what was planned by the clock as it was."""
+        set_by = self._zero() - self._began
+        if abs(set_by) < _JUMP:
+            return
+        now = self._daemon.clock.now()
+        log.warning("action=clock_set seconds=%d now=%s", set_by.total_seconds(), now.isoformat())
+        self._tell("clock_set", "")
+        with self._daemon.engine.begin() as connection:
+            runs.forget_ahead(connection, now)
+            outbox.hasten(connection, now)
+        self._began, self._daemon.since = self._zero(), now
+        self._judges_from = time.monotonic() + _DOUBTFUL.total_seconds() if set_by > timedelta() else 0
+        self._reported.clear()
+        self._schedule()
+
     def _judge(self) -> None:
+        self._heed_clock()
+        if time.monotonic() < self._judges_from:
+            return
         self._daemon.judge()
         if self._report():
             self._wake_delivery()
@@ -227,6 +277,19 @@ class Worker:
                     log.info("action=heartbeat office=%s messages=%s", office, len(ids))
             self._reported[job] = due
         return told
+
+    def _tidy(self) -> None:
+        """Once a day forget what is not kept."""
+        daemon = self._daemon
+        now = daemon.clock.now()
+        slot = datetime.combine(now.date(), datetime.min.time(), UTC)
+        with daemon.engine.begin() as connection:
+            if not runs.claim_slot(connection, "tidy", slot, now):
+                return
+        gone = retention.forget(daemon.engine, now - timedelta(days=daemon.force.settings.keep))
+        with daemon.engine.begin() as connection:
+            runs.finish(connection, "tidy", slot, daemon.clock.now(), "ok")
+        log.info("action=tidied pulls=%s turns=%s", *gone)
 
     def _wake_delivery(self) -> None:
         for loop in self._delivering.values():

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10.0
 _CONNECT_SECONDS = 5
+_AWAY_SECONDS = 0.5
 _MIGRATION_LOCK = 0x6D696772617465  # "migrate": any number that nobody else uses in this database, the leader included
 _READ_ONLY = "duban_read_only"
 _TURN = "duban_turn"
+FENCE = "duban_fence"
+"""Execution option of an engine: a function of the connection, called as each writing transaction begins, that raises
+where this process must not write."""
+_SILENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""A server that fell silent (a host gone, a cable cut) is given up after some 10 s, not after hours."""
 
 
 class Failure(StrEnum):
@@ -30,6 +36,7 @@ class Failure(StrEnum):
     BAD_URL = "bad_database_url"
     UNREACHABLE = "database_unreachable"
     NEWER = "database_newer"
+    NO_BACKUP = "backup_refused"
 
 
 class DatabaseError(Exception):
@@ -50,10 +57,14 @@ def open_engine(url: str) -> Engine:
     try:
         if parsed.get_backend_name() == "sqlite":
             return _open_sqlite(parsed)
-        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_SECONDS})
+        engine = create_engine(
+            parsed, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_SECONDS, **_SILENCE}
+        )
     except ModuleNotFoundError as error:
         detail = f"缺少数据库驱动 {error.name}；请安装 duban[postgres]"
         raise DatabaseError(Failure.BAD_URL, detail) from None
+    event.listen(engine, "begin", _admit)
+    return engine
 
 
 @contextmanager
@@ -61,9 +72,27 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that only reads, all of it from one moment, and never waits for a writer nor makes one wait."""
     options: dict[str, Any] = {_READ_ONLY: True}
     if engine.dialect.name == "postgresql":
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with engine.connect().execution_options(**options) as connection:
         yield connection
+
+
+def insist(engine: Engine, work: Callable[[Connection], object], seconds: float) -> None:
+    """Do ``work`` in a transaction of its own; where the database is away, again and again for ``seconds``.
+
+    For what happened already and must be written down. Raises what the last try raised.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with engine.begin() as connection:
+                work(connection)
+        except OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_AWAY_SECONDS)
+        else:
+            return
 
 
 def migrate(engine: Engine) -> str:
@@ -168,6 +197,7 @@ def _open_sqlite(url: URL) -> Engine:
         connection.info[_TURN] = turn.acquire(timeout=_BUSY_SECONDS)
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _admit(connection)
         except BaseException:
             leave(connection)
             raise
@@ -179,6 +209,14 @@ def _open_sqlite(url: URL) -> Engine:
             turn.release()
 
     return engine
+
+
+def _admit(connection: Connection) -> None:
+    """Let a transaction begin that only reads, or that the engine's fence lets through."""
+    options = connection.get_execution_options()
+    fence = options.get(FENCE)
+    if fence is not None and not options.get(_READ_ONLY):
+        fence(connection)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -164,11 +164,23 @@ def standing(connection: Connection, channel: str, since: datetime) -> list[Deli
     ]
 
 
-def release(connection: Connection) -> int:
-    """End the leases of senders that are no more; only for the one process that leads. Returns how many."""
+def release(connection: Connection, channel: str | None = None) -> int:
+    """End the leases of senders that are no more, on all channels or on one; returns how many.
+
+    Only for the one process that leads, and for the one sender of the channel.
+    """
     c = delivery.c
     freed = update(delivery).where(c.status == Status.SENDING.value).values(status=Status.QUEUED.value)
+    if channel is not None:
+        freed = freed.where(c.channel == channel)
     return connection.execute(freed.values(due_at=moments.EPOCH)).rowcount
+
+
+def hasten(connection: Connection, at: datetime) -> int:
+    """Make what is queued due at once: its pauses were measured by another clock. Returns how many."""
+    c = delivery.c
+    queued = update(delivery).where(c.status == Status.QUEUED.value, c.due_at > at)
+    return connection.execute(queued.values(due_at=at)).rowcount
 
 
 def counts(connection: Connection) -> dict[str, int]:

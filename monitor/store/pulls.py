@@ -1,11 +1,12 @@
 """Every attempt to ask a source: when, with what outcome, how many figures came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import CTE, Connection, bindparam, func, insert, select, update
 
 from connectors.base import Failure
 from connectors.observation import Reading
@@ -13,6 +14,7 @@ from monitor.store.appending import Appended
 from monitor.store.tables import pull
 
 _OPEN = ""
+_IDS_ASKED = 1000
 # Made once: putting a statement together takes longer than SQLite needs for it, and these are part of every pull.
 _BEGIN = insert(pull).returning(pull.c.id)
 _END = update(pull).where(pull.c.id == bindparam("pull_id"))
@@ -103,10 +105,24 @@ def fail(connection: Connection, pull_id: int, at: datetime, reason: Failure, de
 
 
 def latest(connection: Connection) -> dict[str, PullRecord]:
-    """Where every source stands that was ever asked and answered or failed."""
-    last = {row.source: row for row in connection.execute(_newest(Outcome.OK, Outcome.FAILED))}
-    good = {row.source: row for row in connection.execute(_newest(Outcome.OK))}
-    return {source: _record(row, good.get(source)) for source, row in last.items()}
+    """Where every source stands that was ever asked and answered or failed. Looks up a few rows, however many there are."""
+    asked = _ends(connection)
+    numbers = [number for _, *both in asked for number in both if number is not None]
+    rows = {
+        row.id: row
+        for start in range(0, len(numbers), _IDS_ASKED)
+        for row in connection.execute(select(pull).where(pull.c.id.in_(numbers[start : start + _IDS_ASKED])))
+    }
+    return {
+        source: _record(rows[max(good or 0, failed or 0)], rows.get(good))
+        for source, good, failed in asked
+        if good or failed
+    }
+
+
+def last_ids(connection: Connection) -> list[int]:
+    """The last good pull and the last failed one of every source."""
+    return [number for _, *both in _ends(connection) for number in both if number is not None]
 
 
 def last_success(connection: Connection, source: str) -> tuple[int, datetime] | None:
@@ -137,10 +153,23 @@ def _end(connection: Connection, pull_id: int, at: datetime, pulled: Pulled, doc
     connection.execute(_END, known | values)
 
 
-def _newest(*outcomes: Outcome) -> Select[Any]:
-    """The newest pull of each source with one of ``outcomes``."""
-    ids = select(func.max(pull.c.id)).where(pull.c.outcome.in_([outcome.value for outcome in outcomes]))
-    return select(pull).where(pull.c.id.in_(ids.group_by(pull.c.source)))
+def _ends(connection: Connection) -> Sequence[Any]:
+    """Every source with its last good pull and its last failed one, None where there was none."""
+    sources = _sources()
+    last = [
+        select(func.max(pull.c.id))
+        .where(pull.c.source == sources.c.source, pull.c.outcome == outcome)
+        .scalar_subquery()
+        for outcome in (Outcome.OK.value, Outcome.FAILED.value)
+    ]
+    return connection.execute(select(sources.c.source, *last).where(sources.c.source.is_not(None))).all()
+
+
+def _sources() -> CTE:
+    """The sources, one after the other along the index, and a NULL at the end."""
+    first = select(func.min(pull.c.source).label("source")).cte("sources", recursive=True)
+    following = select(func.min(pull.c.source)).where(pull.c.source > first.c.source).scalar_subquery()
+    return first.union_all(select(following).where(first.c.source.is_not(None)))
 
 
 def _record(last: Any, good: Any | None) -> PullRecord:

@@ -24,9 +24,17 @@ class Anchor(NamedTuple):
 
 
 def claim_slot(connection: Connection, job: str, slot: datetime, at: datetime) -> bool:
-    """Take a slot of a job, once and for all; False if it was taken before, by whomever, finished or not."""
-    values = {"job": job, "slot": slot, "started_at": at, "outcome": _OPEN, "detail": ""}
-    return _insert_if_new(connection, run, values)
+    """Take a slot of a job; False if it was finished before, by whomever.
+
+    One that was begun and never finished is taken again: only the leader writes, so whoever began it is no more, or
+    could not go on. The caller sees to it that one process does not do a job twice at the same time.
+    """
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    taken = insert(run).values(job=job, slot=slot, started_at=at, outcome=_OPEN, detail="")
+    again = taken.on_conflict_do_update(
+        index_elements=[run.c.job, run.c.slot], set_={"started_at": at}, where=run.c.finished_at.is_(None)
+    )
+    return connection.execute(again.returning(run.c.job)).first() is not None
 
 
 def finish(connection: Connection, job: str, slot: datetime, at: datetime, outcome: str, detail: str = "") -> None:
@@ -52,9 +60,15 @@ def forget_answers(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(run).where(run.c.slot == ONCE, run.c.started_at < before)).rowcount
 
 
-def abandon(connection: Connection) -> int:
-    """Forget the slots that a process which is no more left unfinished, so that they are done again; returns how many."""
-    return connection.execute(delete(run).where(run.c.finished_at.is_(None))).rowcount
+def forget_done(connection: Connection, before: datetime) -> int:
+    """Forget finished slots from before a moment, but for jobs that are done once and for all; returns how many."""
+    old = (run.c.slot < before) & (run.c.slot != ONCE) & run.c.finished_at.is_not(None)
+    return connection.execute(delete(run).where(old)).rowcount
+
+
+def forget_ahead(connection: Connection, now: datetime) -> int:
+    """Forget the slots that have not come yet: a clock that was ahead saw them. They are done when they come."""
+    return connection.execute(delete(run).where(run.c.slot > now)).rowcount
 
 
 def clock(connection: Connection, wall_at: datetime, clock_at: datetime) -> Anchor:

@@ -234,3 +234,13 @@ clock = Table(
     Column("wall_at", Moment, nullable=False),
     Column("clock_at", Moment, nullable=False),
 )
+
+# One row. ``term`` grows by one with each leader; ``beat`` grows as long as the leader lives; ``holder`` is host:pid.
+leader = Table(
+    "leader",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("term", Integer, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("holder", String, nullable=False),
+)

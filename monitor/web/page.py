@@ -76,7 +76,7 @@ def render(snapshot: Snapshot | None, grafana: str | None = None) -> str:
     Where the address of a ``grafana`` is given, the page links to its dashboards.
     """
     if snapshot is None:
-        return _JINJA.get_template("waiting.html.j2").render()
+        return waiting("正在启动", "尚未完成首轮判定，请稍后刷新本页。")
     return _JINJA.get_template("status.html.j2").render(
         snapshot=snapshot,
         grafana=grafana,
@@ -86,6 +86,11 @@ def render(snapshot: Snapshot | None, grafana: str | None = None) -> str:
         channels=channel_lines(snapshot),
         waiting=waiting_lines(snapshot),
     )
+
+
+def waiting(title: str, words: str) -> str:
+    """Write the page of a daemon that has nothing to show, and why."""
+    return _JINJA.get_template("waiting.html.j2").render(title=title, words=words)
 
 
 def moment(at: datetime | None, zone: tzinfo) -> str:

@@ -13,7 +13,7 @@ from monitor.metrics import Exposition, Format
 from monitor.pushing import Inbox
 from monitor.snapshot import Snapshot
 from monitor.web import api
-from monitor.web.page import STYLE_HASH, render
+from monitor.web.page import STYLE_HASH, render, waiting
 from monitor.web.push import add_push
 from rules.target import Level
 
@@ -39,6 +39,7 @@ def create_app(
     reload: Callable[[], str] | None = None,
     inbox: Inbox | None = None,
     grafana: str | None = None,
+    standing_by: Callable[[], str] = lambda: "",
 ) -> FastAPI:
     """Build the web application.
 
@@ -46,11 +47,12 @@ def create_app(
     reads the configuration anew and returns what is wrong with it, "" where it
     is now in force; without it there is no way to reload over HTTP. ``inbox``
     takes what is handed in; without it nothing can be. ``grafana`` is where the page finds dashboards.
+    ``standing_by`` says why this process leaves the work to another one, "" while it does it itself.
     """
     app = FastAPI(title="duban", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Headers)
-    _add_page(app, snapshot, exposition, grafana)
-    _add_health(app, snapshot)
+    _add_page(app, snapshot, exposition, grafana, standing_by)
+    _add_health(app, snapshot, standing_by)
     _add_api(app, snapshot)
     if reload is not None:
         _add_reload(app, reload)
@@ -60,10 +62,16 @@ def create_app(
 
 
 def _add_page(
-    app: FastAPI, snapshot: Callable[[], Snapshot | None], exposition: Exposition, grafana: str | None
+    app: FastAPI,
+    snapshot: Callable[[], Snapshot | None],
+    exposition: Exposition,
+    grafana: str | None,
+    standing_by: Callable[[], str],
 ) -> None:
     @app.api_route("/", methods=_READ)
     def page() -> HTMLResponse:
+        if words := standing_by():
+            return HTMLResponse(waiting("备用", words), status_code=503)
         now = snapshot()
         return HTMLResponse(render(now, grafana), status_code=200 if now is not None else 503)
 
@@ -84,20 +92,23 @@ def _add_page(
         return StreamingResponse(pieces, headers=headers)
 
 
-def _add_health(app: FastAPI, snapshot: Callable[[], Snapshot | None]) -> None:
+def _add_health(app: FastAPI, snapshot: Callable[[], Snapshot | None], standing_by: Callable[[], str]) -> None:
     @app.api_route("/-/healthy", methods=_READ)
     async def healthy() -> PlainTextResponse:
         return PlainTextResponse("正常\n")
 
     @app.api_route("/-/ready", methods=_READ)
     async def ready() -> PlainTextResponse:
+        # A stand-by has no page and takes no figures: whoever spreads requests must pass it by.
+        if words := standing_by():
+            return PlainTextResponse(f"{words}\n", status_code=503)
         if snapshot() is None:
             return PlainTextResponse(f"{_WAITING}\n", status_code=503)
         return PlainTextResponse("就绪\n")
 
 
 def _add_api(app: FastAPI, snapshot: Callable[[], Snapshot | None]) -> None:
-    waiting = {"error": _WAITING}
+    not_yet = {"error": _WAITING}
 
     @app.get("/api/v1/targets")
     def targets(
@@ -108,13 +119,13 @@ def _add_api(app: FastAPI, snapshot: Callable[[], Snapshot | None]) -> None:
     ) -> JSONResponse:
         now = snapshot()
         if now is None:
-            return JSONResponse(waiting, status_code=503)
+            return JSONResponse(not_yet, status_code=503)
         return JSONResponse(api.targets(now, book, level, offset, limit))
 
     @app.get("/api/v1/alerts")
     def alerts() -> JSONResponse:
         now = snapshot()
-        return JSONResponse(waiting, status_code=503) if now is None else JSONResponse(api.alerts(now))
+        return JSONResponse(not_yet, status_code=503) if now is None else JSONResponse(api.alerts(now))
 
 
 def _add_reload(app: FastAPI, reload: Callable[[], str]) -> None:

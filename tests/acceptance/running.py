@@ -25,7 +25,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition, seconds: float = 30.0, what: str = "condition"):
+def until(condition, seconds: float = 90.0, what: str = "condition"):
     """Wait for ``condition()`` to be true and return what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

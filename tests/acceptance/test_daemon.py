@@ -81,16 +81,3 @@ def test_a_failing_source_never_stops_the_others_and_calls_nobody_late(tmp_path)
     receiver.close()
     with sqlite3.connect(tmp_path / "duban.db") as database:
         assert database.execute("SELECT target, kind FROM alert").fetchall() == [("t000", "pace")]
-
-
-def test_a_second_daemon_on_the_same_database_is_refused(tmp_path):
-    folder, receiver = town(tmp_path / "books", 1), Receiver()
-    figures(folder, [("指标000", "2025-09", 950, "2025-10-15")])
-    with running(tmp_path, receiver):
-        other = tmp_path / "second"
-        other.mkdir()
-        second = Running(other, books=str(tmp_path / "books"), database=f"sqlite:///{tmp_path}/duban.db").start()
-        assert second.process is not None
-        assert second.process.wait(timeout=30) == 1
-        assert "already running" in second.log.read_text("utf-8")
-    receiver.close()

@@ -7,9 +7,8 @@ import pytest
 from typer.testing import CliRunner
 from werkzeug import Request, Response
 
-from monitor.app import read
+from monitor.app import open_store, read
 from monitor.cli import app
-from monitor.store.database import open_engine
 from monitor.store.leader import leadership
 
 BOOK = """\
@@ -107,7 +106,8 @@ def test_a_wrong_call_is_answered_in_words(duban, words, said):
 
 
 def test_beside_a_running_daemon_it_refuses(duban, asked, tmp_path):
-    with leadership(open_engine(read(tmp_path / "duban.yaml").settings.database_url())) as leading:
+    engine, _ = open_store(read(tmp_path / "duban.yaml").settings)
+    with leadership(engine) as leading:
         assert leading
         done = duban("b/api")
     assert done.exit_code == 1

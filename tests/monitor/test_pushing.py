@@ -167,7 +167,6 @@ def test_keys_of_two_sources_are_two_keys(push):
 def test_a_key_is_known_after_a_restart_and_for_a_time(push, daemon):
     push(figure(800), Idempotency_Key="k")
     with daemon.engine.begin() as connection:
-        assert runs.abandon(connection) == 0
         assert runs.forget_answers(connection, daemon.clock.now().replace(month=9)) == 0
     assert push(figure(900), Idempotency_Key="k").status_code == 409
     with daemon.engine.begin() as connection:

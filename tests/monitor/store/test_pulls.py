@@ -1,12 +1,14 @@
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event, insert, text
 
 from connectors.base import Failure
 from connectors.observation import Reading
 from monitor.store import pulls
 from monitor.store.observations import append
 from monitor.store.pulls import Outcome, Pulled
+from monitor.store.tables import pull
 from tests.monitor.store.samples import SOURCE, START, hours, reading
 
 ROWS = reading(("城镇新增就业", "", date(2025, 9, 30), 3150.0), ("新增注册", "", date(2025, 9, 30), 12.0))
@@ -64,3 +66,34 @@ def test_sources_stand_side_by_side(connection: Connection) -> None:
     _succeed(connection, START)
     pulls.fail(connection, pulls.begin(connection, "b/x", hours(1)), hours(1), Failure.DENIED, "")
     assert {source: found.reason for source, found in pulls.latest(connection).items()} == {SOURCE: "", "b/x": "denied"}
+
+
+def test_where_sources_stand_is_looked_up_and_not_searched_for(engine: Engine) -> None:
+    """A table of all pulls grows without end; each cycle asks it."""
+    with engine.begin() as connection:
+        blank = {"reason": "", "detail": "", "document": "", "digest": "", "rows_read": 0, "rows_new": 0}
+        blank |= {"rows_revised": 0, "rows_unchanged": 0, "rows_refused": 0}
+        rows = [
+            {"source": f"b/s{n % 7}", "started_at": hours(n), "outcome": "failed" if n % 10 == 9 else "ok", **blank}
+            for n in range(7000)
+        ]
+        connection.execute(insert(pull), rows)
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("ANALYZE pull"))
+    asked: list[tuple[str, Any]] = []
+    event.listen(engine, "before_cursor_execute", lambda *said: asked.append(said[2:4]))
+    with engine.begin() as connection:
+        found = pulls.latest(connection)
+        said = list(asked)
+        how = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
+        plan = "\n".join(
+            str(line)
+            for statement, parameters in said
+            if "pull" in statement
+            for line in connection.exec_driver_sql(how + statement, parameters)
+        )
+    assert {source: record.last_pull for source, record in found.items()} == {
+        f"b/s{n % 7}": hours(n) for n in range(6993, 7000)
+    }
+    assert "Seq Scan on pull" not in plan
+    assert "SCAN pull" not in plan.replace("SCAN pull USING COVERING INDEX", "")

@@ -1,0 +1,66 @@
+"""What is forgotten, and what never is."""
+
+from datetime import date
+
+from sqlalchemy import Engine, select
+
+from connectors.base import Failure
+from connectors.observation import Reading
+from monitor.store import pulls, quarantine, retention, runs
+from monitor.store.observations import append
+from monitor.store.tables import observation, pull, run
+from tests.monitor.store.samples import START, hours, reading
+
+
+def asked(connection, source, at, value=None, failed=False, derived=False):
+    """One pull, of one figure or a failure; returns its id."""
+    number = pulls.begin(connection, source, at)
+    if failed:
+        pulls.fail(connection, number, at, Failure.TIMEOUT, "")
+        return number
+    rows = reading(("城镇新增就业", "", date(2025, 9, 30), value))
+    appended = append(connection, source, number, rows, at)
+    pulls.finish(connection, number, at, Reading(rows, (), "d", "d" * 64), appended, 0)
+    if derived:
+        connection.execute(observation.insert().values(_figure(number)))
+    return number
+
+
+def _figure(number):
+    return {"series_id": 9, "period": date(2025, 9, 30), "value": 1.0, "known_at": START, "pull_id": number, "cell": ""}
+
+
+def test_only_pulls_that_brought_nothing_are_forgotten_and_never_the_last_of_a_source(engine: Engine) -> None:
+    with engine.begin() as connection:
+        new = asked(connection, "b/s", hours(0), 1.0)
+        same = asked(connection, "b/s", hours(1), 1.0)
+        revised = asked(connection, "b/s", hours(2), 2.0)
+        timeout = asked(connection, "b/s", hours(3), failed=True)
+        derived = asked(connection, "b/s", hours(4), 2.0, derived=True)
+        cut_off = pulls.begin(connection, "b/s", hours(5))
+        last_failed = asked(connection, "b/s", hours(6), failed=True)
+        last = asked(connection, "b/s", hours(7), 2.0)
+        other = asked(connection, "b/other", hours(0), failed=True)
+        before = pulls.latest(connection)
+    assert retention.forget(engine, hours(100))[0] == 3
+    with engine.begin() as connection:
+        left = set(connection.scalars(select(pull.c.id)))
+        assert left == {new, revised, derived, last_failed, last, other}
+        assert not left & {same, timeout, cut_off}
+        assert pulls.latest(connection) == before
+    assert retention.forget(engine, hours(100)) == (0, 0)
+
+
+def test_what_is_kept_is_kept_for_its_time(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for hour in range(4):
+            asked(connection, "b/s", hours(hour), failed=True)
+            runs.claim_slot(connection, "pull:b/s", hours(hour), hours(hour))
+            runs.finish(connection, "pull:b/s", hours(hour), hours(hour), "failed")
+        runs.claim_slot(connection, "pull:b/t", hours(0), hours(0))  # never finished: to be done again
+        runs.answered(connection, "push:key", hours(0), "ok", "{}")
+    assert retention.forget(engine, hours(2)) == (2, 2)
+    with engine.begin() as connection:
+        assert len(connection.execute(select(pull.c.id)).all()) == 2
+        assert len(connection.execute(select(run.c.job)).all()) == 4
+        assert quarantine.counts(connection) == {}
