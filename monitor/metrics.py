@@ -388,7 +388,7 @@ class _State(Collector):
             deliveries.add_metric([status], snapshot.deliveries.get(status, 0))
         yield deliveries
         waiting = GaugeMetricFamily(
-            "duban_deliveries_waiting", "Messages that were not sent at once and wait, by reason.", labels=["reason"]
+            "duban_deliveries_held", "Messages that were not sent at once and wait, by reason.", labels=["reason"]
         )
         for why, count in snapshot.waiting.items():
             waiting.add_metric([why], count)

@@ -268,8 +268,8 @@ def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
     assert value(families, "duban_quarantine", source="b/filings", reason="cumulative_fell") == 2
     assert value(families, "duban_deliveries", status="sent") == 4
     assert value(families, "duban_deliveries", status="dead") == 0
-    assert value(families, "duban_deliveries_waiting", reason="digest") == 7
-    assert value(families, "duban_deliveries_waiting", reason="inhibited") == 0
+    assert value(families, "duban_deliveries_held", reason="digest") == 7
+    assert value(families, "duban_deliveries_held", reason="inhibited") == 0
     assert value(families, "duban_config_last_reload_successful") == 0
     assert value(families, "duban_cycle_last_timestamp_seconds") == AT.timestamp()
 

@@ -92,9 +92,15 @@ def _told(smtp, hook, peer):
     alerts = [one for request in peer.requests for one in json.loads(request.body)]
     return (
         [mail["Subject"] for mail in smtp.mails],
-        [post["commonAnnotations"]["title"] for post in posts],
+        [title for post in posts for title in _titles(post)],
         {(one["labels"]["alertname"], one["labels"].get("target", "")) for one in alerts},
     )
+
+
+def _titles(post):
+    """Of a digest its own, else each alert's."""
+    common = post["commonAnnotations"].get("title")
+    return [common] if common else [alert["annotations"]["title"] for alert in post["alerts"]]
 
 
 def test_an_exercise_reaches_every_channel_and_no_alert_is_made_of_it(settings, smtp, hook, peer):

@@ -75,8 +75,8 @@ def test_what_is_on_its_way_is_counted_by_channel_with_what_failed_and_what_wait
     _queue(connection, HOOK)
     assert outbox.queues(connection) == {"folder": (3, 0, START), "webhook": (1, 0, START)}
     first, second = _claim(connection, limit=2)
-    outbox.finish(connection, first, BROKEN, Status.QUEUED, hours(1), START)
-    outbox.finish(connection, second, SENT, Status.SENT, START, START)
+    ended = [(first, BROKEN, Status.QUEUED, hours(1)), (second, SENT, Status.SENT, START)]
+    outbox.finish(connection, ended, START)
     assert outbox.queues(connection)["folder"] == (2, 1, START)
     _claim(connection)  # the third, for the first time: it has not failed
     assert outbox.queues(connection)["folder"] == (2, 1, START + LEASE)
