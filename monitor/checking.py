@@ -4,17 +4,21 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
+import numpy as np
 from sqlalchemy import Engine
 
-from monitor.app import InForce, open_store, read
+from monitor.app import InForce, read
+from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.junit import Case
 from monitor.route import objections
-from monitor.store import observations, pulls
+from monitor.store import database, observations, pulls
 from monitor.store.database import DatabaseError, reading
 from monitor.watch import Watch
 from rules import lint, lint_history, loader
+from rules.calendar import period_ends
 from rules.document import Invalid, near
 from rules.lint import Finding
 from rules.target import Book
@@ -52,11 +56,14 @@ def checked(path: Path | None) -> Checked:
 
 
 def existing(settings: Settings) -> Engine | None:
-    """The database, if there is one already: looking makes none."""
-    file = re.fullmatch(r"sqlite(?:\+pysqlite)?:///(.+)", settings.database_url())
+    """The database, if there is one already: looking makes none. Raises DatabaseError, also where it must be upgraded."""
+    url = settings.database_url()
+    file = re.fullmatch(r"sqlite(?:\+pysqlite)?:///(.+)", url)
     if file and not Path(file[1]).is_file():
         return None
-    return open_store(settings)[0]
+    engine = database.open_engine(url)
+    database.require_newest(engine)
+    return engine
 
 
 def cases(found: Checked, *, strict: bool) -> list[Case]:
@@ -86,13 +93,17 @@ def _by_history(force: InForce, engine: Engine) -> Iterator[Finding]:
         stated: dict[str, set[str]] = {}
         for group in observations.series(connection):
             stated.setdefault(group.source, set()).add(group.name)
+    now = force.settings.clock or Clock.real()
     for book in force.watch.books:
         answered = {
             source.name: stated.get(source.key, set())
             for source in book.sources.values()
             if source.key in asked and asked[source.key].last_success is not None
         }
+        today = np.datetime64(now.astimezone(ZoneInfo(book.timezone)).date())
         for target in book.targets:
+            if not (target.published.due(period_ends(book.year, target.every), book.workdays) < today).any():
+                continue  # what is not due yet need not have come
             for read_by in sorted(book.roots(target.reads)):
                 known = answered.get(read_by.source)
                 if known is not None and read_by.series not in known:
@@ -102,8 +113,6 @@ def _by_history(force: InForce, engine: Engine) -> Iterator[Finding]:
 
 
 def _narrow(books: Sequence[Book], engine: Engine) -> Iterator[Finding]:
-    from monitor.clock import Clock
-
     watch = Watch(books)
     watch.load(engine, Clock.real())
     for panel in watch.panels:

@@ -36,6 +36,7 @@ class Failure(StrEnum):
     BAD_URL = "bad_database_url"
     UNREACHABLE = "database_unreachable"
     NEWER = "database_newer"
+    OLDER = "database_older"
     NO_BACKUP = "backup_refused"
 
 
@@ -139,6 +140,14 @@ def newest() -> str:
     from alembic.script import ScriptDirectory
 
     return ScriptDirectory.from_config(_located(Config())).get_current_head() or ""
+
+
+def require_newest(engine: Engine) -> None:
+    """Raise DatabaseError where the tables are not what this code needs: for those who only look and must not upgrade."""
+    found = revision(engine)
+    if found != newest():
+        detail = f"数据库结构为 {found or '空'}，本版本为 {newest()}；请先执行 duban db upgrade"
+        raise DatabaseError(Failure.OLDER, detail)
 
 
 def size(connection: Connection) -> int:

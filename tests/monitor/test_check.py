@@ -6,9 +6,11 @@ import sys
 
 import pytest
 from defusedxml.ElementTree import parse as parse_xml
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from monitor.cli import app
+from monitor.store.database import migrate, open_engine, revision
 from rules.calendar import PUBLISHED
 
 BOOK = """\
@@ -88,6 +90,21 @@ def test_where_figures_are_stored_a_series_that_never_came_is_found(tmp_path):
     assert "D108" not in check(
         tmp_path, book.replace("    source: filings", "    source: {connector: filings, series: 城镇就业}")
     )
+    later = book.replace("measure: cumulative", "measure: cumulative\n    every: year")
+    assert "D108" not in check(tmp_path, later.replace("year: 2025", "year: 2030"))  # nothing is due yet
+
+
+def test_looking_at_an_older_database_does_not_upgrade_it(tmp_path):
+    check(tmp_path, BOOK.format(year=2025))
+    engine = open_engine(f"sqlite:///{tmp_path}/duban.db")
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    told = check(tmp_path, BOOK.format(year=2025))
+    assert "未与历史数据核对：数据库结构为 0001，本版本为" in told
+    assert "请先执行 duban db upgrade" in told
+    assert revision(engine) == "0001"
+    engine.dispose()
 
 
 def test_a_goal_that_is_not_set_yet_is_listed_without_a_number(tmp_path):
