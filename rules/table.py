@@ -66,6 +66,7 @@ _ITEM = (
     Column("lead", "牵头单位"),
     Column("responsible", "责任单位"),
 )
+TITLES = {column.key: column.title for column in _TARGET}
 OF_LEVELS = frozenset(LEVELS.values())
 """Columns that a book writes under ``levels``."""
 
@@ -143,7 +144,7 @@ def _subjects(book: Book, text: str) -> Table:
         subject, goal = line.fields[SUBJECT], line.fields["goal"]
         rows.setdefault(subject, {SUBJECT: subject})[line.fields["target"]] = amount(float(goal)) if goal else ""
     columns = (
-        Column(target.id, f"{target.name}（{target.goal.unit}）" if target.goal.unit else target.name)
+        Column(target.id, f"{target.name}（{target.goal.unit}） {target.id}")
         for target in book.targets
         if target.id in named
     )
