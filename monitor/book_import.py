@@ -22,7 +22,7 @@ from rules.difference import Difference, differences
 from rules.document import Invalid, near
 from rules.loader import Written, load_books, made, read
 from rules.revise import Edit, Reason, recorded, revised
-from rules.table import ITEMS, Table, amount, tables
+from rules.table import ITEMS, TARGETS, Column, Table, amount, tables
 from rules.target import Book, Import
 
 _MOST = 200 << 20  # bytes that a workbook may unpack to
@@ -242,36 +242,48 @@ def _of_row(
     """Edits of one row: what differs both from what was exported and from what the book has now."""
     was, now = filled.exported.tables[table.title].get(row), table.rows.get(row)
     if was is None:
-        if now is not None:
-            place = filled.cell(table.title, row, table.columns[0].key)
-            errors.append(f"{place}: '{row}' 在导出之后已列入目标册 (already there)；请重新导出后再改")
-            return
-        yield from (_edit(filled, table, row, key, text) for key, text in cells.items() if text)
+        yield from _added(filled, table, row, cells, errors)
         return
     for column in table.columns:
         text, first = cells.get(column.key, ""), " ".join(was.get(column.key, "").split())
+        current = " ".join((now or {}).get(column.key, "").split())
         if column.kind == "shown" or text == first:
             continue
         place = filled.cell(table.title, row, column.key)
-        current = " ".join((now or {}).get(column.key, "").split())
-        if now is None:
-            errors.append(f"{place}: 改动了“{row}”，而它已从目标册中删去 (conflict)；请重新导出后再改")
-        elif column.kind == "identity":
-            errors.append(
-                f"{place}: {column.title}由“{first}”改为“{text}”：识别列不能在表中改动 (fixed column)；请改 YAML，或恢复原样"
-            )
-        elif current not in (first, text):
-            errors.append(
-                f"{place}: {column.title}导出时为“{first}”，表中改为“{text}”，目标册已另改为“{current}” (conflict)；请重新导出后再改"
-            )
+        if wrong := _conflict(column, first, text, None if now is None else current):
+            errors.append(f"{place}: {wrong}")
         elif not text and (row, column.key) not in table.own:
             notes.append(f"{place}: 清空的是继承的规定，不起作用；要改动请写明")
         elif text != current:
-            yield _edit(filled, table, row, column.key, text)
+            yield Edit(table.title, row, column.key, text, place)
 
 
-def _edit(filled: Filled, table: Table, row: str, column: str, text: str) -> Edit:
-    return Edit(table.title, row, column, text, filled.cell(table.title, row, column))
+def _conflict(column: Column, first: str, text: str, current: str | None) -> str:
+    """Why a cell that was exported as ``first`` cannot become ``text``; ``current`` is None where its row has left the book."""
+    if current is None:
+        return "改动的一行已从目标册中删去 (conflict)；请重新导出后再改"
+    if column.kind == "identity":
+        return f"{column.title}由“{first}”改为“{text}”：识别列不能在表中改动 (fixed column)；请改 YAML，或恢复原样"
+    if current not in (first, text):
+        return (
+            f"{column.title}导出时为“{first}”，表中改为“{text}”，目标册已另改为“{current}” (conflict)；请重新导出后再改"
+        )
+    return ""
+
+
+def _added(filled: Filled, table: Table, row: str, cells: Mapping[str, str], errors: list[str]) -> Iterator[Edit]:
+    """The cells of a row that was not exported."""
+    first = table.columns[0].key
+    place = filled.cell(table.title, row, first)
+    stated = {key: text for key, text in cells.items() if text and (key != first or table.title == TARGETS)}
+    if row in table.rows:
+        errors.append(f"{place}: '{row}' 在导出之后已列入目标册 (already there)；请重新导出后再改")
+    elif not stated:
+        errors.append(f"{place}: '{row}' 没有写明一个目标 (empty row)；请填写，或清空整行")
+    else:
+        yield from (
+            Edit(table.title, row, key, text, filled.cell(table.title, row, key)) for key, text in stated.items()
+        )
 
 
 def _named(table: Table, row: str) -> str:

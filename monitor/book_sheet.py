@@ -38,6 +38,11 @@ _WIDTHS = {
     "reporter": 12, "source": 12, "series": 14, "section": 22, "text": 70, "subject": 16,
 }  # fmt: skip
 _SUBJECT_WIDTH = 16
+_THRESHOLDS = (
+    "behind 5%：落后应完成数超过5%\nbehind 3 points：落后超过3个百分点\nbehind 10 天：按计量单位\n"
+    "below 6 %、above 5.5 %：数值低于、高于\nperiod below 80%：当期任务完成不到80%\n末尾加 for 2：连续两期\n"
+    "几条以分号隔开，任何一条达到即告警\nnever：不设此级"
+)
 _WORDS = {
     "id": "目标的编号：小写字母、数字、连字符。已有的不能改；新增目标写在表下空行，编号自定，不得重复。",
     "item": "所属事项的序号；写明后，牵头、责任单位由该事项继承。",
@@ -50,9 +55,8 @@ _WORDS = {
     "hold：各期都应达到\npath from 66：自年初的66逐期到目标\ncheckpoints {2025-06-30: 40%, 2025-12-31: 100%}：按节点",
     "published": "最迟何时报送，当日不算逾期：\n10 workdays after period：期末后第10个工作日\n18 days after period：期末后第18天\n"
     "day 15 of next month：次月15日\n后加 , January with February：1月与2月合并公布",
-    "yellow": "behind 5%：落后应完成数超过5%\nbehind 3 points：落后超过3个百分点\nbehind 10 天：按计量单位\n"
-    "below 6 %、above 5.5 %：数值低于、高于\nperiod below 80%：当期任务完成不到80%\n末尾加 for 2：连续两期\n"
-    "几条以分号隔开，任何一条达到即告警\nnever：不设此级",
+    "yellow": _THRESHOLDS,
+    "red": _THRESHOLDS,
     "not before": "全年时间过此比例之后才判定，如 25%；可不写。",
     "clear": "好到什么程度才解除，写法同阈值，如 behind 3%；yellow 即不再达到黄色阈值。可不写。",
     "clear for": "连续几期达到解除条件才解除；可不写，即 1。",
@@ -62,7 +66,6 @@ _WORDS = {
     "source": "数据来源在册中的名称；不写即为本册的来源。",
     "series": "来源中的序列名；与目标名称相同的不写。",
 }
-_WORDS["red"] = _WORDS["yellow"]
 _HOW = {
     TARGETS: "只改浅黄色各格。灰字为继承自事项、本册或缺省的规定，改写后即为该目标自己的规定；清空自己的规定即恢复继承。新增目标写在表下空行。写法见各列标题的批注和“说明”。",
     ITEMS: "只改浅黄色各格。此处改动牵头、责任单位，各目标没有另写的随之改动。事项请在 YAML 中增删。",
