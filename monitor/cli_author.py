@@ -1,12 +1,15 @@
-"""Commands of the rule author: check, test, diff."""
+"""Commands of the rule author: check, test, diff, book."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 author = typer.Typer()
+book = typer.Typer(help="用表格修改目标册。", no_args_is_help=True)
+author.add_typer(book, name="book")
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="设置文件；缺省依次为 $DUBAN_CONFIG、./duban.yaml、随附示例")
@@ -94,3 +97,41 @@ def show_difference(
         print(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         print(words(found))
+
+
+@book.command("export")
+def export_book(
+    file: Annotated[Path, typer.Argument(help="写入这个文件，如 目标册.xlsx；已有的不覆盖")],
+    name: Annotated[str, typer.Option("--book", help="册号")],
+    config: Config = None,
+) -> None:
+    """把目标册导出为工作簿：目标、阈值、责任单位、报送时限，以及各对象的目标，可在表中修改。"""
+    from monitor.book_import import export
+
+    print(export(find(config), name, file))
+
+
+@book.command("import")
+def import_book(
+    file: Annotated[Path, typer.Argument(help="改好的工作簿")],
+    config: Config = None,
+    write: Annotated[bool, typer.Option("--write", help="写入目标册；不写此项只列出改动")] = False,
+    by: Annotated[str, typer.Option("--by", help="修改人姓名，记入改动记录")] = "",
+    why: Annotated[str, typer.Option("--why", help="修改的缘由，记入改动记录")] = "",
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", formats=["%Y-%m-%d"], help="改动的目标自此日起生效，此前各期仍按原目标判定"),
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="表中删去的目标、对象，也从目标册中删去")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """列出工作簿改了什么、按库中数据将多提示几次；加 --write 写入目标册，注释与次序不变。"""
+    from monitor.book_import import Signed, bring, words
+
+    day = since.date() if since else None
+    found = bring(find(config), file, day, Signed(by, why), write=write, delete=delete)
+    if as_json:
+        facts = {**found, "changes": [one._asdict() for one in found["changes"]]}
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        print(words(found, write=write))

@@ -15,6 +15,7 @@ import numpy as np
 from monitor import config
 from monitor.checking import existing
 from monitor.clock import Clock
+from monitor.config import Settings
 from monitor.watch import Watch
 from rules.alerting import calls
 from rules.difference import Difference, differences
@@ -32,16 +33,23 @@ def compared(old: str, new: str, settings: Path | None) -> dict[str, Any]:
     with _folder(old) as before, _folder(new) as after:
         books = _books(before), _books(after)
         found = list(differences(*books))
-        changed = {one.book for one in found}
-        stored = existing(config.load(settings))
-        if stored is None:
-            return {"changes": found, "effects": None}
-        counts = []
-        for edition in books:
-            watch = Watch([book for book in edition if book.id in changed])
-            watch.load(stored, Clock.real())
-            counts.append(_calls(watch))
-    return {"changes": found, "effects": _effects(books[1], counts[0], counts[1])}
+    return {"changes": found, "effects": effects(*books, found, config.load(settings))}
+
+
+def effects(
+    old: Sequence[Book], new: Sequence[Book], changes: Sequence[Difference], settings: Settings
+) -> list[dict[str, Any]] | None:
+    """By target how many calls more the stored figures would have made by the new books; None where there is no database."""
+    stored = existing(settings)
+    if stored is None:
+        return None
+    changed = {one.book for one in changes}
+    counts = []
+    for edition in (old, new):
+        watch = Watch([book for book in edition if book.id in changed])
+        watch.load(stored, Clock.real())
+        counts.append(_calls(watch))
+    return _effects(new, counts[0], counts[1])
 
 
 def words(found: dict[str, Any]) -> str:

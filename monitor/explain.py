@@ -182,6 +182,11 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("起判时点", wording.not_before(target)),
         ("报送时限", wording.publication(target.published, target)),
         ("数据来源", wording.source(book, target) or "未设来源"),
+        *(
+            ("改动记录", f"{one.at} {one.by}：{one.changed[target.id]}（{one.why}）")
+            for one in book.history
+            if target.id in one.changed
+        ),
     ]
 
 

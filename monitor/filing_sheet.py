@@ -79,7 +79,7 @@ def workbook(form: Form, receipt: Receipt | None = None) -> bytes:
     place = {title: number for number, title in enumerate(columns, start=1)}
     _above(sheet, form, receipt, len(columns))
     for title, number in place.items():
-        _style(_put(sheet, _HEAD, number, title), bold=True, fill=_GREY, center=True)
+        style(put(sheet, _HEAD, number, title), bold=True, fill=_GREY, center=True)
         letter = get_column_letter(number)
         sheet.column_dimensions[letter].width = columns[title]
         sheet.column_dimensions[letter].hidden = title == KEY or (
@@ -93,7 +93,7 @@ def workbook(form: Form, receipt: Receipt | None = None) -> bytes:
     _page(sheet, max(sheet.max_row, last + 2), len(columns))
     hidden = book.create_sheet(HIDDEN)
     for number, text in enumerate(sealed(form), start=1):
-        _put(hidden, number, 1, text)
+        put(hidden, number, 1, text)
     hidden.sheet_state = "veryHidden"
     book.security = WorkbookProtection(lockStructure=True)
     kept = BytesIO()
@@ -103,16 +103,16 @@ def workbook(form: Form, receipt: Receipt | None = None) -> bytes:
 
 def _above(sheet: Worksheet, form: Form, receipt: Receipt | None, width: int) -> None:
     title = f"{form.title}{'填报表' if receipt is None else '填报回执'}"
-    heading = _put(sheet, 1, 1, title)
+    heading = put(sheet, 1, 1, title)
     heading.font, heading.alignment = Font(name="黑体", size=18), Alignment(horizontal="center", vertical="center")
     sheet.merge_cells(start_row=1, end_row=1, start_column=1, end_column=width)
     sheet.row_dimensions[1].height = 36
     for first, last, text in ((1, 5, f"{OF_UNIT}{form.unit}"), (6, width, f"{OF_PERIOD}{form.label}")):
-        cell = _put(sheet, 2, first, text)
+        cell = put(sheet, 2, first, text)
         cell.font, cell.alignment = Font(name="宋体", size=12, bold=True), Alignment(vertical="center")
         sheet.merge_cells(start_row=2, end_row=2, start_column=first, end_column=last)
     sheet.row_dimensions[2].height = 22
-    how = _put(sheet, 3, 1, _HOW if receipt is None else receipt.summary)
+    how = put(sheet, 3, 1, _HOW if receipt is None else receipt.summary)
     how.font, how.alignment = Font(name="宋体", size=10), Alignment(wrap_text=True, vertical="center")
     sheet.merge_cells(start_row=3, end_row=3, start_column=1, end_column=width)
     sheet.row_dimensions[3].height = 48
@@ -124,8 +124,8 @@ def _row(sheet: Worksheet, row: int, line: Line, place: Mapping[str, int], mark:
         result = {True: "已收", False: "未收", None: "未填"}[mark.taken]
         told |= {VALUE: mark.value, STATUS: mark.status, NOTE: mark.note, RESULT: result, REASON: mark.words}
     for title, number in place.items():
-        cell = _put(sheet, row, number, told.get(title, ""))
-        _style(cell, fill=_YELLOW if title in _INPUT else None, center=title in (UNIT, STATUS, RESULT))
+        cell = put(sheet, row, number, told.get(title, ""))
+        style(cell, fill=_YELLOW if title in _INPUT else None, center=title in (UNIT, STATUS, RESULT))
         if title in _INPUT:
             cell.protection = Protection(locked=False)
         if mark and mark.taken is not None and title in (*_INPUT, RESULT, REASON):
@@ -183,11 +183,11 @@ def _bounded(least: float | None, most: float | None, bounds: str) -> str:
 
 def _below(sheet: Worksheet, row: int, receipt: Receipt | None, width: int) -> None:
     for words, reason in receipt.strangers if receipt else ():
-        cell = _put(sheet, row, 2, f"未收：{words}；{reason}")
+        cell = put(sheet, row, 2, f"未收：{words}；{reason}")
         cell.fill, cell.font = _RED, Font(name="宋体", size=11)
         sheet.merge_cells(start_row=row, end_row=row, start_column=2, end_column=width)
         row += 1
-    signed = _put(sheet, row, 2, "填表人：　　　　　　审核人：　　　　　　联系电话：")
+    signed = put(sheet, row, 2, "填表人：　　　　　　审核人：　　　　　　联系电话：")
     signed.font, signed.protection = Font(name="宋体", size=11), Protection(locked=False)
     sheet.merge_cells(start_row=row, end_row=row, start_column=2, end_column=6)
 
@@ -205,7 +205,7 @@ def _page(sheet: Worksheet, rows: int, width: int) -> None:
     sheet.oddFooter.center.text = "第 &P 页，共 &N 页"
 
 
-def _put(sheet: Worksheet, row: int, column: int, content: Any) -> Cell:
+def put(sheet: Worksheet, row: int, column: int, content: Any) -> Cell:
     """A number as it is; anything else as a text that no program takes for a formula."""
     cell = sheet.cell(row, column)
     if isinstance(content, int | float) and not isinstance(content, bool):
@@ -217,7 +217,7 @@ def _put(sheet: Worksheet, row: int, column: int, content: Any) -> Cell:
     return cell
 
 
-def _style(cell: Cell, *, bold: bool = False, fill: PatternFill | None = None, center: bool = False) -> None:
+def style(cell: Cell, *, bold: bool = False, fill: PatternFill | None = None, center: bool = False) -> None:
     cell.font, cell.border = Font(name="宋体", size=11, bold=bold), _BORDER
     cell.alignment = Alignment(wrap_text=True, vertical="center", horizontal="center" if center else None)
     if fill:

@@ -39,6 +39,11 @@ def _of_book(old: Book, new: Book) -> Iterator[Difference]:
     for said, was, now in _settings(old, new):
         if was != now:
             yield Difference(new.id, "", "", f"{said}由“{was or '未设'}”改为“{now or '未设'}”")
+    yield from (
+        Difference(new.id, "", "", f"改动记录：{one.at} {one.by}：{one.why}")
+        for one in new.history
+        if one not in old.history
+    )
     before, after = _rules(old), _rules(new)
     olds, news = ({target.id: target for target in book.targets} for book in (old, new))
     for key, target in news.items():

@@ -33,21 +33,21 @@ _Constructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node
 class Document:
     """One YAML file whose top is a mapping."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises Invalid for a file that cannot be read or is not YAML."""
+    def __init__(self, path: Path, text: str | None = None) -> None:
+        """``text`` is what is to stand in the file instead. Raises Invalid for a file that cannot be read or is not YAML."""
         self.path = path
         yaml = YAML(typ="rt")
         yaml.Constructor = _Constructor
         try:
-            text = path.read_text(encoding="utf-8")
-            self.node = yaml.load(text) or CommentedMap()
+            content = path.read_text(encoding="utf-8") if text is None else text
+            self.node = yaml.load(content) or CommentedMap()
         except OSError as error:
             raise Invalid([f"{path}:1: 无法读取 (cannot read): {error.strerror}"]) from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise Invalid([f"{path}:{line}: 不是 UTF-8 编码 (not utf-8); 请另存为 UTF-8"]) from None
         except ReaderError as error:
-            line = text.count("\n", 0, error.position) + 1
+            line = content.count("\n", 0, error.position) + 1
             raise Invalid([f"{path}:{line}: 含有控制字符 (control character); 请删除"]) from None
         except DuplicateKeyError as error:
             found = (error.problem or "").split('"')

@@ -1,9 +1,10 @@
 """From a book's folder to a Book, all or nothing: one error anywhere in it and nothing of it is in force."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,13 +12,13 @@ from rules import defaults, leaning
 from rules.calendar import Every, Publication, Workdays
 from rules.derived import DERIVED, Derived
 from rules.document import Document, Invalid, near
-from rules.spec import BookFile, DerivedSpec, ItemSpec, LevelsSpec, TargetSpec
-from rules.target import Against, Book, Goal, Item, Measure, Op, Source, Target
+from rules.spec import BookFile, DerivedSpec, HistorySpec, ItemSpec, LevelsSpec, TargetSpec
+from rules.target import Against, Book, Goal, Import, Item, Measure, Op, Source, Target
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LISTS = ("items", "targets", "derived")
+_LISTS = ("items", "targets", "derived", "history")
 _REQUIRED = ("book", "title", "year")
 _AT_DEADLINE = Publication("0 days after period", days=0)
 
@@ -84,6 +85,7 @@ def made(written: "Written") -> Book:
         goals=goals,
         workdays=workdays,
         derived=tuple(derived.values()),
+        history=tuple(Import(one.at, one.by, one.why, one.changed) for one in written.history),
     )
 
 
@@ -91,7 +93,7 @@ def made(written: "Written") -> Book:
 class Written:
     """All files of a book put together: each single key once, the lists joined, every place remembered.
 
-    ``parts`` are the files one by one.
+    ``parts`` are the files one by one, ``instead`` are texts that are to stand in some of them.
     """
 
     folder: Path
@@ -101,6 +103,8 @@ class Written:
     items: list[tuple[ItemSpec, str]] = field(default_factory=list)
     targets: list[tuple[TargetSpec, str]] = field(default_factory=list)
     derived: list[tuple[DerivedSpec, str]] = field(default_factory=list)
+    history: list[HistorySpec] = field(default_factory=list)
+    instead: Mapping[Path, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
     def __getitem__(self, key: str) -> Any:
@@ -110,12 +114,12 @@ class Written:
         return self.places[key].place(key, *loc)
 
 
-def read(folder: Path) -> Written:
-    """What is written in ``folder``, each part well-formed by itself. Raises Invalid."""
-    written = Written(folder)
-    for path in sorted(folder.glob("*.yaml")):
+def read(folder: Path, instead: Mapping[Path, str] | None = None) -> Written:
+    """What is written in ``folder``, each part well-formed by itself, with ``instead`` in place of files. Raises Invalid."""
+    written = Written(folder, instead=instead or {})
+    for path in sorted({*folder.glob("*.yaml"), *(path for path in written.instead if path.suffix == ".yaml")}):
         try:
-            document = Document(path)
+            document = Document(path, written.instead.get(path))
             part = document.parse(BookFile)
         except Invalid as found:
             written.errors.extend(found.errors)
@@ -124,6 +128,7 @@ def read(folder: Path) -> Written:
         written.items += [(item, document.place("items", i)) for i, item in enumerate(part.items)]
         written.targets += [(target, document.place("targets", i)) for i, target in enumerate(part.targets)]
         written.derived += [(one, document.place("derived", i)) for i, one in enumerate(part.derived)]
+        written.history += part.history
         for key in part.model_fields_set.difference(_LISTS):
             if key in written.single:
                 first = written.place(key)
@@ -300,7 +305,8 @@ def _subjects(written: Written, folder: Path, targets: list[Target]) -> "tuple[t
 
     place, path = written.place("subjects"), folder / written["subjects"]
     try:
-        table = pd.read_csv(path, dtype="str", keep_default_na=False, skip_blank_lines=False).fillna("")
+        file = StringIO(written.instead[path]) if path in written.instead else path
+        table = pd.read_csv(file, dtype="str", keep_default_na=False, skip_blank_lines=False).fillna("")
     except (OSError, ValueError) as error:
         written.errors.append(f"{place}: 读不了对象表 {path} (subjects): {error}")
         return ("",), None

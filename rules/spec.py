@@ -156,6 +156,15 @@ class SourceSpec(BaseModel):
     mark: str = ""
 
 
+class HistorySpec(Strict):
+    """One import of a table: who changed what, and why; ``changed`` has words for each target."""
+
+    at: Day
+    by: str
+    why: str
+    changed: dict[str, str] = {}
+
+
 class BookFile(Strict):
     """What one YAML file of a book's folder may hold."""
 
@@ -176,6 +185,7 @@ class BookFile(Strict):
     subjects: str | None = None
     holidays: tuple[Day, ...] = ()
     workdays: tuple[Day, ...] = ()
+    history: tuple[HistorySpec, ...] = ()
 
 
 def json_schema() -> dict[str, Any]:

@@ -360,6 +360,16 @@ class Target:
         return Series(self.source or "", self.series)
 
 
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Edits of a book that came by a table: when, by whom, why, and for each target what was changed, in words."""
+
+    at: date
+    by: str
+    why: str
+    changed: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Book:
     """A year's plan in force. ``goals`` holds the goal of each target (columns) for each subject (rows).
@@ -382,6 +392,7 @@ class Book:
     goals: "pd.DataFrame | None" = field(default=None, repr=False)
     workdays: Workdays = PUBLISHED
     derived: tuple[Derived, ...] = ()
+    history: tuple[Import, ...] = ()
 
     def item(self, number: int | None) -> Item | None:
         """The item a target belongs to, if the book carries the plan's text."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from alerts import organisation
@@ -156,3 +157,41 @@ def test_the_plan_of_the_guide_becomes_the_draft_of_the_guide(tmp_path):
     path = tmp_path / "分解方案.txt"
     path.write_text(plan[1], encoding="utf-8")
     assert draft(import_plan(path), "plan-2025", path.name) == shown[1]
+
+
+def test_the_table_of_the_guide_is_imported_as_the_guide_says(tmp_path):
+    book = tmp_path / "books" / "example-2025"
+    book.mkdir(parents=True)
+    example = next(
+        text for text in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL) if text.startswith("book: example")
+    )
+    (book / "book.yaml").write_text(example, encoding="utf-8")
+    (tmp_path / "duban.yaml").write_text(
+        f"books: {tmp_path}/books\ndatabase: sqlite:///{tmp_path}/none.db\n", encoding="utf-8"
+    )
+    commands = re.findall(r"^duban (book .*?)(?:  +#.*)?$", GUIDE, re.MULTILINE)
+
+    def run(command):
+        words = [sys.executable, "-m", "monitor", *shlex.split(command), "--config", f"{tmp_path}/duban.yaml"]
+        path = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(words, cwd=tmp_path, env=path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(commands[0])
+    workbook = openpyxl.load_workbook(tmp_path / "目标册.xlsx")
+    sheet = workbook["目标"]
+    headings = {cell.value: cell.column for cell in sheet[3]}
+    sheet.cell(4, headings["目标"]).value = "at least 5000 人"
+    sheet.cell(4, headings["黄色阈值"]).value = "behind 3%"
+    workbook.save(tmp_path / "目标册.xlsx")
+    assert "尚未写入" in run(commands[1])
+    imported, written = (
+        re.search(rf"<!-- {name} -->\n```\n(.*?)```", GUIDE, re.DOTALL) for name in ("imported", "written")
+    )
+    assert imported
+    assert written
+    assert run(commands[2]).startswith(imported[1])
+    old, new = example.splitlines(), (book / "book.yaml").read_text("utf-8").splitlines()
+    assert [line for line in old if line not in new] == []
+    assert [line for line in new if line not in old] == written[1].splitlines()
