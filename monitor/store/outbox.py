@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, cast, func, insert, or_, select, update
 
 from alerts.alert import State
 from alerts.bulletin import Bulletin
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
-from alerts.notice import Notice
+from alerts.notice import Notice, read
 from alerts.routing import Route
 from monitor.store import bulk, digests, moments
 from monitor.store.pulls import clean
@@ -110,7 +110,7 @@ def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Statu
     }
     bulk.insert(connection, attempt, len(made), columns)
     for taken, _, status, _ in made:
-        if status is Status.SENT and taken.notice["kind"] == Bulletin.DIGEST:
+        if status is Status.SENT and taken.notice.kind == Bulletin.DIGEST:
             digests.arrived(connection, taken.id, at)
     return _free(
         connection,
@@ -203,23 +203,16 @@ def redrive(connection: Connection, ids: Collection[int], who: str, at: datetime
 
 def _deliveries(connection: Connection, ids: list[int]) -> list[Delivery]:
     c = delivery.c
-    query: Select[Any] = (
-        select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts)
-        .add_columns(func.coalesce(change.c.notice, c.notice).label("notice"))
+    query = (
+        select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts - 1)
+        .add_columns(cast(func.coalesce(change.c.notice, c.notice), Text))
         .outerjoin(change, change.c.id == c.change_id)
         .where(c.id.in_(ids))
         .order_by(c.id)
     )
+    rows = connection.execute(query).all()
+    notices = read(facts for *_, facts in rows)
     return [
-        Delivery(
-            id=row.id,
-            key=row.key,
-            receiver=row.receiver,
-            channel=row.channel,
-            address=row.address,
-            why=row.why,
-            attempts=row.attempts - 1,
-            notice=row.notice,
-        )
-        for row in connection.execute(query)
+        Delivery(number, mark, receiver, channel, address, why, attempts, said)
+        for (number, mark, receiver, channel, address, why, attempts, _), said in zip(rows, notices, strict=True)
     ]
