@@ -5,7 +5,7 @@
 markup adds a form, a new kind of alert adds its words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -95,9 +95,15 @@ def _environment() -> ImmutableSandboxedEnvironment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    environment.filters["lines"] = _lines
     environment.filters["marks"] = marks
     environment.filters["entities"] = lambda text: text.translate(_ENTITIES)
     return environment
+
+
+def _lines(group: Iterable[tuple[str, str]]) -> str:
+    """What is known of a group, one on a line."""
+    return "\n".join([f"{label}：{value}" for label, value in group if value])
 
 
 def marks(text: str) -> str:

@@ -38,6 +38,8 @@ def found_steps(
     An alert whose figure is overdue still stands and is followed up. Where the source does not answer, nothing is
     known to stand: its steps wait until it answers.
     """
+    if not (organisation.reminders or organisation.escalation):
+        return []
     due: list[tuple[Alert, Step, Verdict, tuple[int, int]]] = []
     for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
         book, panel = watch.by_id[found.target.book], judged[block].panel

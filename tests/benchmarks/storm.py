@@ -65,7 +65,7 @@ def _serve(told: Connection) -> None:
 @contextmanager
 def hook() -> Iterator[tuple[str, Connection]]:
     """The address of a web hook that takes whatever comes, and where it tells of each request (monotonic seconds)."""
-    here, there = multiprocessing.Pipe()
+    here, there = multiprocessing.Pipe(duplex=False)
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=[there], daemon=True)
     server.start()
     try:
