@@ -13,7 +13,7 @@ from alerts.alert import Alert, Identity, Kind, State
 from alerts.escalation import Office, Step
 from alerts.notice import notice, waiting
 from alerts.organisation import Organisation
-from alerts.routing import Matter
+from alerts.routing import Matter, Route
 from monitor.moves import Move, held_against, step_routes
 from monitor.snapshot import Judged
 from monitor.store import observations
@@ -93,13 +93,17 @@ def _told(
         origins = observations.origins(connection, wanted, at)
     stands: dict[Identity, Alert] = {}
     unheard: set[tuple[int, Kind, int]] = set()
+    hears: dict[tuple[object, ...], list[Route]] = {}  # of all alerts of which it is the same
     for series, (alert, step, found, (block, row)) in zip(read, due, strict=True):
         before = stands.get(alert.identity, alert)
         moved, change = escalation.take(before, step, at)
         origin = origins.get((series, found.period), "") if found.period else ""
         said = waiting(notice(change, found, watch.by_id[found.target.book], origin), step.waited, step.attention)
-        routes = step_routes(step, Matter.of(said), organisation)
-        if routes:
+        matter = Matter.of(said).seen_by(organisation)
+        alike = (matter, step.event, step.waited, *(rule.words for rule in step.rules))
+        if alike not in hears:
+            hears[alike] = step_routes(step, matter, organisation)
+        if routes := hears[alike]:
             stands[alert.identity] = moved
             yield Move(moved, change, said, routes, before)
         else:
