@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+
+from alerts.notice import Notice
 
 MAX_ATTEMPTS = 24
 """A little more than a day of trying; then the delivery is a dead letter that people must look at."""
@@ -49,7 +50,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row of the outbox, taken by a sender. ``attempts`` counts the earlier tries, ``notice`` is the message as facts."""
+    """A row of the outbox, taken by a sender. ``attempts`` counts the earlier tries, ``notice`` is what it says."""
 
     id: int
     key: str
@@ -58,7 +59,7 @@ class Delivery:
     address: str
     why: str
     attempts: int
-    notice: dict[str, Any]
+    notice: Notice
 
 
 @dataclass(frozen=True, slots=True)

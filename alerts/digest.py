@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -20,6 +20,9 @@ from rules.target import Level
 
 MOST = 50
 """Alerts in one letter: what a robot's group still takes in a minute, and a person in one go."""
+LISTED = 200
+"""Alerts that a digest lists, in as many letters as it takes; of more it lists the worst ``MOST`` and counts all."""
+_NAMED = 10
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _LONGEST_BREAK = 14
 """Days that offices are closed running, at most."""
@@ -130,6 +133,7 @@ class Turn(StrEnum):
 def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Notice, list[int]]]:
     """Letters for what one receiver is told together at ``at``, of ``MOST`` alerts each, and the numbers told in each.
 
+    Of more alerts than anybody reads (``LISTED``) one letter lists the worst, and says how many there are of what.
     ``said`` are numbered, in order of time. Each alert is told once, by all that happened to it: what was raised and
     got worse is raised, what was raised and solved is told as both. The worst comes first, then by book and item.
     """
@@ -142,12 +146,15 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
     every = [one for one, _ in entries]
     marks, zone = {one.mark for one in every}, datetime.fromisoformat(every[0].at).tzinfo
     letter = bulletin(Bulletin.DIGEST, _conclusion(every), (_details(every),), at.astimezone(zone))
-    letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
+    letter = letter._replace(mark=marks.pop() if len(marks) == 1 else "")
+    if len(entries) > LISTED:
+        lines, worst = (*letter.lines, *_counts(every)), tuple(every[:MOST])
+        letter = letter._replace(lines=lines, told=worst, status=f"所列为最重的{MOST}项")
+        return [(letter, [number for _, numbers in entries for number in numbers])]
     parts = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
     return [
         (
-            replace(
-                letter,
+            letter._replace(
                 told=tuple(one for one, _ in part),
                 status=f"第{place}封，共{len(parts)}封" if len(parts) > 1 else "",
             ),
@@ -171,23 +178,23 @@ def _of_the_past(one: Notice) -> bool:
 def _summed(steps: Sequence[Notice]) -> Notice:
     """The last word on one alert, told as what has happened to it all in all."""
     if _of_the_past(steps[0]):
-        return replace(steps[0], turn=Turn.CORRECTED)
+        return steps[0]._replace(turn=Turn.CORRECTED)
     moves = [one for one in steps if not Event(one.event).follows]
     if not moves:
-        return replace(steps[-1], turn=Turn(steps[-1].event))
+        return steps[-1]._replace(turn=Turn(steps[-1].event))
     first, last = moves[0].previous_level, moves[-1]
     if last.event == Event.CORRECTED:
-        return replace(last, turn=Turn.CORRECTED)
+        return last._replace(turn=Turn.CORRECTED)
     if last.state == State.RESOLVED:
         worst = max(max(one.level, one.previous_level) for one in moves)
         turn = Turn.PASSED if first == Level.GREEN else Turn.RESOLVED
-        return replace(last, turn=turn, previous_level=worst)
+        return last._replace(turn=turn, previous_level=worst)
     if first == Level.GREEN:
-        return replace(last, turn=Turn.RAISED, event=Event.FIRED, previous_level=first)
+        return last._replace(turn=Turn.RAISED, event=Event.FIRED, previous_level=first)
     if first == last.level:  # worse and back, or the other way round: the last word counts
-        return replace(last, turn=Turn(last.event))
+        return last._replace(turn=Turn(last.event))
     turn = Turn.WORSENED if last.level > first else Turn.EASED
-    return replace(last, turn=turn, event=Event(turn), previous_level=first)
+    return last._replace(turn=turn, event=Event(turn), previous_level=first)
 
 
 _RANKS = ("红色预警", "黄色预警", "数据催报", "已解除", "更正")
@@ -219,3 +226,22 @@ def _details(entries: Sequence[Notice]) -> str:
     words = [f"{word}{kinds[rank]}项" for rank, word in enumerate(("红色", "黄色", "催报")) if kinds[rank]]
     new, said = f"{Turn.RAISED.text}{kinds.total()}项", _conclusion(entries)
     return said.replace(new, f"{new}（{'、'.join(words)}）", 1) if len(words) > 1 or kinds.total() > kinds[1] else said
+
+
+def _counts(entries: Sequence[Notice]) -> tuple[str, ...]:
+    """How many alerts there are of what, of which part of a plan and whose, where the letter does not list them all."""
+    ranks = Counter(map(_rank, entries))
+    return (
+        f"预警情况：{'、'.join(f'{_RANKS[rank]}{ranks[rank]}项' for rank in sorted(ranks))}",
+        f"所属方案：{_most(Counter(f'《{one.book_title}》{one.section}' for one in entries), '处')}",
+        f"牵头单位：{_most(Counter('、'.join(one.lead) for one in entries if one.lead), '个单位')}",
+        f"其余{len(entries) - MOST}项：均已登记，可在督办页面查看，或用 duban alerts 逐项列出",
+    )
+
+
+def _most(counts: Counter[str], unit: str) -> str:
+    """Those with the most, each with how many, and the others together: 统计局120项、财政局8项，另有3个单位共5项."""
+    named = counts.most_common(_NAMED)
+    words = "、".join(f"{name}{count}项" for name, count in named)
+    others = len(counts) - len(named)
+    return words + (f"，另有{others}{unit}共{counts.total() - sum(n for _, n in named)}项" if others else "")

@@ -5,11 +5,11 @@
 markup adds a form, a new kind of alert adds its words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,7 +74,8 @@ def facts(letter: Letter) -> dict[str, Any]:
 def _said(letter: Letter, layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
     """What the kind's template sets, and how ``layout`` sets it out."""
     template = _template(f"{letter.notice.kind}.j2")
-    context = template.new_context({"layout": layout, "brief": brief, **_facts(letter)})
+    # Shared: the facts are not copied, and templates do without what Jinja knows by itself.
+    context = template.new_context({"layout": layout, "brief": brief, **_facts(letter)}, shared=True)
     body = "".join(template.root_render_func(context))
     return context.vars, body
 
@@ -94,9 +95,15 @@ def _environment() -> ImmutableSandboxedEnvironment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    environment.filters["lines"] = _lines
     environment.filters["marks"] = marks
     environment.filters["entities"] = lambda text: text.translate(_ENTITIES)
     return environment
+
+
+def _lines(group: Iterable[tuple[str, str]]) -> str:
+    """What is known of a group, one on a line."""
+    return "\n".join([f"{label}：{value}" for label, value in group if value])
 
 
 def marks(text: str) -> str:
@@ -198,6 +205,7 @@ _LEVELS = {level.value: level.text for level in Level}
 _REASONS = frozenset(Reason)
 
 
+@lru_cache(maxsize=4096)  # thousands of alerts move in one moment
 def _moment(iso: str) -> str:
     """``2025-10-27T09:00:00+08:00`` -> ``2025年10月27日 09:00``, in the offset given."""
     when = datetime.fromisoformat(iso)

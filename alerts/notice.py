@@ -1,8 +1,10 @@
 """A change as the facts that a message is written from."""
 
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from alerts.alert import Alert, Cause, Change, Event, Kind, State
@@ -12,8 +14,7 @@ from rules.target import Book, Level, Target, quantity
 from rules.verdict import Reason, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """What one message says. Plain text and numbers only: stored as JSON with the change, it never changes again.
 
     Numbers are in ``unit``, times are ISO 8601 in the book's time zone; ``""`` and
@@ -32,17 +33,6 @@ class Notice:
     A digest has ``told`` the alerts that it tells of; ``turn`` is what happened to such a one since the digest before.
     """
 
-    book: str
-    book_title: str
-    target: str
-    subject: str
-    name: str
-    item: int | None
-    section: str
-    lead: tuple[str, ...]
-    responsible: tuple[str, ...]
-    asked: tuple[str, ...]
-    supervisor: str
     kind: str
     event: str
     cause: str
@@ -50,29 +40,40 @@ class Notice:
     level: int
     previous_level: int
     judged: int
-    reason: str
-    period: str
-    status: str
-    owed: str
-    nil: str
-    unit: str
-    goal: str
-    goal_value: float | None
-    by: str
-    actual: float | None
-    actual_text: str
-    expected: float | None
-    expected_text: str
-    shortfall: float | None
-    gap_text: str
-    pace_text: str
-    probability: float | None
-    outlook_text: str
-    rule: str
     since: str
     at: str
-    origin: str
-    mark: str
+    name: str
+    book: str = ""
+    book_title: str = ""
+    target: str = ""
+    subject: str = ""
+    item: int | None = None
+    section: str = ""
+    lead: tuple[str, ...] = ()
+    responsible: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    supervisor: str = ""
+    reason: str = ""
+    period: str = ""
+    status: str = ""
+    owed: str = ""
+    nil: str = ""
+    unit: str = ""
+    goal: str = ""
+    goal_value: float | None = None
+    by: str = ""
+    actual: float | None = None
+    actual_text: str = ""
+    expected: float | None = None
+    expected_text: str = ""
+    shortfall: float | None = None
+    gap_text: str = ""
+    pace_text: str = ""
+    probability: float | None = None
+    outlook_text: str = ""
+    rule: str = ""
+    origin: str = ""
+    mark: str = ""
     told_at: str = ""
     told_level: int | None = None
     told_actual: float | None = None
@@ -87,18 +88,32 @@ class Notice:
     turn: str = ""
     told: tuple["Notice", ...] = ()
 
-    def facts(self) -> dict[str, Any]:
+    @property
+    def text(self) -> str:
         """As JSON."""
-        # asdict copies what is immutable anyway, and takes eight times as long.
-        found = {name: getattr(self, name) for name in self.__slots__}
-        return found | {"told": [one.facts() for one in self.told]}
+        return _written(self.facts())
+
+    def facts(self) -> dict[str, Any]:
+        """By name, without what is not known."""
+        known = {name: value for name, value in zip(self._fields, self, strict=True) if value or value == 0}
+        return known | {"told": [one.facts() for one in self.told]} if self.told else known
 
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
-        """From JSON."""
-        lists = {name: tuple(facts.get(name, ())) for name in ("lead", "responsible", "asked", "labels", "lines")}
-        told = tuple(Notice.of(one) for one in facts.get("told", ()))
-        return Notice(**{**facts, **lists, "told": told})
+        """From what ``facts`` gave, when it was JSON in between."""
+        lists = {name: tuple(facts[name]) for name in _LISTS if name in facts}
+        told = tuple(map(Notice.of, facts.get("told", ())))
+        return Notice._make(map({**facts, **lists, "told": told}.get, Notice._fields, _NOT_KNOWN))
+
+
+def read(texts: Iterable[str]) -> list[Notice]:
+    """From JSON, all at once: their names are read but once."""
+    return [Notice.of(facts) for facts in json.loads(f"[{','.join(texts)}]")]
+
+
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_LISTS = ("lead", "responsible", "asked", "labels", "lines")
+_NOT_KNOWN = tuple(Notice._field_defaults.get(name) for name in Notice._fields)
 
 
 def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", before: Alert | None = None) -> Notice:
@@ -107,7 +122,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
     ``origin`` tells where the figure was read; ``before`` is the alert as it was told, and what a correction takes back.
     """
     target = verdict.target
-    unit, local = target.goal.unit, ZoneInfo(book.timezone)
+    unit, zone = target.goal.unit, book.timezone
     taken_back = before if change.event is Event.CORRECTED else None
     return Notice(
         book=book.id,
@@ -147,11 +162,11 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         probability=verdict.probability,
         outlook_text="" if verdict.probability is None else wording.outlook(verdict),
         rule=_rule(change, verdict),
-        since=change.since.astimezone(local).isoformat(),
-        at=change.at.astimezone(local).isoformat(),
+        since=_local(change.since, zone),
+        at=_local(change.at, zone),
         origin=origin,
         mark=book.mark(target),
-        told_at=taken_back.changed.astimezone(local).isoformat() if taken_back else "",
+        told_at=_local(taken_back.changed, zone) if taken_back else "",
         told_level=taken_back.level if taken_back else None,
         told_actual=taken_back.basis.actual if taken_back else None,
         told_text=quantity(taken_back.basis.actual, unit) if taken_back and taken_back.basis.actual is not None else "",
@@ -170,14 +185,13 @@ def section(book: Book, target: Target) -> str:
 
 def waiting(said: Notice, waited: str, attention: str) -> Notice:
     """The facts of an alert that goes on standing, so long, with whose attention is asked for."""
-    return replace(said, waited=waited, attention=attention)
+    return said._replace(waited=waited, attention=attention)
 
 
 def withdrawal(change: Change, last: Notice) -> Notice:
     """The facts of ``change``, which withdraws an alert whose target is in no book any more: ``last`` knew them."""
     at = change.at.astimezone(datetime.fromisoformat(last.at).tzinfo).isoformat()
-    return replace(
-        last,
+    return last._replace(
         event=change.event,
         cause=change.cause,
         state=change.state,
@@ -215,6 +229,15 @@ def _rule(change: Change, verdict: Verdict) -> str:
     if verdict.reason is Reason.GOAL_MISSED and change.judged is Level.YELLOW:
         # At the end of the year any shortfall counts, however small; no threshold is needed for it.
         return "期满未达目标"
-    levels = verdict.target.levels
-    reached = levels.red if change.judged is Level.RED else levels.yellow
-    return wording.thresholds(reached or levels.red, verdict.target)
+    return _reached(verdict.target, change.judged)
+
+
+@lru_cache(maxsize=4096)  # of one target, for all its subjects
+def _reached(target: Target, level: Level) -> str:
+    reached = target.levels.red if level is Level.RED else target.levels.yellow
+    return wording.thresholds(reached or target.levels.red, target)
+
+
+@lru_cache(maxsize=4096)  # thousands of alerts move in one moment
+def _local(at: datetime, timezone: str) -> str:
+    return at.astimezone(ZoneInfo(timezone)).isoformat()

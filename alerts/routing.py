@@ -157,15 +157,18 @@ def rhythm(matter: Matter, event: str, receiver: str, organisation: Organisation
 
 def is_for(when: When, matter: Matter, organisation: Organisation) -> bool:
     """Whether all that is said of the alerts meant holds for this one."""
-    units = {name for written in (*matter.asked, *matter.lead) for name in (written, *organisation.meant(written))}
-    asked: list[tuple[tuple[str, ...], set[str]]] = [
-        (when.unit, units),
-        (when.level, {matter.level.name.lower()}),
-        (when.book, {matter.book}),
-        (when.section, {matter.section}),
-        (when.label, set(matter.labels)),
-        (when.kind, {matter.kind}),
-        (when.target, {matter.target}),
-        (when.subject, {matter.subject}),
-    ]
-    return all(not wanted or not found.isdisjoint(wanted) for wanted, found in asked)
+    return (
+        (not when.level or matter.level.name.lower() in when.level)
+        and (not when.kind or matter.kind in when.kind)
+        and (not when.book or matter.book in when.book)
+        and (not when.target or matter.target in when.target)
+        and (not when.subject or matter.subject in when.subject)
+        and (not when.section or matter.section in when.section)
+        and (not when.label or not set(when.label).isdisjoint(matter.labels))
+        and (not when.unit or not _named_by(matter, organisation).isdisjoint(when.unit))
+    )
+
+
+def _named_by(matter: Matter, organisation: Organisation) -> set[str]:
+    """The units that must act and those that lead, as written and as meant."""
+    return {name for written in (*matter.asked, *matter.lead) for name in (written, *organisation.meant(written))}

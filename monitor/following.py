@@ -14,7 +14,7 @@ from alerts.escalation import Office, Step
 from alerts.moving import running, step_routes
 from alerts.notice import notice, waiting
 from alerts.organisation import Organisation
-from alerts.routing import Matter
+from alerts.routing import Matter, Route
 from monitor.moves import Move, held_against
 from monitor.snapshot import Judged
 from monitor.store import observations
@@ -47,6 +47,8 @@ def found_steps(
     An alert whose figure is overdue still stands and is followed up. Where the source does not answer, nothing is
     known to stand: its steps wait until it answers.
     """
+    if not (organisation.reminders or organisation.escalation):
+        return []
     due: list[_Due] = []
     for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
         book, panel = watch.by_id[found.target.book], judged[block].panel
@@ -100,13 +102,17 @@ def _told(
         origins = observations.origins(connection, wanted, at)
     stands: dict[Identity, Alert] = {}
     unheard: dict[tuple[int, Kind, int], datetime | None] = {}
+    hears: dict[tuple[object, ...], list[Route]] = {}  # of all alerts of which it is the same
     for series, (alert, step, found, (block, row), later) in zip(read, due, strict=True):
         before = stands.get(alert.identity, alert)
         moved, change = escalation.take(before, step, at)
         origin = origins.get((series, found.period), "") if found.period else ""
         said = waiting(notice(change, found, watch.by_id[found.target.book], origin), step.waited, step.attention)
-        routes = step_routes(step, Matter.of(said), organisation)
-        if routes:
+        matter = Matter.of(said).seen_by(organisation)
+        alike = (matter, step.event, step.waited, *(rule.words for rule in step.rules))
+        if alike not in hears:
+            hears[alike] = step_routes(step, matter, organisation)
+        if routes := hears[alike]:
             stands[alert.identity] = moved
             yield Move(moved, change, said, routes, before)
         else:

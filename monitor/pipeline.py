@@ -19,7 +19,6 @@ from alerts.alert import Alert, Identity, State
 from alerts.channels.base import Channel, Letter
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
-from alerts.notice import Notice
 from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from connectors.base import ConnectorError, Failure
@@ -252,7 +251,7 @@ def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], now: datetim
 
 
 def _send(sender: Channel, channel: str, rows: Sequence[Delivery], at: datetime) -> list[Attempt]:
-    letters = [Letter(row.key, row.receiver, row.address, row.why, Notice.of(row.notice), at) for row in rows]
+    letters = [Letter(row.key, row.receiver, row.address, row.why, row.notice, at) for row in rows]
     try:
         return sender.send(letters)[: len(rows)]
     except Exception as error:  # a third party's channel may do anything; the letters must not be lost

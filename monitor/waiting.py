@@ -12,12 +12,12 @@ from alerts.alert import Alert, Identity, State
 from alerts.inhibition import Firing, Inhibitors
 from alerts.notice import Notice
 from alerts.organisation import Organisation
-from alerts.routing import Matter, Route, rhythm
+from alerts.routing import Matter, Route, is_for, rhythm
 from alerts.suppression import Held, Quiet, decide
 from monitor.store import digests, silences
 from monitor.store.digests import Way
 from monitor.watch import Watch
-from rules.calendar import PUBLISHED
+from rules.calendar import PUBLISHED, Workdays
 
 
 class Waiting:
@@ -33,6 +33,7 @@ class Waiting:
         self._spent = digests.spent(connection, week) if organisation.budgeted else {}
         self._at_once = not (self._silences or quiet or organisation.inhibit or organisation.patient)
         self._moved: Mapping[Identity, Alert] = {}
+        self._places: dict[str, tuple[datetime, Workdays]] = {}
 
     def of(
         self, said: Sequence[tuple[int, Notice, Sequence[Route]]], moved: Iterable[Alert]
@@ -54,12 +55,11 @@ class Waiting:
 
     def __call__(self, notice: Notice, way: Way, ready: bool = False) -> Held | None:
         """Whether a message waits; ``ready``: its turn to be told together has come."""
-        book = self._watch.by_id.get(notice.book)
-        zone, workdays = (ZoneInfo(book.timezone), book.workdays) if book else (self._at.tzinfo, PUBLISHED)
+        local, workdays = self._here(notice.book)
         matter, town = Matter.of(notice), self._organisation
         held = decide(
             notice,
-            self._at.astimezone(zone),
+            local,
             self._silences,
             None if ready else self._quiet,
             workdays,
@@ -71,13 +71,30 @@ class Waiting:
             self._spent[way] = self._spent.get(way, 0) + 1
         return held
 
+    def _here(self, book: str) -> tuple[datetime, Workdays]:
+        """What time it is where a book is, and when its offices work."""
+        if book not in self._places:
+            found = self._watch.by_id.get(book)
+            zone, workdays = (ZoneInfo(found.timezone), found.workdays) if found else (self._at.tzinfo, PUBLISHED)
+            self._places[book] = (self._at.astimezone(zone), workdays)
+        return self._places[book]
+
     @cached_property
     def _inhibitors(self) -> Inhibitors:
         return Inhibitors(self._organisation, self._firing())
 
     def _firing(self) -> Iterator[Firing]:
+        """The alerts that may hold others. Whether they may is asked once for all subjects of a target."""
         targets = {(target.book, target.id): target for book in self._watch.books for target in book.targets}
+        anywhere = [rule.by.model_copy(update={"subject": ()}) for rule in self._organisation.inhibit]
+        holds: dict[tuple[object, ...], bool] = {}
         for identity, alert in (self._watch.alerts | dict(self._moved)).items():
             target = targets.get((identity.book, identity.target))
-            if alert.state is State.FIRING and target is not None:
-                yield Firing(Matter.about(alert, self._watch.by_id[identity.book], target), alert.change_id)
+            if alert.state is not State.FIRING or target is None:
+                continue
+            alike = (identity.book, identity.target, identity.kind, alert.level)
+            if holds.get(alike, True):
+                matter = Matter.about(alert, self._watch.by_id[identity.book], target)
+                holds[alike] = any(is_for(when, matter, self._organisation) for when in anywhere)
+                if holds[alike]:
+                    yield Firing(matter, alert.change_id)

@@ -8,7 +8,7 @@ to them. A year that is not known yet has only its weekends.
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -41,6 +41,7 @@ def period_ends(year: int, every: Every) -> Days:
     return ends
 
 
+@lru_cache(maxsize=4096)  # thousands of figures are of few periods
 def label(every: Every, end: date) -> str:
     """The period that ends on ``end`` as an office writes it: 2025年9月, 2025年三季度, 2025年9月20日."""
     match every:

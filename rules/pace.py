@@ -1,11 +1,12 @@
 """The pace that is needed from here, against the pace so far."""
 
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from rules.calendar import PUBLISHED, Workdays, period_ends
+from rules.calendar import PUBLISHED, Every, Workdays, period_ends
 from rules.target import Measure, Op, Target
 
 _PACED = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS, Measure.REDUCTION, Measure.LEVEL})
@@ -30,14 +31,10 @@ def pace(target: Target, goal: float, actual: float, period: date, workdays: Wor
     """Pace from the end of ``period`` to the goal; None where pace has no meaning, nothing is left, or the goal is reached."""
     if target.measure not in _PACED or target.goal.op in (Op.AT_MOST, Op.LESS_THAN):
         return None
-    ends = period_ends(period.year, target.every)
-    gone = int(np.searchsorted(ends, np.datetime64(period), side="right"))
-    left = len(ends) - gone
+    gone, left, worked, remain = _days(target.every, period, workdays)
     if left == 0 or actual >= goal:
         return None
     missing, started = goal - actual, target.measure is not Measure.LEVEL and gone > 0
-    worked = workdays.between(date(period.year - 1, 12, 31), period)
-    remain = workdays.between(period, date(period.year, 12, 31))
     return Pace(
         needed=missing / left,
         so_far=actual / gone if started else None,
@@ -46,3 +43,12 @@ def pace(target: Target, goal: float, actual: float, period: date, workdays: Wor
         daily_so_far=actual / worked if started and worked else None,
         workdays=remain,
     )
+
+
+@lru_cache(maxsize=4096)  # thousands of figures are of few periods
+def _days(every: Every, period: date, workdays: Workdays) -> tuple[int, int, int, int]:
+    """At the end of ``period``: periods of its year gone and left, working days gone and left."""
+    ends = period_ends(period.year, every)
+    gone = int(np.searchsorted(ends, np.datetime64(period), side="right"))
+    worked = workdays.between(date(period.year - 1, 12, 31), period)
+    return gone, len(ends) - gone, worked, workdays.between(period, date(period.year, 12, 31))

@@ -125,29 +125,32 @@ class Goal:
     @property
     def text(self) -> str:
         """The goal as an office writes it: 不低于4500人, 5%左右、2025年12月31日前完成."""
+        return self.of(self.value)
+
+    def of(self, value: float) -> str:
+        """The same with another value, as one subject or one period has it."""
         if self.reference:
-            return self._leaning
-        if math.isnan(self.value):
+            return self._leaning(value)
+        if math.isnan(value):
             return "未定"
-        amount = quantity(self.value, self.unit)
+        amount = quantity(value, self.unit)
         if self.nodes:
             return "、".join(f"{when.year}年{when.month}月{when.day}日前{name}" for name, when in self.nodes)
         if self.op is Op.BETWEEN and self.upper is not None:
-            return f"{number(self.value)}—{quantity(self.upper, self.unit)}"
+            return f"{number(value)}—{quantity(self.upper, self.unit)}"
         if self.op is Op.ABOUT:
             unit = "个百分点" if self.unit == "%" else self.unit
             return f"{amount}左右（容差{number(self.tolerance)}{unit}）"
         if self.op is Op.AT_MOST and self.unit in ("位", "类"):
-            return f"保持前{number(self.value)}位" if self.unit == "位" else f"达到或优于{amount}"
+            return f"保持前{number(value)}位" if self.unit == "位" else f"达到或优于{amount}"
         return f"{_DIRECTIONS[self.op]}{amount}"
 
-    @property
-    def _leaning(self) -> str:
+    def _leaning(self, value: float) -> str:
         """不低于全市平均增速加1个百分点（本期6.8%）: with the value of one period, where it is known."""
         margin = quantity(abs(self.plus), "个百分点" if self.unit == "%" else self.unit)
         words = f"{_DIRECTIONS[self.op]}{self.reference}"
         words += f"{'加' if self.plus > 0 else '减'}{margin}" if self.plus else ""
-        return words if math.isnan(self.value) else f"{words}（本期{quantity(self.value, self.unit)}）"
+        return words if math.isnan(value) else f"{words}（本期{quantity(value, self.unit)}）"
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +357,9 @@ class Target:
         """``book/id``, as people and commands name it."""
         return f"{self.book}/{self.id}"
 
+    def __hash__(self) -> int:
+        return hash((self.book, self.id))  # of all its fields it takes longer than what is kept by it saves
+
     @property
     def reads(self) -> Series:
         """Where its own figures come from."""
@@ -396,13 +402,14 @@ class Book:
 
     def item(self, number: int | None) -> Item | None:
         """The item a target belongs to, if the book carries the plan's text."""
-        return next((item for item in self.items if item.item == number), None)
+        return self._items.get(number)
 
     def mark(self, target: Target) -> str:
         """The words that must stand wherever this target's figures appear, or ""."""
+        if not self._marks:
+            return ""
         asked = {read.source for read in self.roots(target.reads)}
-        marks = (source.mark for name, source in self.sources.items() if name in asked and source.mark)
-        return "、".join(dict.fromkeys(marks))
+        return "、".join(dict.fromkeys(mark for name, mark in self._marks if name in asked))
 
     def roots(self, read: Series) -> frozenset[Series]:
         """The series of sources that a series is made of: itself, where it is not derived."""
@@ -420,6 +427,14 @@ class Book:
     def targets_of(self, source: str) -> tuple[Target, ...]:
         """The targets whose own figures a source states."""
         return self._targets_of.get(source, ())
+
+    @cached_property
+    def _items(self) -> dict[int | None, Item]:
+        return {item.item: item for item in reversed(self.items)}
+
+    @cached_property
+    def _marks(self) -> list[tuple[str, str]]:
+        return [(name, source.mark) for name, source in self.sources.items() if source.mark]
 
     @cached_property
     def _read_from(self) -> dict[str, frozenset[str]]:

@@ -49,7 +49,7 @@ MEASURES = {
 
 def goal(verdict: Verdict) -> str:
     """The goal of the verdict's own subject, as in force for the period judged."""
-    return replace(verdict.target.goal, value=math.nan if verdict.goal is None else verdict.goal).text
+    return verdict.target.goal.of(math.nan if verdict.goal is None else verdict.goal)
 
 
 def goals(target: Target) -> str:
@@ -227,7 +227,6 @@ def _rounded(value: float, unit: str) -> str:
     return number(round(value, min(digits, 0) if unit in COUNTED else digits))
 
 
-@lru_cache(maxsize=4096)  # of one target, for all its subjects
 def thresholds(levels: tuple[Threshold, ...], target: Target) -> str:
     """The thresholds of one level in words: 落后应完成数超过5%，连续2期；或当期完成数低于当期应完成数的80%."""
     return "；或".join(threshold(level, target) for level in levels) or "未设"

@@ -136,7 +136,10 @@ def _common(all_of: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _written(value).encode()
+
+
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _digest(letter: Letter) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Where alerts stand, and the history of how they came to."""
 
-import json
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -114,7 +113,7 @@ def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, N
         "level": [step.level.value for step in steps],
         "previous_level": [step.previous_level.value for step in steps],
         "since": [moments.written(step.since, dialect) for step in steps],
-        "notice": [json.dumps(notice.facts(), ensure_ascii=False) for _, _, notice in changes],
+        "notice": [notice.text for _, _, notice in changes],
         "cause": [step.cause.value for step in steps],
         "judged": [step.judged.value for step in steps],
         "corrects": [step.corrects for step in steps],

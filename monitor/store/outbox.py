@@ -1,15 +1,15 @@
 """Messages on their way: queued with the change they tell of, taken under a lease, tried, sent or given up."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Text, and_, case, cast, func, insert, or_, select, update
 
 from alerts.alert import State
 from alerts.bulletin import Bulletin
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
-from alerts.notice import Notice
+from alerts.notice import Notice, read
 from alerts.routing import Route
 from monitor.store import bulk, digests, moments
 from monitor.store.pulls import clean
@@ -101,7 +101,6 @@ def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Statu
     Returns how many are done with. Of the others the lease had run out and another sender has them by now:
     only the try is written down.
     """
-    c = delivery.c
     columns: bulk.Columns = {
         "delivery_id": [taken.id for taken, *_ in made],
         "at": bulk.Same(moments.written(at, connection.dialect.name)),
@@ -110,40 +109,30 @@ def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Statu
     }
     bulk.insert(connection, attempt, len(made), columns)
     for taken, _, status, _ in made:
-        if status is Status.SENT and taken.notice["kind"] == Bulletin.DIGEST:
+        if status is Status.SENT and taken.notice.kind == Bulletin.DIGEST:
             digests.arrived(connection, taken.id, at)
-    return _free(
-        connection,
-        [
-            {
-                "to_status": status.value,
-                "to_due_at": due_at,
-                "to_finished_at": at if status in (Status.SENT, Status.DEAD) else None,
-                **_mine(taken),
-            }
-            for taken, _, status, due_at in made
-        ],
-        finished_at=bindparam("to_finished_at", type_=c.finished_at.type),
-    )
+    alike: dict[tuple[int, Status, datetime], list[int]] = {}
+    for taken, _, status, due_at in made:
+        alike.setdefault((taken.attempts, status, due_at), []).append(taken.id)
+    ended = 0
+    for (attempts, status, due_at), ids in alike.items():
+        done = at if status in (Status.SENT, Status.DEAD) else None
+        ended += _free(connection, ids, attempts, status=status.value, due_at=due_at, finished_at=done)
+    return ended
 
 
 def put_back(connection: Connection, taken: Sequence[Delivery], due_at: datetime) -> None:
     """Undo ``claim`` for messages whose try was not begun, as long as the lease holds: they wait, due from ``due_at``."""
-    back = {"to_status": Status.QUEUED.value, "to_due_at": due_at}
-    _free(connection, [back | _mine(message) for message in taken], attempts=delivery.c.attempts - 1)
+    for attempts in {message.attempts for message in taken}:
+        ids = [message.id for message in taken if message.attempts == attempts]
+        _free(connection, ids, attempts, status=Status.QUEUED.value, due_at=due_at, attempts=attempts)
 
 
-def _mine(taken: Delivery) -> dict[str, Any]:
-    return {"of_id": taken.id, "of_attempts": taken.attempts + 1}
-
-
-def _free(connection: Connection, rows: Sequence[Mapping[str, Any]], **values: Any) -> int:
-    """End the leases of ``rows`` that still hold; returns how many did."""
+def _free(connection: Connection, ids: Sequence[int], tries: int, **values: Any) -> int:
+    """End the leases of messages that were tried ``tries`` times before, where they still hold; returns how many did."""
     c = delivery.c
-    mine = and_(c.id == bindparam("of_id"), c.status == Status.SENDING.value, c.attempts == bindparam("of_attempts"))
-    ended = update(delivery).where(mine)
-    to = {"status": bindparam("to_status"), "due_at": bindparam("to_due_at"), **values}
-    return connection.execute(ended.values(**to), rows).rowcount if rows else 0
+    mine = and_(c.id.in_(ids), c.status == Status.SENDING.value, c.attempts == tries + 1)
+    return connection.execute(update(delivery).where(mine).values(**values)).rowcount
 
 
 def standing(connection: Connection, channel: str, since: datetime) -> list[Delivery]:
@@ -230,23 +219,16 @@ def redrive(connection: Connection, ids: Collection[int], who: str, at: datetime
 
 def _deliveries(connection: Connection, ids: list[int]) -> list[Delivery]:
     c = delivery.c
-    query: Select[Any] = (
-        select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts)
-        .add_columns(func.coalesce(change.c.notice, c.notice).label("notice"))
+    query = (
+        select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts - 1)
+        .add_columns(cast(func.coalesce(change.c.notice, c.notice), Text))
         .outerjoin(change, change.c.id == c.change_id)
         .where(c.id.in_(ids))
         .order_by(c.id)
     )
+    rows = connection.execute(query).all()
+    notices = read(facts for *_, facts in rows)
     return [
-        Delivery(
-            id=row.id,
-            key=row.key,
-            receiver=row.receiver,
-            channel=row.channel,
-            address=row.address,
-            why=row.why,
-            attempts=row.attempts - 1,
-            notice=row.notice,
-        )
-        for row in connection.execute(query)
+        Delivery(number, mark, receiver, channel, address, why, attempts, said)
+        for (number, mark, receiver, channel, address, why, attempts, _), said in zip(rows, notices, strict=True)
     ]

@@ -4,11 +4,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    cast,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from alerts.alert import Event, State
 from alerts.delivery import Status
-from alerts.notice import Notice
+from alerts.notice import Notice, read
 from alerts.suppression import Held, Reason, Silence
 from monitor.store import digests
 from monitor.store.digests import Way
@@ -104,8 +118,9 @@ def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = 
     told: dict[tuple[object, ...], int] = {}
     dropped: list[int] = []
     together: dict[Way, list[tuple[int, Notice]]] = {}
-    for row in connection.execute(query).all():
-        way, said, reason = Way(row.receiver, row.channel, row.address), Notice.of(row.notice), Reason(row.suppressed)
+    rows = connection.execute(query).all()
+    for row, said in zip(rows, read(row.facts for row in rows), strict=True):
+        way, reason = Way(row.receiver, row.channel, row.address), Reason(row.suppressed)
         ready = reason.merged and row.due_at <= at
         if row.superseded if reason.merged else not row.true:
             dropped.append(row.id)
@@ -153,7 +168,12 @@ def _asleep() -> Select[Any]:
     )
     return (
         select(c.id, c.receiver, c.channel, c.address, *(c[name] for name in _WHY))
-        .add_columns(its.c.alert_id, its.c.notice, true.label("true"), _told_since(its).label("superseded"))
+        .add_columns(
+            its.c.alert_id,
+            cast(its.c.notice, Text).label("facts"),
+            true.label("true"),
+            _told_since(its).label("superseded"),
+        )
         .join(its, its.c.id == c.change_id)
         .join(alert, alert.c.id == its.c.alert_id)
         .where(_WAITS)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.delivery import MAX_ATTEMPTS, Attempt, Delivery, Result, Status, after, backoff, key
+from tests.alerts.builders import pace_notice
 
 NOW = datetime(2025, 10, 22, 9, tzinfo=UTC)
 FAILURES = [result for result in Result if result is not Result.SENT]
@@ -14,7 +15,7 @@ _KEYS = st.binary(min_size=16, max_size=16).map(bytes.hex)
 
 
 def a_delivery(attempts: int = 0) -> Delivery:
-    return Delivery(1, "0" * 32, "财政局", "email", "a@example.org", "牵头单位", attempts, {})
+    return Delivery(1, "0" * 32, "财政局", "email", "a@example.org", "牵头单位", attempts, pace_notice())
 
 
 @pytest.mark.parametrize("attempts", [0, 5, MAX_ATTEMPTS - 1])

@@ -185,6 +185,29 @@ def test_many_alerts_go_in_several_letters_that_say_so():
     assert titles[1] == "【督办汇总】〔演示数据〕2025年12月8日：新增101项（第2封，共3封）"
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_more_alerts_than_anybody_reads_are_counted_in_one_letter_that_lists_the_worst(form):
+    mild = [
+        yellow(target=f"y{n:03}", name=f"投资{n:03}", lead=(f"{n % 12}局",), section=f"{n % 2}") for n in range(240)
+    ]
+    worst = [pace_notice(target=f"r{n}", name=f"就业{n}") for n in range(3)]
+    notice = told(*mild, *worst)
+    assert [one.name for one in notice.told[:4]] == ["就业0", "就业1", "就业2", "投资000"]
+    assert len(notice.told) == MOST
+    body = render(letter(notice), form).body
+    assert "新增243项（红色3项、黄色240项）。所列为最重的50项。" in body
+    for words in (
+        "红色预警3项、黄色预警240项",
+        "》0120项、",
+        "》1120项、",
+        "、7局20项，另有3个单位共43项",
+        "均已登记，可在督办页面查看，或用 duban alerts 逐项列出",
+    ):
+        assert words in body
+    assert "其余193项" in body
+    assert body.count("投资") == MOST - 3
+
+
 LEVELS = {"fired": (1, 2), "worsened": (2,), "eased": (1,), "resolved": (0,)}
 
 

@@ -71,24 +71,21 @@ def steps(targets: Iterable[str]) -> list[tuple[Alert, Change, Notice]]:
 
 
 def notice(change: Change) -> Notice:
-    facts = dict.fromkeys(Notice.__slots__, "")
-    numbers = dict.fromkeys(
-        ("item", "goal_value", "actual", "expected", "shortfall", "told_level", "told_actual"), None
-    )
-    return Notice.of(
-        facts
-        | numbers
-        | {
-            "book": change.identity.book,
-            "target": change.identity.target,
-            "name": "城镇新增就业",
-            "lead": ["人力社保局"],
-            "responsible": ["相关部门", "镇街"],
-            "asked": ["人力社保局"],
-            "actual": 2900.5,
-            "event": change.event.value,
-            "level": int(change.level),
-            "previous_level": int(change.previous_level),
-            "at": change.at.isoformat(),
-        }
+    return Notice(
+        kind=change.identity.kind.value,
+        event=change.event.value,
+        cause=change.cause.value,
+        state=change.state.value,
+        level=int(change.level),
+        previous_level=int(change.previous_level),
+        judged=int(change.judged),
+        since=change.since.isoformat(),
+        at=change.at.isoformat(),
+        name="城镇新增就业",
+        book=change.identity.book,
+        target=change.identity.target,
+        lead=("人力社保局",),
+        responsible=("相关部门", "镇街"),
+        asked=("人力社保局",),
+        actual=2900.5,
     )

@@ -96,7 +96,7 @@ def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_u
     engine = open_engine(database_url)
     with engine.begin() as connection:
         command.upgrade(database._config(connection), "0002")
-        facts = {name: "" for name in Notice.__slots__ if name not in ("cause", "state", "judged", *_LATER)}
+        facts = {name: "" for name in Notice._fields if name not in ("cause", "state", "judged", *_LATER)}
         facts |= {"lead": ["人力社保局"], "responsible": [], "asked": []}
         alert = {"book": "b", "target": "t", "subject": "", "kind": "pace", "state": "firing", "level": 2}
         stood = {"since": START, "changed": START, "last_change_id": 1}
