@@ -20,6 +20,7 @@ from alerts.delivery import Sending
 from alerts.organisation import Organisation
 from connectors.observation import Query
 from monitor import config, pipeline, receipts, wiring
+from monitor.cache import Cache
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.metrics import Meters
@@ -112,7 +113,8 @@ class Daemon:
         self._opened: dict[Identity, OpenAlert] | None = None
         self._config_error = "\n".join(self.force.errors)
         self._cycle = threading.Lock()
-        self.force.watch.load(self.engine, self.clock.now())
+        self._cache = Cache(self.force.settings.cache)
+        self._cache.load(self.force.watch, self.engine, self.clock.now())
 
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
@@ -155,6 +157,7 @@ class Daemon:
                 self.meters.changes.labels(event=move.change.event, cause=move.change.cause).inc()
                 log.info("%s", move.line)
             self.snapshot = self._snapshot(force, judged, moves, at, taken)
+            self._cache.keep(force.watch, self.engine, at)
             return owed
 
     def deliver(self, channel: str) -> None:
@@ -189,7 +192,7 @@ class Daemon:
             # What has come in so far is judged by the rules it came in under, so that an edit's effect stands alone.
             self.judge()
             with self._cycle:
-                fresh.watch.load(self.engine, self.clock.now())
+                self._cache.load(fresh.watch, self.engine, self.clock.now())
                 old, self.force = self.force, fresh
                 self._opened = None
             for channel in old.channels.values():

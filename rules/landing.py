@@ -1,6 +1,8 @@
 """Where every row of a block will land at the year's end, renewed where figures changed."""
 
+from collections.abc import Callable
 from copy import copy
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from rules.plan import Block
 
 _CHUNK = 16_384
 """Rows foreseen at a time: the columns of a chunk stay in the processor's cache."""
+_KEPT = ("probability", "low", "high")
 _PARTS = 12
 """Of a year of days, for a forecast: the work grows with the cube of their number, and a day says little."""
 
@@ -43,9 +46,18 @@ class Landings:
         for read in self._read.values():
             read[rows] = False
 
+    def kept(self) -> dict[str, NDArray[np.float32]]:
+        """Where the rows land by the last ``renew``, to be taken back by another of the same block."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def take_back(self, kept: Callable[[str], NDArray[Any]]) -> None:
+        """Take the place of those that were ``kept``; what the rows' past says is read again where figures change."""
+        for name in _KEPT:
+            setattr(self, name, kept(name))
+
     def renew(self, values: Floats, latest: NDArray[np.int16]) -> None:
         """Foresee again where anything changed, from ``values`` (P, R) and the newest known period of each row."""
-        stale = np.flatnonzero(self._stale & (latest >= 0))
+        stale = np.flatnonzero(self._stale)
         self._stale[:] = False
         self.probability[stale], self.low[stale], self.high[stale] = self._foreseen(values, stale, latest[stale])
 
