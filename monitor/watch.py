@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Engine
 from alerts import lifecycle
 from alerts.alert import Alert, Identity, Kind, State
 from monitor.store import alerts as alert_store
-from monitor.store import observations
+from monitor.store import history, observations
 from monitor.store.database import reading
 from monitor.store.observations import Figures, Group
 from rules.panel import Panel
 from rules.past import YEARS
 from rules.plan import Block, compile_plan
+from rules.plausible import Figures as Stood
 from rules.target import Book
 from rules.unit import conversion
 from rules.verdict import Verdict, Verdicts
@@ -188,7 +189,10 @@ class Watch:
 
     def _enter_known(self, connection: Connection, at: datetime) -> None:
         years = {panel.block.year for panel in self.panels}
-        for first, last in _months(min(years) - YEARS, max(years)):
+        series = np.unique(np.concatenate([links.series for links in self.links]))
+        for first, last in _months(min(years) - YEARS, min(years) - 1):
+            self._enter_past(history.whole(connection, series, first, last, at))
+        for first, last in _months(min(years), max(years)):
             self._enter(observations.known(connection, at, first, last))
 
     def stand(self, alert: Alert) -> None:
@@ -247,12 +251,11 @@ class Watch:
             masks.append(np.repeat(hit, np.diff(block.first_row)) if any(hit) else None)
         return masks
 
-    def _link(self, groups: Sequence[Group]) -> bool:
+    def _link(self, groups: Iterable[Group]) -> bool:
         """Find the rows that read each stored series. Bulk: loops over distinct names, never over series.
 
         Returns whether a row now leans on another series than before, so that all must be entered anew.
         """
-        self._linked = max((int(group.id.max()) for group in groups), default=0)
         readers: dict[tuple[str, str], list[tuple[int, int]]] = {}
         leaning: dict[tuple[str, str], list[tuple[int, int]]] = {}
         for block, panel in enumerate(self.panels):
@@ -265,6 +268,7 @@ class Watch:
         own: list[list[Reads]] = [[] for _ in self.panels]
         common: list[list[Reads]] = [[] for _ in self.panels]
         for group in groups:
+            self._linked = max(self._linked, int(group.id.max()))
             for block, index in readers.get((group.source, group.name), ()):
                 parts[block] += _rows(self.panels[block].block, index, group)
             for block, index in leaning.get((group.source, group.name), ()):
@@ -296,6 +300,14 @@ class Watch:
                 values = figures.value[figure] * leans.factor[link] + leans.offset[link]
                 mine = slot >= 0
                 panel.lean(leans.row[link][mine], slot[mine], values[mine])
+
+    def _enter_past(self, figures: Stood) -> None:
+        """Enter figures that are of an earlier year for all blocks: of these only the values matter."""
+        period = figures.period.astype("datetime64[D]")
+        for panel, links in zip(self.panels, self.links, strict=True):
+            figure, link = links.of(figures.series)
+            values = figures.value[figure] * links.factor[link] + links.offset[link]
+            panel.put_past(links.row[link], period[figure], values)
 
     def _recall(self, told: Alert) -> None:
         """What was told of a period, held against its figure as it is now: a revision may have come in between."""
