@@ -20,6 +20,7 @@ from alerts.delivery import Sending
 from alerts.organisation import Organisation
 from connectors.observation import Query
 from monitor import config, pipeline, receipts, wiring
+from monitor.cache import Cache
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.metrics import Meters
@@ -112,6 +113,7 @@ class Daemon:
         self._opened: dict[Identity, OpenAlert] | None = None
         self._config_error = "\n".join(self.force.errors)
         self._cycle = threading.Lock()
+        self._cache = Cache(self.force.settings.cache)
         self.since: datetime | None = None  # when this process began to lead, or its clock was last set
         self._in_step = False
         self._cut_off: set[str] = set()
@@ -144,7 +146,7 @@ class Daemon:
             try:
                 if not self._in_step:
                     self._opened = None
-                    force.watch.load(self.engine, at)
+                    self._learn(force.watch, at)
                 self._in_step = False
                 with reading(self.engine) as connection:
                     records = pulls.latest(connection)
@@ -166,7 +168,15 @@ class Daemon:
                 self.meters.changes.labels(event=move.change.event, cause=move.change.cause).inc()
                 log.info("%s", move.line)
             self.snapshot = self._snapshot(force, judged, moves, at, taken)
+            self._cache.keep(force.watch, self.engine, at)
             return owed
+
+    def _learn(self, watch: Watch, at: datetime) -> None:
+        """All that is known at ``at``; the file helps only a watch that knows nothing yet."""
+        if watch.position:
+            watch.load(self.engine, at)
+        else:
+            self._cache.load(watch, self.engine, at)
 
     def deliver(self, channel: str) -> None:
         """Send everything that is due on one channel; one at a time."""
@@ -197,7 +207,7 @@ class Daemon:
             # What has come in so far is judged by the rules it came in under, so that an edit's effect stands alone.
             self.judge()
             with self._cycle:
-                fresh.watch.load(self.engine, self.clock.now())
+                self._cache.load(fresh.watch, self.engine, self.clock.now())
                 old, self.force = self.force, fresh
                 self._opened = None
             for channel in old.channels.values():

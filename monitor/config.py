@@ -94,6 +94,10 @@ class Settings(Strict):
     archive: Path | None = Field(
         Path("var/archive"), description="folder that keeps every file that figures were read from, by its SHA-256"
     )
+    cache: Path | None = Field(
+        Path("var/duban.cache"),
+        description="file that keeps what is known of many figures, for a quick start; it may be deleted at any time",
+    )
     pulls_at_once: Annotated[int, Ge(1)] = Field(16, description="sources asked at the same time")
     pulls_per_host: Annotated[int, Ge(1)] = Field(4, description="of these, how many may be on one host")
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")

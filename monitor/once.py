@@ -15,6 +15,7 @@ from alerts.delivery import Status
 from connectors.base import Stepwise
 from monitor import pipeline, receipts
 from monitor.app import InForce, open_store
+from monitor.cache import Cache
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
@@ -51,7 +52,8 @@ def tick(force: InForce, at: str | None) -> str:
                 if not feed.pushed:
                     lines.append(_pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive)))
                     receipts.acknowledge(engine, feed, moment)
-        force.watch.load(engine, moment)
+        cache = Cache(force.settings.cache)
+        cache.load(force.watch, engine, moment)
         with reading(engine) as connection:
             latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])
             failed = pulls.failing(connection)
@@ -59,6 +61,7 @@ def tick(force: InForce, at: str | None) -> str:
             judged, moves = pipeline.judge(
                 engine, force.watch, force.organisation, failed, moment, force.settings.quiet
             )
+            cache.keep(force.watch, engine, moment)
             lines.append(f"预警变动 {len(moves)} 项")
             for name, channel in force.channels.items():
                 pipeline.deliver(engine, name, channel, clock, Circuit())

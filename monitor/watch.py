@@ -3,9 +3,9 @@
 All of it is rebuilt from the books and the store; nothing here is the only copy.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +14,28 @@ from sqlalchemy import Connection, Engine
 from alerts import lifecycle
 from alerts.alert import Alert, Identity, Kind, State
 from monitor.store import alerts as alert_store
-from monitor.store import observations
+from monitor.store import history, observations
 from monitor.store.database import reading
 from monitor.store.observations import Figures, Group
 from rules.panel import Panel
 from rules.past import YEARS
 from rules.plan import Block, compile_plan
+from rules.plausible import Figures as Stood
 from rules.target import Book
 from rules.unit import conversion
 from rules.verdict import Verdict, Verdicts
 
 NEVER = np.datetime64("9999-12-31", "s")
 _AT_ONCE = np.datetime64(0, "s")
+_LINKED = ("series", "row", "factor", "offset")
+
+
+class Kept(NamedTuple):
+    """What a watch knew once: up to the ``position`` in the feed, in the store that has this ``mark`` there."""
+
+    position: int
+    mark: str
+    columns: Mapping[str, NDArray[Any]]
 
 
 class Reads(NamedTuple):
@@ -56,6 +66,15 @@ class Links:
         figure = np.repeat(np.arange(len(series)), count)
         within = np.arange(len(figure)) - np.repeat(np.cumsum(count) - count, count)
         return figure, np.repeat(first, count) + within
+
+    def kept(self, name: str) -> dict[str, NDArray[Any]]:
+        """The columns, named for what the links are."""
+        return {f"{name}/{column}": getattr(self, column) for column in _LINKED}
+
+    def take_back(self, kept: Callable[[str], NDArray[Any]], name: str) -> None:
+        """Become those that were ``kept``."""
+        for column in _LINKED:
+            setattr(self, column, kept(f"{name}/{column}"))
 
 
 class Watch:
@@ -101,8 +120,47 @@ class Watch:
             self.position = observations.last_position(connection)
             self._link(observations.series(connection))
             self._enter_known(connection, at)
-            standing = alert_store.standing(connection, self._newest())
-            told = alert_store.told(connection, [day for panel in self.panels for day in panel.block.ends.tolist()])
+            self._remember(connection)
+
+    def resume(self, engine: Engine, at: datetime, kept: Kept) -> bool:
+        """Like ``load``, from what another watch of the same plan knew before ``at``, and what was stored since.
+
+        Returns False, with nothing done, if that was of another store.
+        """
+        with reading(engine) as connection:
+            if observations.mark(connection, kept.position) != kept.mark:
+                return False
+            self.position = kept.position
+            self._take_back(kept.columns)
+            self._take(connection, at)
+            for revised in self.revised:
+                revised[:] = False  # the cycles before may have dealt with it; what is told says whether they have
+            self._remember(connection)
+        return True
+
+    def columns(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """All that is known of the figures, by name, for ``Kept``."""
+        for block, (panel, links, leans) in enumerate(zip(self.panels, self.links, self.leans, strict=True)):
+            for name, column in (panel.kept() | links.kept("links") | leans.kept("leans")).items():
+                yield f"{block}/{name}", column
+        yield "linked", np.array(self._linked)
+
+    def _take_back(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        for block, panel in enumerate(self.panels):
+
+            def kept(name: str, block: int = block) -> NDArray[Any]:
+                return columns[f"{block}/{name}"]
+
+            panel.take_back(kept)
+            self.links[block].take_back(kept, "links")
+            self.leans[block].take_back(kept, "leans")
+            self.series_of[block][self.links[block].row] = self.links[block].series
+        self._linked = int(columns["linked"])
+
+    def _remember(self, connection: Connection) -> None:
+        """How the alerts stand, and what was told of figures that are others now."""
+        standing = alert_store.standing(connection, self._newest())
+        told = alert_store.told(connection, [day for panel in self.panels for day in panel.block.ends.tolist()])
         for alert in standing:
             self.stand(alert)
         self.gone = [
@@ -117,19 +175,24 @@ class Watch:
     def take(self, engine: Engine, at: datetime) -> bool:
         """Enter what has been published since the last look. Returns whether anything was."""
         with reading(engine) as connection:
-            figures = observations.since(connection, self.position, at)
-            if not len(figures.id):
-                return False
-            position = int(figures.id[-1])
-            if int(figures.series.max()) > self._linked and self._link(observations.series(connection)):
-                self._enter_known(connection, at)
+            return self._take(connection, at)
+
+    def _take(self, connection: Connection, at: datetime) -> bool:
+        figures = observations.since(connection, self.position, at)
+        if not len(figures.id):
+            return False
+        if int(figures.series.max()) > self._linked and self._link(observations.series(connection)):
+            self._enter_known(connection, at)
         self._enter(figures)
-        self.position = position
+        self.position = int(figures.id[-1])
         return True
 
     def _enter_known(self, connection: Connection, at: datetime) -> None:
         years = {panel.block.year for panel in self.panels}
-        for first, last in _months(min(years) - YEARS, max(years)):
+        series = np.unique(np.concatenate([links.series for links in self.links]))
+        for first, last in _months(min(years) - YEARS, min(years) - 1):
+            self._enter_past(history.whole(connection, series, first, last, at))
+        for first, last in _months(min(years), max(years)):
             self._enter(observations.known(connection, at, first, last))
 
     def stand(self, alert: Alert) -> None:
@@ -188,12 +251,11 @@ class Watch:
             masks.append(np.repeat(hit, np.diff(block.first_row)) if any(hit) else None)
         return masks
 
-    def _link(self, groups: Sequence[Group]) -> bool:
+    def _link(self, groups: Iterable[Group]) -> bool:
         """Find the rows that read each stored series. Bulk: loops over distinct names, never over series.
 
         Returns whether a row now leans on another series than before, so that all must be entered anew.
         """
-        self._linked = max((int(group.id.max()) for group in groups), default=0)
         readers: dict[tuple[str, str], list[tuple[int, int]]] = {}
         leaning: dict[tuple[str, str], list[tuple[int, int]]] = {}
         for block, panel in enumerate(self.panels):
@@ -206,6 +268,7 @@ class Watch:
         own: list[list[Reads]] = [[] for _ in self.panels]
         common: list[list[Reads]] = [[] for _ in self.panels]
         for group in groups:
+            self._linked = max(self._linked, int(group.id.max()))
             for block, index in readers.get((group.source, group.name), ()):
                 parts[block] += _rows(self.panels[block].block, index, group)
             for block, index in leaning.get((group.source, group.name), ()):
@@ -237,6 +300,14 @@ class Watch:
                 values = figures.value[figure] * leans.factor[link] + leans.offset[link]
                 mine = slot >= 0
                 panel.lean(leans.row[link][mine], slot[mine], values[mine])
+
+    def _enter_past(self, figures: Stood) -> None:
+        """Enter figures that are of an earlier year for all blocks: of these only the values matter."""
+        period = figures.period.astype("datetime64[D]")
+        for panel, links in zip(self.panels, self.links, strict=True):
+            figure, link = links.of(figures.series)
+            values = figures.value[figure] * links.factor[link] + links.offset[link]
+            panel.put_past(links.row[link], period[figure], values)
 
     def _recall(self, told: Alert) -> None:
         """What was told of a period, held against its figure as it is now: a revision may have come in between."""

@@ -1,6 +1,8 @@
 """The figures known at one moment, month-major, ready to be judged."""
 
+from collections.abc import Callable
 from copy import copy
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from rules.target import LEARNT, Shape
 
 _CHUNK = 16_384
 """Rows whose earlier years are read at a time; of a whole country they would take a lot of memory."""
+
+
+_KEPT = ("values", "preliminary", "latest", "reported", "known_at", "spread", "_daily")
 
 
 class Panel:
@@ -38,7 +43,7 @@ class Panel:
         self.past = Past(block)
         own = block.leans is not None or len(block.learnt) > 0
         self.expected = block.expected.copy() if own else block.expected
-        self.spread: Floats = np.full((len(block.ends), len(block.learnt)), np.nan)
+        self.spread = np.full((len(block.ends), len(block.learnt)), np.nan, np.float32)
         self._unlearnt = np.zeros(block.rows, np.bool_)
         self.landings = Landings(block, self.past)
         self.preliminary = np.zeros((len(block.ends), block.rows), dtype=np.bool_)
@@ -105,8 +110,23 @@ class Panel:
         taken = self.past.put(rows, periods, values)
         if not taken.any():
             return
-        self.landings.learnt(rows[taken])
+        self.landings.moved(rows[taken])
         self._unlearnt[rows[taken]] = True
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """All columns, to be taken back by a panel of the same block."""
+        self.renew()
+        own = {} if self.expected is self.block.expected else {"expected": self.expected}
+        return {name: getattr(self, name) for name in _KEPT} | own | {"past": self.past.values} | self.landings.kept()
+
+    def take_back(self, kept: Callable[[str], NDArray[Any]]) -> None:
+        """Become what the panel of the same block was whose columns were ``kept``, found by their names."""
+        for name in _KEPT:
+            setattr(self, name, kept(name))
+        if self.expected is not self.block.expected:
+            self.expected = kept("expected")
+        self.past.values = kept("past")
+        self.landings.take_back(kept)
 
     def renew(self) -> None:
         """Bring what follows from earlier years up to date: curves that are read from them, and the landings."""

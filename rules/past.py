@@ -28,17 +28,20 @@ class Past:
     def put(self, rows: NDArray[np.int64], periods: NDArray[np.datetime64], values: Floats) -> NDArray[np.bool_]:
         """Enter figures, all arguments (N,), the later of two for the same place winning. Returns which were taken.
 
-        ``periods`` are last days of periods; one that is no period of an earlier year is left alone.
+        ``periods`` are last days of periods; one that is no period of an earlier year is left alone. NaN, a nil report,
+        takes the place of the figure that its period may have had.
         """
         back = self.block.year - (periods.astype("datetime64[Y]").astype(np.int64) + 1970)
-        mine = (back >= 1) & (back <= YEARS) & ~np.isnan(values)
+        mine = (back >= 1) & (back <= YEARS)
+        oldest = max(back[mine & ~np.isnan(values)].max(initial=0), len(self.values))
+        mine &= back <= oldest
         slot = np.full(len(rows), -1)
         for years in np.unique(back[mine]).tolist():
             here = np.flatnonzero(back == years)
             slot[here] = _slots(self.block, self.block.year - years, periods[here])
         mine &= slot >= 0
         if mine.any():
-            self._reach(int(back[mine].max()))
+            self._reach(oldest)
             self.values[len(self.values) - back[mine], slot[mine], rows[mine]] = values[mine]
         return mine
 

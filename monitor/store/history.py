@@ -40,7 +40,7 @@ def nearest(connection: Connection, series: Ids, days: Sequence[date], at: datet
 
 def whole(connection: Connection, series: Ids, first: date, last: date, at: datetime) -> Figures:
     """Every figure of ``series`` (distinct, sorted) with ``first <= period <= last``."""
-    return joined([_read(connection, series, first, last, at)])
+    return joined([_read(connection, series, first, last, at)] if len(series) else [])
 
 
 def these(connection: Connection, series: Ids, days: Sequence[date], at: datetime) -> Figures:

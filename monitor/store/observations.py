@@ -25,6 +25,7 @@ __all__ = [
     "compare",
     "known",
     "last_position",
+    "mark",
     "origins",
     "series",
     "since",
@@ -85,13 +86,29 @@ def known(connection: Connection, at: datetime, first: date, last: date) -> Figu
 
 
 def since(connection: Connection, position: int, at: datetime) -> Figures:
-    """The feed: every figure stored after ``position`` and known at ``at``, in the order of storing (``id``).
+    """The feed: the figures stored after ``position`` up to the first not known at ``at``, in the order of storing (``id``).
 
     Entering them in this order, the later one winning, leads to what ``known``
     gives, as long as ``append`` was never called with an earlier moment than before.
     """
-    query = stored.figures(connection).where(observation.c.id > position, observation.c.known_at <= at)
-    return _figures(stored.fetch(connection, query.order_by(observation.c.id)))
+    c = observation.c
+    early = connection.scalar(select(func.min(c.id)).where(c.id > position, c.known_at > at))
+    query = stored.figures(connection).where(c.id > position)
+    if early is not None:
+        query = query.where(c.id < early)
+    return _figures(stored.fetch(connection, query.order_by(c.id)))
+
+
+def mark(connection: Connection, position: int) -> str:
+    """Tells one history from another: the figure stored at ``position``, and when its pull and the first of all began."""
+    c = observation.c
+    query = (
+        select(c.series_id, c.period, c.value, c.known_at, c.cell, c.status, pull.c.source, pull.c.started_at)
+        .join(pull, pull.c.id == c.pull_id)
+        .where(c.id == position)
+    )
+    first = select(pull.c.started_at).order_by(pull.c.id).limit(1)
+    return " ".join(map(str, (*(connection.execute(query).one_or_none() or ()), connection.scalar(first))))
 
 
 def last_position(connection: Connection) -> int:

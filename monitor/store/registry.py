@@ -28,13 +28,11 @@ class Group(NamedTuple):
     subject: list[str]
 
 
-def series(connection: Connection) -> list[Group]:
+def series(connection: Connection) -> Iterator[Group]:
     """Every series that ever had a figure."""
     query = _gathered(connection, table.c.source, table.c.name, table.c.unit)
-    return [
-        Group(source, name, unit, np.array(ids, np.int64), subjects)
-        for source, name, unit, ids, subjects in connection.execute(query)
-    ]
+    for source, name, unit, ids, subjects in connection.execute(query):
+        yield Group(source, name, unit, np.array(ids, np.int64), subjects)
 
 
 def last(connection: Connection) -> int:

@@ -146,8 +146,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=3)
     parser.add_argument("--profile", action="store_true", help="write storm.prof")
     given = parser.parse_args()
-    told = {"default": {"contacts": ["hook"]}}
-    above = {"default": {"contacts": ["hook"], "reports to": "王主任"}, "people": {"王主任": {"contacts": ["hook"]}}}
+    told: dict[str, Any] = {"default": {"contacts": ["hook"]}}
+    above: dict[str, Any] = {"default": {"contacts": ["hook"], "reports to": "王主任"}, "people": {"王主任": {"contacts": ["hook"]}}}
     organisations = {
         "neither": Organisation.model_validate({**told, "reminders": {}, "escalation": []}),
         "usual": Organisation.model_validate(above),
