@@ -27,7 +27,7 @@ class Cell(NamedTuple):
         value = self.value
         if value is None:
             return ""
-        if isinstance(value, bool) or (field == "value" and isinstance(value, date)):
+        if field == "value" and isinstance(value, date):
             return str(value)
         if field == "value" and self.percent:
             return float(f"{value * 100:.15g}")
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
     @property
     def percent(self) -> bool:
         """Whether a number is shown as a percentage."""
-        return "%" in self.shown and isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        return "%" in self.shown and isinstance(self.value, int | float)
 
 
 class Merged(NamedTuple):
