@@ -27,6 +27,7 @@ Mask = NDArray[np.bool_]
 
 _WORDS_SHOWN = 200
 _KEYS = 2**62  # keys of figures stay below it, to fit an int64
+_SPARSE = 64  # keys that there may be for each figure, to tick them off
 
 
 def objects(cells: Sequence[Any]) -> NDArray[Any]:
@@ -54,11 +55,19 @@ class Column:
         content = self.contents[self.codes[row]]
         return str(int(content) if isinstance(content, float) and content.is_integer() else content).strip()
 
+    def which(self, of: Callable[[Any], bool]) -> Mask:
+        """The rows whose content is one of those that ``of`` picks."""
+        picked = [of(content) for content in self.contents]
+        if all(picked) or not any(picked):
+            return np.full(len(self.codes), bool(picked) and picked[0])
+        return np.array(picked, dtype=bool)[self.codes]
+
     def names(self) -> "Column":
         """The same cells as clean names: texts without outer or hard blanks, equal ones under one code."""
         cleaned = Column(self.contents, np.arange(len(self.contents)))
         names = Column.of([cleaned.words(row).replace("\xa0", " ") for row in range(len(self.contents))])
-        return Column(names.contents, names.codes[self.codes])
+        same = len(names.contents) == len(self.contents)
+        return Column(names.contents, self.codes if same else names.codes[self.codes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,11 @@ class Cells:
     status: Column | None = None
     strange: Column | None = None
 
+    def words(self, row: int) -> str:
+        """What stands at ``row`` where a figure belongs."""
+        cell = self.value[row]
+        return f"{cell:.15g}" if isinstance(cell, float) else str(cell)
+
     @classmethod
     def rows(cls, value: NDArray[Any], place: Callable[[Rows], list[str]], **fields: Column) -> "Cells":
         """Cells of a source that gives every figure a row of its own; ``place`` names the rows at the given positions."""
@@ -106,11 +120,6 @@ class _Times:
     times: NDArray[Any]
     codes: Rows
     bad: Mask
-
-    @property
-    def each(self) -> NDArray[Any]:
-        """The time of every row, NaT where there is none."""
-        return self.times[self.codes]
 
     def end(self, row: int) -> date | None:
         """The day at ``row``."""
@@ -181,27 +190,25 @@ def reading(
     document repeats. Everything else is an observation or a refusal.
     """
     figures = _parsed(cells, constants)
-    period, known = figures.period.each, figures.known.each
+    ends, known = figures.period, figures.known
     sieve = _Sieve(cells, figures)
     if cells.notes_below:
         sieve.leave_out(_notes(cells, figures), LeftOut.NOTE)
     sieve.refuse(figures.period.bad, Refused.BAD_PERIOD, "period", cells.period.words)
-    outside = (period < np.datetime64(query.first, "s")) | (period > np.datetime64(query.last, "s"))
-    sieve.leave_out(outside, LeftOut.OUTSIDE)
+    outside = (ends.times < np.datetime64(query.first, "s")) | (ends.times > np.datetime64(query.last, "s"))
+    sieve.leave_out(outside[ends.codes], LeftOut.OUTSIDE)
     if cells.known is not None:
         sieve.refuse(figures.known.bad, Refused.BAD_DATE, "known", cells.known.words)
-    sieve.leave_out(known > _utc(query.at), LeftOut.UNPUBLISHED)
-    sieve.refuse(cells.torn, Refused.TORN_ROW, "value", lambda row: str(cells.value[row]))
+    sieve.leave_out((known.times > _utc(query.at))[known.codes], LeftOut.UNPUBLISHED)
+    sieve.refuse(cells.torn, Refused.TORN_ROW, "value", cells.words)
     if cells.strange is not None:
         sieve.refuse(~_empty(cells.strange), Refused.WRONG_DIMENSION, "subject", cells.strange.words)
     if cells.series is not None:
         sieve.refuse(_empty(figures.series), Refused.UNKNOWN_SERIES, "series", cells.series.words)
     if cells.subject is not None:
         sieve.refuse(_empty(figures.subject), Refused.WRONG_DIMENSION, "subject", cells.subject.words)
-    sieve.refuse(
-        _formulas(cells.value, figures.number.bad), Refused.NO_RESULT, "value", lambda row: str(cells.value[row])
-    )
-    sieve.refuse(figures.number.bad, Refused.NOT_A_NUMBER, "value", lambda row: str(cells.value[row]))
+    sieve.refuse(_formulas(cells.value, figures.number.bad), Refused.NO_RESULT, "value", cells.words)
+    sieve.refuse(figures.number.bad, Refused.NOT_A_NUMBER, "value", cells.words)
     if cells.status is not None:
         sieve.refuse(figures.status < 0, Refused.BAD_STATUS, "status", cells.status.words)
     # 无 beside a number: one of the two is a slip.
@@ -209,17 +216,18 @@ def reading(
     sieve.refuse(both, Refused.CONFLICT, "value", lambda row: f"{_figure(figures, row)} ≠ 无")
     _refuse_conflicts(sieve, cells, figures)
     rows = np.flatnonzero(sieve.taken)
+    taken = slice(None) if len(rows) == len(sieve.taken) else rows
     names = {"series": figures.series, "subject": figures.subject, "unit": figures.unit}
     columns: dict[str, Any] = {
         **{
-            name: pd.array(list(column.contents), dtype="str").take(column.codes[rows])
+            name: pd.array(list(column.contents), dtype="str").take(column.codes[taken])
             for name, column in names.items()
         },
-        "period": period[rows],
-        "value": figures.number.value[rows],
-        "known_at": pd.DatetimeIndex(known[rows]).tz_localize("UTC"),
+        "period": ends.times[ends.codes[taken]],
+        "value": figures.number.value[taken],
+        "known_at": pd.DatetimeIndex(known.times).tz_localize("UTC").take(known.codes[taken]),
         "cell": Places.at(rows, len(cells.line), lambda at: cells.place("value", at)),
-        "status": figures.status[rows],
+        "status": figures.status[taken],
     }
     observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
     counts = {why: count for why, count in (sieve.left_out + Counter(left_out)).items() if count}
@@ -289,10 +297,11 @@ def _utc(at: datetime | None) -> np.datetime64:
 
 def _notes(cells: Cells, figures: _Figures) -> Mask:
     """Rows below the last row with a period that hold no number: words under the table."""
-    in_table = cells.line[~figures.period.bad]
+    bad = figures.period.bad & figures.number.bad
+    in_table = cells.line[~figures.period.bad] if bad.any() else cells.line[:0]
     if len(in_table) == 0:
         return np.zeros(len(cells.line), dtype=bool)
-    return np.asarray(figures.period.bad & figures.number.bad & (cells.line > in_table.max()))
+    return np.asarray(bad & (cells.line > in_table.max()))
 
 
 def _formulas(values: NDArray[Any], bad: Mask) -> Mask:
@@ -304,13 +313,18 @@ def _formulas(values: NDArray[Any], bad: Mask) -> Mask:
 
 
 def _empty(names: Column) -> Mask:
-    return np.array([name == "" for name in names.contents], dtype=bool)[names.codes]
+    return names.which(lambda name: name == "")
 
 
 def _refuse_conflicts(sieve: _Sieve, cells: Cells, figures: _Figures) -> None:
     """Of figures that state the same thing, keep the first; refuse later ones that differ, leave out those that agree."""
     rows = np.flatnonzero(sieve.taken)
-    same = _same_figure(figures)[rows]
+    same, distinct = _same_figure(figures, rows)
+    if distinct <= _SPARSE * len(rows):  # much cheaper than to look each one up among all
+        there = np.zeros(distinct, dtype=bool)
+        there[same] = True
+        if np.count_nonzero(there) == len(rows):
+            return
     repeated = pd.Series(same).duplicated().to_numpy()
     if not repeated.any():
         return
@@ -331,9 +345,10 @@ def _refuse_conflicts(sieve: _Sieve, cells: Cells, figures: _Figures) -> None:
     sieve.leave_out(later, LeftOut.REPEATED)
 
 
-def _same_figure(figures: _Figures) -> NDArray[np.int64]:
-    """One number per (series, subject, period, known at)."""
-    same, distinct = figures.series.codes.astype(np.int64), len(figures.series.contents)
+def _same_figure(figures: _Figures, rows: Rows) -> tuple[NDArray[np.int64], int]:
+    """For ``rows`` one number per (series, subject, period, known at), and what all of them stay below."""
+    taken = slice(None) if len(rows) == len(figures.status) else rows
+    same, distinct = figures.series.codes[taken].astype(np.int64), len(figures.series.contents)
     for codes, contents in (
         (figures.subject.codes, figures.subject.contents),
         (figures.period.codes, figures.period.times),
@@ -342,8 +357,9 @@ def _same_figure(figures: _Figures) -> NDArray[np.int64]:
         if distinct * len(contents) >= _KEYS:
             same, kept = pd.factorize(same)
             distinct = len(kept)
-        same, distinct = same * len(contents) + codes, distinct * len(contents)
-    return same
+        if len(contents) > 1:
+            same, distinct = same * len(contents) + codes[taken], distinct * len(contents)
+    return same, distinct
 
 
 def _figure(figures: _Figures, row: int) -> str:

@@ -35,7 +35,8 @@ from connectors.filing_form import (
 from connectors.number import MISSING, number
 from connectors.observation import LeftOut, Original, Query, Reading, Refusal, Refused, frame
 from connectors.table_layout import Wanted, nearest_header
-from connectors.table_sheet import Sheet, xlsx
+from connectors.table_sheet import Sheet
+from connectors.table_xlsx import xlsx
 
 _ENCRYPTED = b"\xd0\xcf\x11\xe0"  # Office wraps a workbook with a password, like one of before 2007, in this
 _CLASSES = {"I": "1", "II": "2", "III": "3", "IV": "4", "V": "5"}
@@ -216,7 +217,8 @@ def _entries(form: Form, sheet: Sheet, document: str) -> tuple[Entry, ...]:
     cells = table.place(np.full(len(table.line), value), table.line)
     by_key, by_name = {line.key: line for line in form.lines}, _by_name(form)
     rows = []
-    for row, (content, percent, cell) in enumerate(zip(table.figures[0], table.percent[0], cells, strict=True)):
+    contents = map(_written, table.figures[0].tolist())
+    for row, (content, percent, cell) in enumerate(zip(contents, table.percent[0], cells, strict=True)):
         words = {field: column.words(row) for field, column in table.fields.items()}
         line, trouble = _line(words, by_key, by_name)
         read, strange = _amount(content, line.unit, percent=bool(percent)) if line else (content, "")
@@ -225,6 +227,13 @@ def _entries(form: Form, sheet: Sheet, document: str) -> tuple[Entry, ...]:
         status, note = words["status"], words.get("note", "")
         rows.append(Entry(line, words["name"], read, status, note, cell, strange, trouble))
     return tuple(row for row in rows if row.line or row.filled)
+
+
+def _written(content: Any) -> Any:
+    """A cell of a column of numbers as it stands there: nothing, a whole number, another, or words."""
+    if not isinstance(content, float):
+        return content
+    return "" if np.isnan(content) else int(content) if content.is_integer() else content
 
 
 def _line(

@@ -63,7 +63,8 @@ class Figures:
         self._stand, self._places = fields, np.array(places, dtype=np.intp)
         self._table = table
         labels = {name: _filled(column) if name in layout.fill else column for name, column in table.fields.items()}
-        self._kept, self.left_out = self._rows_kept(labels)
+        kept, self.left_out = self._rows_kept(labels)
+        self._kept = slice(None) if kept.all() else kept
         self._labels = {name: Column(column.contents, column.codes[self._kept]) for name, column in labels.items()}
         self._line = table.line[self._kept]
         self._each = np.repeat(np.arange(len(places)), len(self._line))
@@ -83,8 +84,8 @@ class Figures:
         return Cells(
             period=period,
             value=values,
-            line=np.tile(self._line, copies),
-            torn=np.tile(self._table.torn[self._kept], copies),
+            line=_repeated(self._line, copies),
+            torn=_repeated(self._table.torn[self._kept], copies),
             place=self._place,
             notes_below="period" in self._stand,
             series=series,
@@ -102,7 +103,7 @@ class Figures:
             layers.append(Column(own, self._each))
         if name in self._labels:
             label = self._labels[name]
-            layers.append(Column(label.contents, np.tile(label.codes, len(self._places))))
+            layers.append(Column(label.contents, _repeated(label.codes, len(self._places))))
         if name in layout.across:
             level = self._header.levels[layout.across[name] - self._header.first]
             contents = [level[place] if place < len(level) else "" for place in self._places.tolist()]
@@ -122,10 +123,11 @@ class Figures:
     def _unit(self, series: Column | None, values: NDArray[Any]) -> Column | None:
         """The unit of each figure: the nearest to it that is stated. The cell, a label, a title, above the table."""
         percent = self._percent(values)
+        own = Column(["", "%"], percent.astype(np.intp)) if percent.any() else None
         paths = [self._header.paths[place] if place < len(self._header.paths) else () for place in self._places]
         titles = [next(filter(None, map(unit_of, reversed(path))), "") for path in paths]
         layers = [
-            Column(["", "%"], percent.astype(np.intp)) if percent.any() else None,
+            own,
             self._said("unit"),
             Column(titles, self._each) if any(titles) else None,
             Column([unit_of(str(one)) for one in series.contents], series.codes) if series is not None else None,
@@ -165,8 +167,7 @@ class Figures:
         lines = len(self._table.line)
         skipped, notes = np.zeros(lines, dtype=bool), np.zeros(lines, dtype=bool)
         for column in labels.values():
-            wanted = [str(content).strip() in self._layout.skip for content in column.contents]
-            skipped |= np.array(wanted, dtype=bool)[column.codes]
+            skipped |= column.which(lambda content: str(content).strip() in self._layout.skip)
         if "period" not in labels:
             notes = self._notes(labels) & ~skipped
         left_out: Counter[LeftOut] = Counter()
@@ -186,7 +187,7 @@ class Figures:
             number |= ~read.blank & ~read.bad
         begins = np.zeros(len(lines), dtype=bool)
         for column in labels.values():
-            begins |= np.array([bool(_NOTE.match(str(one))) for one in column.contents], dtype=bool)[column.codes]
+            begins |= column.which(lambda content: _NOTE.match(str(content)) is not None)
         begins &= lines > (np.flatnonzero(number)[-1] if number.any() else len(lines))
         return lines >= (np.flatnonzero(begins)[0] if begins.any() else len(lines))
 
@@ -195,9 +196,13 @@ def _is_said(content: Any) -> bool:
     return not isinstance(content, str) or content.replace("\xa0", " ").strip() != ""
 
 
+def _repeated(cells: NDArray[Any], copies: int) -> NDArray[Any]:
+    return np.tile(cells, copies) if copies > 1 else cells
+
+
 def _filled(column: Column) -> Column:
     """Blank cells repeat the one above."""
-    said = np.array([_is_said(content) for content in column.contents], dtype=bool)[column.codes]
+    said = column.which(_is_said)
     above = np.maximum.accumulate(np.where(said, np.arange(len(said)), -1))
     return Column(column.contents, np.where(above >= 0, column.codes[above], column.codes))
 
@@ -208,7 +213,9 @@ def _first_said(layers: Sequence[Column]) -> Column | None:
         return None
     first, *others = layers
     for layer in others:
-        said = np.array([_is_said(content) for content in first.contents], dtype=bool)[first.codes]
+        said = first.which(_is_said)
+        if said.all():
+            break
         codes = np.where(said, first.codes, layer.codes + len(first.contents))
         first = Column([*first.contents, *layer.contents], codes)
     return first

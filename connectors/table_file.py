@@ -17,9 +17,10 @@ from connectors.figures import reading
 from connectors.observation import Original, Query, Reading
 from connectors.table_cells import FIELDS, Figures, Layout
 from connectors.table_layout import HEAD, Header, Wanted, find_header
-from connectors.table_sheet import Sheet, broken_workbook, xlsx
+from connectors.table_sheet import Sheet, broken_workbook
 from connectors.table_text import Text
 from connectors.table_xls import xls
+from connectors.table_xlsx import xlsx
 
 _TEXTS = (".csv", ".tsv", ".txt")
 _SHEETS = (".xlsx", ".xlsm", ".xls")

@@ -27,7 +27,7 @@ class Cell(NamedTuple):
         value = self.value
         if value is None:
             return ""
-        if isinstance(value, bool) or (field == "value" and isinstance(value, date)):
+        if field == "value" and isinstance(value, date):
             return str(value)
         if field == "value" and self.percent:
             return float(f"{value * 100:.15g}")
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
     @property
     def percent(self) -> bool:
         """Whether a number is shown as a percentage."""
-        return "%" in self.shown and isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        return "%" in self.shown and isinstance(self.value, int | float)
 
 
 class Merged(NamedTuple):
@@ -144,14 +144,16 @@ def nearest_header(head: Head, wanted: Wanted, merged: Sequence[Merged]) -> Head
         return _header(head, *wanted.header, names, merged)
     nearest = Header(1, 1, (), tuple(names))
     merged = [area for area in merged if area.top <= max((line for line, _ in head), default=0)]
-    titles = {key(_title(cell)) for _, cells in head for cell in cells}
-    for height in _HEIGHTS if all(_possible(name, titles) for name in names) else _HEIGHTS[:1]:
+    for height in _HEIGHTS:
         for line, _ in head:
             header = _header(head, line, line + height - 1, names, merged)
             if not header.missing:
                 return header
             if (len(header.missing), -header.width) < (len(nearest.missing), -nearest.width):
                 nearest = header
+        titles = {key(_title(cell)) for _, cells in head for cell in cells}
+        if not all(_possible(name, titles) for name in names):
+            break
     return nearest
 
 

@@ -1,39 +1,27 @@
-"""Reads one sheet of a workbook by columns: XLSX in a stream, numbers and dates as the sheet shows them."""
+"""One sheet of a workbook by columns, read in a stream of rows: numbers and dates as the sheet shows them."""
 
 import re
-import zlib
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import chain, islice
 from typing import Any, TypeAlias
-from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from defusedxml import DefusedXmlException
 from numpy.typing import NDArray
-from openpyxl import load_workbook
-from openpyxl.styles.numbers import BUILTIN_FORMATS
-from openpyxl.utils import range_boundaries
-from openpyxl.utils.exceptions import InvalidFileException
-from openpyxl.worksheet._reader import FORMULA_TAG, VALUE_TAG, WorkSheetParser
 
 from connectors.base import ConnectorError, Failure
-from connectors.figures import Column, Mask, Rows, objects
+from connectors.figures import Column, Mask, Rows
 from connectors.table_layout import HEAD, Cell, Head, Header, Merged, key, letter
 
 Row: TypeAlias = tuple[int, dict[int, Cell]]
 """The number of a row, and its cells by column (from 0); blank ones may be missing."""
 
 _NOT_SHOWN = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')  # parts of a number format that are no digits and no dates
-_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^<>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
-_CHUNK = 1 << 20
-_MOST_MERGED = 100_000
-_BROKEN = (
-    BadZipFile, zlib.error, InvalidFileException, ParseError, DefusedXmlException, KeyError, ValueError, TypeError, IndexError,
-    AttributeError, OSError, EOFError, NotImplementedError,
-)  # fmt: skip
+
+
+_BLANK = Cell(None)
+_EXACT = 2**53  # whole numbers below it are the same as floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +44,14 @@ class Table:
 class Sheet:
     """One sheet: its first rows, its merged cells, and its columns."""
 
-    def __init__(self, name: str, rows: Iterator[Row], merged: Sequence[Merged], broken: ConnectorError) -> None:
-        self.name, self.merged, self._broken = name, merged, broken
-        self._rows = rows
+    def __init__(self, name: str, rows: Iterator[Row], merged: Sequence[Merged]) -> None:
+        self.name, self.merged, self._rows = name, merged, rows
         self._look()
 
     def _look(self) -> None:
-        rows = self._rows
-        try:
-            self._first = list(islice(rows, HEAD))
-        except _BROKEN:
-            raise self._broken from None
-        self._rows = chain(self._first, rows)
-        self.head: Head = [(line, _dense(cells)) for line, cells in self._first]
+        first = list(islice(self._rows, HEAD))
+        self._rows = chain(first, self._rows)
+        self.head: Head = [(line, _dense(cells)) for line, cells in first]
 
     def between(self, title: str | None, until: str | None, document: str) -> "Sheet":
         """Only the rows from the one with a cell that begins with ``title``, and above the next that has ``until``.
@@ -82,35 +65,26 @@ class Sheet:
 
     def table(self, header: Header, fields: dict[str, int], figures: Sequence[int]) -> Table:
         """The columns below ``header``; only they are kept of a long sheet. Can be asked for once."""
-        blank = Cell(None)
-        labels: dict[str, list[Any]] = {field: [] for field in fields}
-        values: list[list[Any]] = [[] for _ in figures]
-        percents: list[list[bool]] = [[] for _ in figures]
-        lines: list[int] = []
-        try:
-            for line, cells in self._rows:
-                if line <= header.last:
-                    continue
+        labels = {field: _Labels(place) for field, place in fields.items()}
+        values = [_Values(place) for place in figures]
+        takers = [*(column.take for column in labels.values()), *(column.take for column in values)]
+        lines = array("q")
+        for line, cells in self._rows:
+            if line > header.last:
                 lines.append(line)
-                for field, place in fields.items():
-                    labels[field].append(cells.get(place, blank).content(field))
-                for place, column, percent in zip(figures, values, percents, strict=True):
-                    cell = cells.get(place, blank)
-                    column.append(cell.content("value"))
-                    percent.append(cell.percent)
-        except _BROKEN:
-            raise self._broken from None
+                for take in takers:
+                    take(cells)
         line_numbers = np.array(lines, dtype=np.int64)
         return Table(
             fields={
-                field: _under_merged(Column.of(cells), fields[field], line_numbers, self.merged)
-                for field, cells in labels.items()
+                field: _under_merged(column.column(field), column.place, line_numbers, self.merged)
+                for field, column in labels.items()
             },
-            figures=[objects(column) for column in values],
+            figures=[column.figures() for column in values],
             line=line_numbers,
             torn=np.zeros(len(lines), dtype=bool),
             place=self._names,
-            percent=[np.array(percent, dtype=bool) for percent in percents],
+            percent=[column.percent() for column in values],
         )
 
     def _names(self, positions: Rows, lines: NDArray[np.int64]) -> list[str]:
@@ -118,28 +92,65 @@ class Sheet:
         return [f"{self.name}!{at}{line}" for at, line in zip(letters, lines.tolist(), strict=True)]
 
 
-def xlsx(data: bytes, document: str, sheet: str | None, most: int) -> Sheet:
-    """The sheet (default: the first), which must not unpack to more than ``most`` bytes.
+class _Labels:
+    """A column of labels: each distinct cell once."""
 
-    Raises ConnectorError: MISCONFIGURED for a sheet that is not there,
-    BAD_ANSWER for bytes that are no workbook, TOO_LARGE.
-    """
-    broken = broken_workbook(document)
+    def __init__(self, place: int) -> None:
+        self.place = place
+        self._codes = array("q")
+        self._known: dict[Cell, int] = {}
+
+    def take(self, cells: Mapping[int, Cell]) -> None:
+        """Add the cell of a row."""
+        self._codes.append(self._known.setdefault(cells.get(self.place, _BLANK), len(self._known)))
+
+    def column(self, field: str) -> Column:
+        """What the cells show as ``field``."""
+        return Column([cell.content(field) for cell in self._known], np.array(self._codes, dtype=np.intp))
+
+
+class _Values:
+    """A column of figures: plain numbers as such, other cells by their rows."""
+
+    def __init__(self, place: int) -> None:
+        self._place = place
+        self._numbers = array("d")
+        self._others: dict[int, Cell] = {}
+
+    def take(self, cells: Mapping[int, Cell]) -> None:
+        """Add the cell of a row."""
+        cell = cells.get(self._place, _BLANK)
+        number = cell.value
+        if (type(number) is float or (type(number) is int and abs(number) < _EXACT)) and "%" not in cell.shown:
+            self._numbers.append(number)
+            return
+        if number is not None:
+            self._others[len(self._numbers)] = cell
+        self._numbers.append(np.nan)
+
+    def figures(self) -> NDArray[Any]:
+        """Numbers, NaN where there is none; with other contents among them where the column has any."""
+        numbers = np.array(self._numbers, dtype=np.float64)
+        if not self._others:
+            return numbers
+        contents = numbers.astype(object)
+        for row, cell in self._others.items():
+            contents[row] = cell.content("value")
+        return contents
+
+    def percent(self) -> Mask:
+        """The rows that show a percentage."""
+        shows = np.zeros(len(self._numbers), dtype=bool)
+        shows[[row for row, cell in self._others.items() if cell.percent]] = True
+        return shows
+
+
+def sound(rows: Iterator[Row], broken: tuple[type[Exception], ...], error: ConnectorError) -> Iterator[Row]:
+    """The same rows; raises ``error`` for whatever shows that the workbook is ``broken``."""
     try:
-        with ZipFile(BytesIO(data)) as archive:
-            unpacked = sum(part.file_size for part in archive.infolist())  # zipfile never unpacks more than it says
-        if unpacked > most:
-            raise ConnectorError(
-                Failure.TOO_LARGE,
-                f"{document} 解压后 {unpacked / 2**20:.0f} MB，超过 {most >> 20} MB (too large); 请拆分文件，或加大 max_mb",
-                retryable=False,
-            )
-        book = load_workbook(BytesIO(data), read_only=True, data_only=True)
-        names = [one.title for one in book.worksheets]
-        name = chosen(names, sheet, document)
-        return Sheet(name, _rows(book, book[name]), _merged(book[name], document), broken)
-    except _BROKEN:
-        raise broken from None
+        yield from rows
+    except broken:
+        raise error from None
 
 
 def chosen(names: Sequence[str], sheet: str | None, document: str) -> str:
@@ -168,72 +179,6 @@ def shown(number_format: str | None) -> str:
     return _NOT_SHOWN.sub("", number_format or "").lower()
 
 
-class _Parser(WorkSheetParser):  # type: ignore[misc]  # openpyxl has no types
-    """openpyxl's own stream of cells, which would take a formula that was never computed for a blank cell."""
-
-    def parse_cell(self, element: Any) -> dict[str, Any]:
-        cell: dict[str, Any] = super().parse_cell(element)
-        formula = element.find(FORMULA_TAG)
-        if cell["value"] is None and formula is not None and element.find(VALUE_TAG) is None:
-            cell["value"] = f"={formula.text or ''}"
-        return cell
-
-
-def _rows(book: Any, sheet: Any) -> Iterator[Row]:
-    formats: dict[Any, str] = {}
-
-    def format_of(style: Any) -> str:
-        if style not in formats:
-            formats[style] = shown(_number_format(book, int(style)))
-        return formats[style]
-
-    with sheet._get_source() as source:  # noqa: SLF001  its own rows are padded to 16,384 cells where a file says so
-        parser = _Parser(
-            source,
-            sheet._shared_strings,  # noqa: SLF001
-            data_only=True,
-            epoch=book.epoch,
-            date_formats=book._date_formats,  # noqa: SLF001
-            timedelta_formats=book._timedelta_formats,  # noqa: SLF001
-        )
-        for line, cells in parser.parse():
-            yield (
-                line,
-                {
-                    cell["column"] - 1: Cell(cell["value"], format_of(cell["style_id"]))
-                    for cell in cells
-                    if cell["value"] is not None
-                },
-            )
-
-
-def _number_format(book: Any, style: int) -> str:
-    number: int = book._cell_styles[style].numFmtId  # noqa: SLF001
-    return str(BUILTIN_FORMATS.get(number) or (book._number_formats[number - 164] if number >= 164 else "General"))  # noqa: SLF001
-
-
-def _merged(sheet: Any, document: str) -> list[Merged]:
-    """Merged cells stand behind the rows of a sheet, but are needed to read its header."""
-    found: list[Merged] = []
-    with sheet._get_source() as source:  # noqa: SLF001
-        kept = b""
-        while chunk := source.read(_CHUNK):
-            text = kept + chunk
-            end = 0
-            for match in _MERGED.finditer(text):
-                left, top, right, bottom = range_boundaries(match[1].decode())
-                found.append(Merged(top, left - 1, bottom, right - 1))
-                end = match.end()
-            if len(found) > _MOST_MERGED:
-                raise ConnectorError(
-                    Failure.TOO_LARGE,
-                    f"{document} 合并单元格多于 {_MOST_MERGED} 处 (too many merged cells); 请取消合并",
-                    retryable=False,
-                )
-            kept = text[max(end, len(text) - 256) :]
-    return found
-
-
 def _between(rows: Iterator[Row], title: str | None, until: str | None, where: str) -> Iterator[Row]:
     begun = title is None
     for row in rows:
@@ -256,8 +201,7 @@ def _says(row: Row, words: str) -> bool:
 
 
 def _dense(cells: Mapping[int, Cell]) -> list[Cell]:
-    blank = Cell(None)
-    return [cells.get(place, blank) for place in range(max(cells, default=-1) + 1)]
+    return [cells.get(place, _BLANK) for place in range(max(cells, default=-1) + 1)]
 
 
 def _under_merged(column: Column, place: int, lines: NDArray[np.int64], merged: Sequence[Merged]) -> Column:

@@ -5,7 +5,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from io import BytesIO, StringIO
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,9 @@ from connectors.table_sheet import Table
 _ENCODINGS = ("utf-8-sig", "gb18030")
 _DELIMITERS = (",", ";", "\t")
 _TAB_COMMA = "\t,"
-_PIECE = 1 << 16
+_PIECE = 1 << 16  # bytes that are looked at together: they stay in the processor's cache
+_ROWS = 1 << 16  # rows that are split into cells together: what that takes is used again for the next
+_BREAK = ord("\n")
 _ONE = "\x1f"  # stands for a delimiter of two characters, which the C parser does not read
 
 
@@ -37,8 +39,7 @@ class Text:
         self._document = document
         utf8 = _utf8(data, (encoding,) if encoding else _ENCODINGS, document)
         splits = [_split(utf8, one, document, wanted) for one in ([delimiter] if delimiter else _delimiters(utf8))]
-        headers = [nearest_header(split.head, wanted, ()) for split in splits]
-        self._split = min(zip(headers, splits, strict=True), key=lambda one: (len(one[0].missing), -one[0].width))[1]
+        self._split = splits[0] if len(splits) == 1 else min(splits, key=lambda split: _lacks(split, wanted))
         self.head: Head = self._split.head
 
     def table(self, header: Header, fields: dict[str, int], figures: Sequence[int]) -> Table:
@@ -57,18 +58,22 @@ class Text:
         beyond = [str(place) for place in range(width, max(width, written) + 1)]
         labels, values = {str(place) for place in fields.values()}, [str(place) for place in figures]
         titles = delimiter.join(str(place) for place in range(max(width, written) + 1))
-        frame = pd.read_csv(
-            BytesIO(b"".join((titles.encode(), b"\n", memoryview(utf8)[begins:]))),
+        rows = _Rows(f"{titles}\n".encode(), memoryview(utf8)[begins:])
+        texts = {*labels, *beyond}
+        with pd.read_csv(  # type: ignore[call-overload]  # of a file it only asks for pieces
+            rows,
             sep=delimiter,
-            usecols=sorted({*labels, *values, *beyond}),
-            dtype=dict.fromkeys({*labels, *beyond} - {*values}, "category"),
+            usecols=[*{*texts, *values}],
+            dtype=dict.fromkeys(texts, "category"),
             keep_default_na=False,
             na_values={place: list(MISSING) for place in values},
             skip_blank_lines=False,
             low_memory=False,
-        )
-        torn = np.zeros(len(frame), dtype=bool)
-        for column in (_column(frame[place]) for place in beyond):
+            chunksize=_ROWS,
+        ) as chunks:
+            frames = list(chunks)
+        torn = np.zeros(sum(map(len, frames)), dtype=bool)
+        for column in (_column(frames, place) for place in beyond):
             torn |= np.array([content.strip() != "" for content in column.contents], dtype=bool)[column.codes]
         started = self.head[above - 1][0] if above else 0
 
@@ -78,9 +83,9 @@ class Text:
             return [f"第{line}行{letter(at)}列" for at, line in zip(positions.tolist(), lines.tolist(), strict=True)]
 
         return Table(
-            fields={field: _column(frame[str(place)]) for field, place in fields.items()},
-            figures=[_numbers_or_texts(frame[at]) for at in values],
-            line=started + _lines(utf8, begins, len(frame), delimiter),
+            fields={field: _column(frames, str(place)) for field, place in fields.items()},
+            figures=[_numbers_or_texts([frame[at] for frame in frames]) for at in values],
+            line=started + _lines(utf8, begins, len(torn), delimiter, rows.breaks),
             torn=torn,
             place=place,
         )
@@ -156,22 +161,58 @@ def _checked(utf8: bytes) -> bytes:
     return utf8.removeprefix(codecs.BOM_UTF8)
 
 
-def _column(cells: "pd.Series[str]") -> Column:
-    categories = cells.astype("category").cat
-    codes = categories.codes.to_numpy().astype(np.intp)
-    contents = [*categories.categories, ""]  # rows that end early have no cell here
-    return Column(contents, np.where(codes < 0, len(contents) - 1, codes))
+class _Rows:
+    """Bytes to be split under ``titles``, read piece by piece; counts the line ``breaks`` that passed.
+
+    Not a BytesIO: pandas would decode what that gives, to encode it again.
+    """
+
+    def __init__(self, titles: bytes, utf8: memoryview) -> None:
+        self._titles, self._utf8, self.breaks = titles, utf8, 0
+
+    def read(self, size: int) -> bytes:
+        """The next ``size`` bytes at most."""
+        titles, self._titles = self._titles, b""
+        piece, self._utf8 = self._utf8[: size - len(titles)], self._utf8[size - len(titles) :]
+        self.breaks += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) == _BREAK))
+        return b"".join((titles, piece))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())  # pandas asks whether there is one
 
 
-def _numbers_or_texts(cells: "pd.Series[float]") -> "NDArray[np.generic]":
-    return (
-        cells.to_numpy() if cells.dtype.kind in "iuf" else cells.astype(object).map(str, na_action="ignore").to_numpy()
-    )
+def _lacks(split: _Split, wanted: Wanted) -> tuple[int, int]:
+    """How little of what is wanted stands in the first rows: least under the right delimiter."""
+    header = nearest_header(split.head, wanted, ())
+    return len(header.missing), -header.width
 
 
-def _lines(utf8: bytes, begins: int, rows: int, delimiter: str) -> NDArray[np.int64]:
+def _column(frames: Sequence[pd.DataFrame], place: str) -> Column:
+    contents: dict[str, int] = {}
+    codes = []
+    for cells in (frame[place].cat for frame in frames):
+        known = [contents.setdefault(text, len(contents)) for text in cells.categories]
+        found = cells.codes.to_numpy()
+        if (found < 0).any():  # rows that end early have no cell here
+            known.append(contents.setdefault("", len(contents)))
+        codes.append(np.array(known, dtype=np.intp)[found])
+    return Column(list(contents), np.concatenate(codes))
+
+
+def _numbers_or_texts(cells: Sequence["pd.Series[Any]"]) -> NDArray[np.generic]:
+    """Numbers where all of the rows that were split together are; words as they stand there."""
+    parts = [
+        part.to_numpy()
+        if part.dtype.kind in "iuf"
+        else part.astype(object).map(str, na_action="ignore").to_numpy(dtype=object)
+        for part in cells
+    ]
+    return np.concatenate(parts)
+
+
+def _lines(utf8: bytes, begins: int, rows: int, delimiter: str, breaks: int) -> NDArray[np.int64]:
     """The line of each row, counted from the header; only line breaks inside quotes make it differ from 1, 2, 3..."""
-    if rows == utf8.count(b"\n", begins) + (len(utf8) > begins and not utf8.endswith(b"\n")):
+    if rows == breaks + (len(utf8) > begins and not utf8.endswith(b"\n")):
         return np.arange(1, rows + 1)
     reader = csv.reader(StringIO(utf8[begins:].decode(), newline=""), delimiter=delimiter)
     ends = [0, *(reader.line_num for _ in reader)]

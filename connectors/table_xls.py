@@ -10,11 +10,11 @@ import xlrd
 from xlrd.compdoc import CompDocError
 
 from connectors.table_layout import Cell, Merged
-from connectors.table_sheet import Row, Sheet, broken_workbook, chosen, shown
+from connectors.table_sheet import Row, Sheet, broken_workbook, chosen, shown, sound
 
 _BROKEN = (
     xlrd.XLRDError, CompDocError, struct.error, AssertionError, IndexError, KeyError, ValueError, TypeError,
-    AttributeError, OverflowError, MemoryError, OSError,
+    AttributeError, OverflowError, OSError,
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def xls(data: bytes, document: str, sheet: str | None) -> Sheet:
     except _BROKEN:
         raise broken from None
     merged = [Merged(top + 1, left, bottom, right - 1) for top, bottom, left, right in page.merged_cells]
-    return Sheet(name, _rows(book, page), merged, broken)
+    return Sheet(name, sound(_rows(book, page), _BROKEN, broken), merged)
 
 
 def _rows(book: Any, page: Any) -> Iterator[Row]:
@@ -44,7 +44,7 @@ def _cell(book: Any, cell: Any) -> Cell:
         case xlrd.XL_CELL_DATE:
             return Cell(xlrd.xldate_as_datetime(cell.value, book.datemode), form)
         case xlrd.XL_CELL_BOOLEAN:
-            return Cell(bool(cell.value))
+            return Cell(str(bool(cell.value)))
         case xlrd.XL_CELL_ERROR:
             return Cell(xlrd.error_text_from_code.get(cell.value, "#ERR"))
         case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_TEXT:

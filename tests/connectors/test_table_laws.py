@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, date, datetime
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -115,3 +116,43 @@ def test_each_kind_of_cell_has_its_own_account(tmp_path, kind):
         LeftOut.REPEATED: 1,
     }
     assert found.unread == ("备注",)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    grid=grids,
+    labels=st.lists(st.sampled_from([*PERIODS, *LABELS]), min_size=8, max_size=8),
+    torn=st.sets(st.integers(0, 7)),
+    short=st.sets(st.integers(0, 7)),
+)
+def test_a_text_reads_the_same_however_few_rows_are_split_together(tmp_path, grid, labels, torn, short):
+    wide = len(grid[0])
+    rows = [
+        [label, *row, *["多"] * (line in torn)] for line, (label, row) in enumerate(zip(labels, grid, strict=False))
+    ]
+    rows = [row[:1] if line in short else row for line, row in enumerate(rows)]
+    path = saved(tmp_path, [["月份", *SERIES[:wide]], *rows], "csv")
+    options = TableFile.Options(path=path.name, columns={"period": "月份"}, values={one: one for one in SERIES[:wide]})
+    whole = TableFile(options, tmp_path).fetch(WIDE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("connectors.table_text._ROWS", 2)
+        parts = TableFile(options, tmp_path).fetch(WIDE)
+    pd.testing.assert_frame_equal(parts.observations, whole.observations)
+    assert (parts.refusals, parts.left_out) == (whole.refusals, whole.left_out)
+
+
+def test_truth_is_no_number_even_where_other_rows_hold_only_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr("connectors.table_text._ROWS", 1)
+    path = saved(tmp_path, [["月份", "数"], ["2025-01", "1"], ["2025-02", "TRUE"], ["2025-03", "2.50"]], "csv")
+    options = TableFile.Options(path=path.name, series="甲", columns={"period": "月份", "value": "数"})
+    found = TableFile(options, tmp_path).fetch(WIDE)
+    assert found.observations.value.tolist() == [1, 2.5]
+    assert [(one.reason, one.text) for one in found.refusals] == [(Refused.NOT_A_NUMBER, "True")]
+
+
+def test_a_column_may_be_label_and_figure(tmp_path):
+    path = saved(tmp_path, [["月份", "数"], ["2025-01", "1"], ["2025-02", "-"]], "csv")
+    options = TableFile.Options(path=path.name, columns={"period": "月份", "value": "数", "series": "数"})
+    found = TableFile(options, tmp_path).fetch(WIDE)
+    assert found.observations[["series", "value"]].to_numpy().tolist() == [["1", 1]]
+    assert found.left_out == {LeftOut.BLANK: 1}
