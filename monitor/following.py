@@ -1,7 +1,7 @@
 """What stands too long: reminders and escalations that are due, found in columns, decided with the cycle's moves."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -39,18 +39,21 @@ def found_steps(
     known to stand: its steps wait until it answers.
     """
     due: list[tuple[Alert, Step, Verdict, tuple[int, int]]] = []
+    otherwise: dict[tuple[int, Kind, int], np.datetime64] = {}
     for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
         book, panel = watch.by_id[found.target.book], judged[block].panel
         office = Office(book.workdays, ZoneInfo(book.timezone))
         periods = _running(panel.block, alert.basis.period, found) if found.level == alert.level else 1
         steps, later = escalation.due(alert, periods, organisation, office, at)
         due += [(alert, step, found, (block, row)) for step in steps]
-        if not steps:
-            kind = alert.identity.kind
-            watch.due[block][kind][row] = NEVER if later is None else _second(later)
-            if found.judged:
-                watch.looked[block][kind][row] = panel.latest[row]
-    return list(_told(engine, watch, due, organisation, at))
+        kind, then = alert.identity.kind, NEVER if later is None else _second(later)
+        if steps:
+            otherwise[block, kind, row] = then
+            continue
+        watch.due[block][kind][row] = then
+        if found.judged:
+            watch.looked[block][kind][row] = panel.latest[row]
+    return list(_told(engine, watch, due, otherwise, organisation, at))
 
 
 def _looked_at(
@@ -79,10 +82,14 @@ def _told(
     engine: Engine,
     watch: Watch,
     due: Sequence[tuple[Alert, Step, Verdict, tuple[int, int]]],
+    otherwise: Mapping[tuple[int, Kind, int], np.datetime64],
     organisation: Organisation,
     at: datetime,
 ) -> Iterator[Move]:
-    """The steps with their facts and who is to hear; one that nobody would hear of is not taken."""
+    """The steps with their facts and who is to hear; one that nobody would hear of is not taken.
+
+    ``otherwise`` is when each alert asks for more than its steps.
+    """
     if not due:
         return
     read = [int(watch.series_of[block][row]) for _, _, _, (block, row) in due]
@@ -104,7 +111,7 @@ def _told(
             unheard.add((block, alert.identity.kind, row))
     for block, kind, row in unheard:
         # Nobody can be told before somebody is written into the organisation, which loads all anew; but time goes on.
-        watch.due[block][kind][row] = _second(at) + np.timedelta64(1, "D")
+        watch.due[block][kind][row] = min(otherwise[block, kind, row], _second(at) + np.timedelta64(1, "D"))
 
 
 def _running(block: Block, first: date | None, found: Verdict) -> int:
