@@ -23,6 +23,7 @@ __all__ = [
     "Vintage",
     "append",
     "compare",
+    "figures_of",
     "known",
     "last_position",
     "origins",
@@ -81,7 +82,7 @@ def known(connection: Connection, at: datetime, first: date, last: date) -> Figu
     query = stored.figures(connection).where(c.period.between(first, last), c.known_at <= at)
     rows = stored.fetch(connection, query)
     newest, _ = stored.newest(rows)
-    return _figures(rows[newest])
+    return figures_of(rows[newest])
 
 
 def since(connection: Connection, position: int, at: datetime) -> Figures:
@@ -91,7 +92,7 @@ def since(connection: Connection, position: int, at: datetime) -> Figures:
     gives, as long as ``append`` was never called with an earlier moment than before.
     """
     query = stored.figures(connection).where(observation.c.id > position, observation.c.known_at <= at)
-    return _figures(stored.fetch(connection, query.order_by(observation.c.id)))
+    return figures_of(stored.fetch(connection, query.order_by(observation.c.id)))
 
 
 def last_position(connection: Connection) -> int:
@@ -132,7 +133,8 @@ def origins(connection: Connection, figures: Iterable[tuple[int, date]], at: dat
     return found
 
 
-def _figures(rows: NDArray[Any]) -> Figures:
+def figures_of(rows: NDArray[Any]) -> Figures:
+    """Rows of ``stored.fetch`` as columns."""
     ids, status = stored.split(rows["id"])
     return Figures(
         id=ids,
