@@ -134,6 +134,28 @@ def explain(
 
 
 @app.command()
+def rehearse(
+    book: Annotated[str, typer.Argument(help="册号")],
+    config: Config = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="自何时起，如 2022、2022-03；缺省为有数据的最近五年")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="至何时止，如 2024、2024-06")] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="宽表 CSV：首列 month 为 YYYY-MM，其余每列一个序列；缺省用库中数据")
+    ] = None,
+    to_date: Annotated[bool, typer.Option("--to-date", help="宽表中的数值为年初以来累计，不是当月数")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """推演：若本册在往年生效，何时会告知谁、虚警漏报几何、提前多少天；不发送、不入库。"""
+    from monitor.rehearsal.command import command
+
+    found = command(_read(config, book), first, last, figures, to_date=to_date, as_json=as_json)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+
+
+@app.command()
 def targets(
     book: Annotated[str, typer.Option("--book", help="册号")],
     config: Config = None,

@@ -81,7 +81,7 @@ def pull(
     are done. Returns what came of it in words, and whether all of it did. Raises Invalid beside a running daemon.
     """
     feed = named(force, name)
-    days = _span(first, last, feed.book.year)
+    days = span(first, last, feed.book.year)
     engine, clock = open_store(force.settings)
     at = clock.now()
     with leadership(engine) as leading:
@@ -114,7 +114,7 @@ def _summed(key: str, done: Sequence[Pulled]) -> list[str]:
     return [_pulled(key, replace(done[-1], **total))] if done else []
 
 
-def _span(first: str | None, last: str | None, year: int) -> tuple[date, date] | None:
+def span(first: str | None, last: str | None, year: int) -> tuple[date, date] | None:
     """The days that ``--from`` and ``--to`` name, the book's year for the one left out; None for neither."""
     if first is None and last is None:
         return None

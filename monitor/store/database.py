@@ -9,9 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from monitor.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -66,6 +68,20 @@ def open_engine(url: str) -> Engine:
         raise DatabaseError(Failure.BAD_URL, detail) from None
     event.listen(engine, "begin", _admit)
     return engine
+
+
+def in_memory() -> Engine:
+    """An empty store that is gone with the process, for one thread."""
+    engine = open_engine("sqlite://")
+    metadata.create_all(engine)
+    return engine
+
+
+def emptied(engine: Engine) -> None:
+    """Take every row out of a store in memory."""
+    with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(delete(table))
 
 
 @contextmanager

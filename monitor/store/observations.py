@@ -23,6 +23,7 @@ __all__ = [
     "Vintage",
     "append",
     "compare",
+    "figures_of",
     "known",
     "last_position",
     "mark",
@@ -82,7 +83,7 @@ def known(connection: Connection, at: datetime, first: date, last: date) -> Figu
     query = stored.figures(connection).where(c.period.between(first, last), c.known_at <= at)
     rows = stored.fetch(connection, query)
     newest, _ = stored.newest(rows)
-    return _figures(rows[newest])
+    return figures_of(rows[newest])
 
 
 def since(connection: Connection, position: int, at: datetime) -> Figures:
@@ -96,7 +97,7 @@ def since(connection: Connection, position: int, at: datetime) -> Figures:
     query = stored.figures(connection).where(c.id > position)
     if early is not None:
         query = query.where(c.id < early)
-    return _figures(stored.fetch(connection, query.order_by(c.id)))
+    return figures_of(stored.fetch(connection, query.order_by(c.id)))
 
 
 def mark(connection: Connection, position: int) -> str:
@@ -149,7 +150,8 @@ def origins(connection: Connection, figures: Iterable[tuple[int, date]], at: dat
     return found
 
 
-def _figures(rows: NDArray[Any]) -> Figures:
+def figures_of(rows: NDArray[Any]) -> Figures:
+    """Rows of ``stored.fetch`` as columns."""
     ids, status = stored.split(rows["id"])
     return Figures(
         id=ids,

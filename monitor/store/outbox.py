@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Text, and_, case, cast, func, insert, or_, select, update
 
@@ -119,6 +119,27 @@ def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Statu
         done = at if status in (Status.SENT, Status.DEAD) else None
         ended += _free(connection, ids, attempts, status=status.value, due_at=due_at, finished_at=done)
     return ended
+
+
+class Told(NamedTuple):
+    """A message that has arrived; ``bulletin`` is None where it tells of one change."""
+
+    receiver: str
+    channel: str
+    address: str
+    bulletin: str | None
+
+
+def arrive(connection: Connection, at: datetime) -> list[Told]:
+    """Take everything that is due at ``at`` as sent, by a rehearsal, in which nothing goes out. Bulk."""
+    c = delivery.c
+    sent = update(delivery).where(c.status == Status.QUEUED.value, c.due_at <= at)
+    sent = sent.values(status=Status.SENT.value, attempts=c.attempts + 1, finished_at=at)
+    rows = connection.execute(sent.returning(c.id, c.receiver, c.channel, c.address, c.bulletin)).all()
+    for row in rows:
+        if row.bulletin == Bulletin.DIGEST:
+            digests.arrived(connection, row.id, at)
+    return [Told(*row[1:]) for row in rows]
 
 
 def put_back(connection: Connection, taken: Sequence[Delivery], due_at: datetime) -> None:

@@ -146,6 +146,13 @@ def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = 
     return Awoken(len(told) + len(alone), sum(map(len, merged.values())), len(dropped))
 
 
+def next_due(connection: Connection) -> datetime | None:
+    """When the first of the messages that wait for their hour is due; None where none does."""
+    query = select(func.min(delivery.c.due_at)).where(_WAITS, delivery.c.suppressed != Reason.INHIBITED.value)
+    due: datetime | None = connection.scalar(query)
+    return due
+
+
 def waiting(connection: Connection) -> dict[Reason, int]:
     """How many messages wait for each reason, zeros included."""
     query = select(delivery.c.suppressed, func.count()).where(_WAITS).group_by(delivery.c.suppressed)

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from connectors.observation import NIL
-from monitor.store import bulk, moments, registry
-from monitor.store.tables import observation, series
+from monitor.store import bulk, moments, registry, stored
+from monitor.store.observations import Figures, figures_of
+from monitor.store.registry import Group
+from monitor.store.tables import observation, pull, series
 from rules.derived import Series, Vintages
 
 _ROW = [("series", "i8"), ("period", "i8"), ("value", "f8"), ("known_at", "i8"), ("pull", "i8"), ("status", "i8")]
@@ -77,3 +79,34 @@ def _rows(
         .order_by(c.known_at, c.id)
     )
     return bulk.fetch(connection, query, _ROW)
+
+
+def everything(
+    connection: Connection, book: str, first: date, last: date
+) -> tuple[list[Group], Figures, NDArray[np.bool_]]:
+    """All series of ``book``, and all that was ever stated of them with ``first <= period <= last``.
+
+    In the order of becoming known. The last (N,) marks figures of which the source did not say when it published them.
+    """
+    c, dialect = observation.c, connection.dialect.name
+    mine = select(series.c.id).where(series.c.source.startswith(f"{book}/", autoescape=True))
+    query = (
+        stored.figures(connection)
+        .add_columns(moments.as_micros(pull.c.started_at, dialect))
+        .join(pull, pull.c.id == c.pull_id)
+        .where(c.series_id.in_(mine), c.period.between(first, last))
+        .order_by(c.known_at, c.id)
+    )
+    rows = bulk.fetch(connection, query, [*stored.COLUMNS, ("asked", "i8")])
+    groups = [group for group in registry.series(connection) if group.source.startswith(f"{book}/")]
+    return groups, figures_of(rows), rows["known_at"] == rows["asked"]
+
+
+def years(connection: Connection, book: str) -> list[int]:
+    """The years of which there are figures of ``book``."""
+    c, dialect = observation.c, connection.dialect.name
+    mine = select(series.c.id).where(series.c.source.startswith(f"{book}/", autoescape=True))
+    query = select(moments.as_days(c.period, dialect)).where(c.series_id.in_(mine)).distinct()
+    days = bulk.fetch(connection, query, [("period", "i8")])["period"].astype("datetime64[D]")
+    found: list[int] = np.unique(days.astype("datetime64[Y]").astype(np.int64) + 1970).tolist()
+    return found

@@ -20,6 +20,7 @@ from functools import partial
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,7 +148,10 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="write storm.prof")
     given = parser.parse_args()
     told: dict[str, Any] = {"default": {"contacts": ["hook"]}}
-    above: dict[str, Any] = {"default": {"contacts": ["hook"], "reports to": "王主任"}, "people": {"王主任": {"contacts": ["hook"]}}}
+    above: dict[str, Any] = {
+        "default": {"contacts": ["hook"], "reports to": "王主任"},
+        "people": {"王主任": {"contacts": ["hook"]}},
+    }
     organisations = {
         "neither": Organisation.model_validate({**told, "reminders": {}, "escalation": []}),
         "usual": Organisation.model_validate(above),

@@ -221,6 +221,18 @@ def test_where_nobody_is_higher_up_nobody_is_bothered_until_the_organisation_say
     assert [move.change.event for move in town.judge(china("09-25", 11))] == [Event.ESCALATED]
 
 
+def test_a_word_that_nobody_higher_up_can_hear_does_not_delay_the_reminder(engine):
+    town = Town(engine, organisation={"people": {}, "units": {"人力社保局": {"contacts": ["mail"]}}})
+    town.publish(china("09-24", 8), {8: 600})
+    for day in ("09-24", "09-30", "10-14", "10-20"):
+        town.judge(china(day, 11))
+    moves = town.judge(china("10-21", 9))  # September's figure is overdue by now
+    assert [(move.change.identity.kind, move.change.event) for move in moves] == [
+        (Kind.DATA, Event.FIRED),
+        (Kind.PACE, Event.REMINDED),
+    ]
+
+
 def test_a_debt_is_followed_up_by_its_own_rules(engine):
     rules = {"reminders": {"data": "3 workdays"}, "escalation": [{"of": "data", "after": "4 workdays", "to": "李主任"}]}
     town = Town(engine, organisation=rules)

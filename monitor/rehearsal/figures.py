@@ -1,0 +1,263 @@
+"""The figures of a rehearsal: everything that was ever stated of a book's series, and since when each was known."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from alerts.escalation import OPENS
+from connectors.base import ConnectorError
+from connectors.observation import COLUMNS, FINAL, Query, Reading
+from monitor import pipeline
+from monitor.store import quarantine, stated
+from monitor.store.database import reading
+from monitor.store.observations import Figures, Group
+from monitor.wiring import Feed
+from rules.calendar import period_ends
+from rules.derived import Series
+from rules.document import Invalid, near
+from rules.past import YEARS
+from rules.target import SUMS, Book
+
+NOTHING_KNOWN = Figures(*(np.empty(0, kind) for kind in ("i8", "i8", "datetime64[D]", "f8", "datetime64[s]", "i1")))
+BACKFILLED = np.timedelta64(60, "D")
+"""A figure first stored so long after it was due, of which nobody said when it was published, was fetched afterwards."""
+
+
+class Known(NamedTuple):
+    """Stored series, and their figures in the order of becoming known.
+
+    ``deemed`` of them are taken as known when they were due, because nothing says when they were; ``refused`` were not
+    let into the store.
+    """
+
+    groups: list[Group]
+    figures: Figures
+    deemed: int
+    refused: int
+
+
+class Stock:
+    """Where the figures of a rehearsal come from: what a book's sources state (by source), or a store."""
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame] | None = None, engine: Engine | None = None) -> None:
+        self._tables, self._engine = tables, engine
+
+    def years(self, book: Book) -> list[int]:
+        """The years of which there are figures that targets of ``book`` are judged by."""
+        if self._tables is not None:
+            periods = [
+                table["period"][table["series"].isin(book.read_from(name))].to_numpy("datetime64[Y]")
+                for name, table in self._tables.items()
+            ]
+            found = np.unique(np.concatenate([np.empty(0, "datetime64[Y]"), *periods]))
+            return [int(year) for year in (found.astype(np.int64) + 1970).tolist()]
+        assert self._engine is not None
+        with reading(self._engine) as connection:
+            return stated.years(connection, book.id)
+
+    def known(self, memory: Engine, book: Book, start: datetime, end: datetime) -> Known:
+        """What ``book`` reads in its year, as it became known until ``end``; ``memory`` is an empty store.
+
+        What sources state goes through the checks of the store as it would have day by day.
+        """
+        if self._tables is None:
+            assert self._engine is not None
+            return _stored(self._engine, book, 0, 0)
+        tables, unsaid = self.stated(book), 0
+        for name, table in tables.items():
+            before = self._tables[name].loc[table.index]
+            unsaid += int((before["known_at"].isna() & (table["period"].dt.year == book.year)).sum())
+        return _stored(memory, book, unsaid, _filled(memory, book, tables, start, end))
+
+    def stated(self, book: Book) -> dict[str, pd.DataFrame]:
+        """What sources state that ``book`` reads, by source; where they do not say when it was known, when it was due."""
+        found = {}
+        for name, table in (self._tables or {}).items():
+            mine = table[table["series"].isin(book.read_from(name))]
+            due = _due(book, [Series(name, one) for one in mine["series"]], mine["period"].to_numpy("datetime64[D]"))
+            stamps = pd.Series(pd.to_datetime(due, utc=True), index=mine.index)
+            found[name] = mine.assign(known_at=mine["known_at"].fillna(stamps))
+        return found
+
+
+def from_file(path: Path, book: Book, *, to_date: bool) -> Stock:
+    """A wide monthly table: first column ``month`` (YYYY-MM), each other one a series or ``series@subject``.
+
+    Figures are in the goal's unit. Those of cumulative targets are each month's own, unless they run from the year's
+    beginning (``to_date``). Raises Invalid with its place.
+    """
+    wide = _wide(path)
+    readers: dict[str, list[tuple[Series, str, bool]]] = {}
+    for target in book.targets:
+        if target.source is None:
+            continue
+        summed = target.measure in SUMS and target.counts is None and not to_date
+        for read in book.needed(target):
+            own = read == target.reads
+            known = (read, target.goal.unit if own else "", summed and own)
+            if own or read.series not in readers:
+                readers[read.series] = [known, *(one for one in readers.get(read.series, []) if one[0] != read)]
+    unread = [str(name) for name in wide.columns if str(name).partition("@")[0] not in readers]
+    if len(unread) == len(wide.columns):
+        raise Invalid(
+            [f"{path}: 没有一列是册内的序列 (unknown series){near(unread[0], readers)}；列名应为序列名，或 序列名@对象"]
+        )
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for name in wide.columns:
+        series, _, subject = str(name).partition("@")
+        for read, unit, summed in readers.get(series, ()):
+            values = wide[name].groupby(pd.PeriodIndex(wide.index).year).cumsum(skipna=False) if summed else wide[name]
+            parts.setdefault(read.source, []).append(_table(read.series, subject, unit, values, path.name, str(name)))
+    return Stock({name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()})
+
+
+def _wide(path: Path) -> pd.DataFrame:
+    """The table with its months as the index, oldest first. Raises Invalid."""
+    try:
+        frame = pd.read_csv(path, dtype={0: "str"})
+        months = pd.PeriodIndex(frame["month"], freq="M")
+        wide = frame.drop(columns="month").astype(float).set_index(months).sort_index()
+    except KeyError:
+        raise Invalid([f"{path}:1: 缺少列 month (missing column)；第一列应为月份，写作 YYYY-MM"]) from None
+    except (OSError, ValueError) as error:
+        raise Invalid([f"{path}: 无法读取 (bad figures): {error}"]) from None
+    if months.has_duplicates:
+        raise Invalid([f"{path}: 月份 {months[months.duplicated()][0]} 重复 (duplicate month)"])
+    return wide
+
+
+def _table(series: str, subject: str, unit: str, values: "pd.Series[float]", file: str, column: str) -> pd.DataFrame:
+    stated = values.dropna()
+    ends = pd.PeriodIndex(stated.index).to_timestamp(how="end").normalize()
+    facts = {"series": series, "subject": subject, "period": ends.astype("datetime64[s]"), "value": stated.to_numpy()}
+    facts |= {"unit": unit, "known_at": pd.Series(pd.NaT, index=range(len(stated)), dtype="datetime64[us, UTC]")}
+    cells = [f"{file} {column} {month}" for month in stated.index.astype(str)]
+    return pd.DataFrame({**facts, "cell": cells, "status": np.int8(FINAL)})[list(COLUMNS)]
+
+
+def from_sources(book: Book, feeds: Iterable[Feed], at: datetime) -> Stock:
+    """What the sources of ``book`` state now of its year and the earlier ones. Raises Invalid with a source's words."""
+    tables = {}
+    for feed in feeds:
+        if feed.pushed or not book.read_from(feed.source.name):
+            continue
+        first, last = date(book.year - 2 * YEARS, 1, 1), date(book.year, 12, 31)
+        query = Query(at, first, last, tuple(sorted(book.read_from(feed.source.name))), book.id)
+        try:
+            tables[feed.source.name] = feed.connector.fetch(query).observations
+        except ConnectorError as error:
+            raise Invalid([f"{feed.source.key}: {error.detail} ({error.reason})"]) from None
+    return Stock(tables)
+
+
+def begins(book: Book) -> datetime:
+    """When the book's year begins where the book is."""
+    return datetime(book.year, 1, 1, tzinfo=ZoneInfo(book.timezone))
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A source that states at any moment what was known by then."""
+
+    table: pd.DataFrame
+
+    def fetch(self, query: Query) -> Reading:
+        """Everything of the query's periods that was known at its moment."""
+        period, known = self.table["period"], self.table["known_at"]
+        out = (known <= query.at) & period.between(pd.Timestamp(query.first), pd.Timestamp(query.last))
+        return Reading(self.table[out].reset_index(drop=True), (), "", "")
+
+
+def _filled(memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], start: datetime, end: datetime) -> int:
+    """Have the store take what the sources state at each moment at which they state more; returns how much it refused."""
+    for moment in moments_of((table["known_at"] for table in tables.values()), start, end):
+        for name, table in tables.items():
+            fresh = table["known_at"] == moment
+            if moment > start and not fresh.any():
+                continue
+            feed = Feed(book, book.sources[name], Released(table))  # type: ignore[arg-type]  # made without options
+            query = pipeline.asked(feed, moment, YEARS)
+            if moment > start and (table["period"][fresh].dt.year >= book.year).all():
+                query = replace(query, first=date(book.year, 1, 1))
+            pipeline.pull(memory, feed, moment, query=query)
+    with reading(memory) as connection:
+        return sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+
+
+def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, end: datetime) -> list[datetime]:
+    """``start`` and every later moment until ``end`` at which something becomes known."""
+    known = pd.concat([pd.Series([pd.Timestamp(start)]).dt.tz_convert("UTC"), *columns]).drop_duplicates().sort_values()
+    return [one.to_pydatetime() for one in known if start <= one <= end]
+
+
+def _stored(engine: Engine, book: Book, deemed: int, refused: int) -> Known:
+    """What the store has of the book's year and the earlier ones that it is read beside."""
+    with reading(engine) as connection:
+        groups, figures, unsaid = stated.everything(
+            connection, book.id, date(book.year - YEARS, 1, 1), date(book.year, 12, 31)
+        )
+    place = {int(number): Series(group.source.partition("/")[2], group.name) for group in groups for number in group.id}
+    late = np.flatnonzero(unsaid & _first(figures) & (figures.known_at > figures.period + BACKFILLED))
+    due = _due(book, [place[number] for number in figures.series[late].tolist()], figures.period[late])
+    moved = figures.known_at[late] > due + BACKFILLED
+    known_at = figures.known_at.copy()
+    known_at[late[moved]] = due[moved]
+    order = np.lexsort((figures.id, known_at))
+    figures = replace(figures, known_at=known_at)
+    ordered = Figures(*(getattr(figures, name)[order] for name in Figures.__slots__))
+    of_year = figures.period[late[moved]] >= np.datetime64(f"{book.year}-01-01")
+    return Known(groups, ordered, deemed + int(of_year.sum()), refused)
+
+
+def _first(figures: Figures) -> NDArray[np.bool_]:
+    """Which figures are the first of their series and period; they come in the order of becoming known."""
+    key = pd.DataFrame({"series": figures.series, "period": figures.period})
+    return ~key.duplicated().to_numpy()
+
+
+def _due(book: Book, reads: list[Series], periods: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """When the figures of ``periods`` were due, (N,) UTC: by the calendar of the first target that reads them.
+
+    Those of an earlier year were due as much later as those of this one are.
+    """
+    code, names = pd.factorize(pd.Series(reads, dtype=object))
+    found = periods.copy()
+    calendars = _calendars(book)
+    for number, read in enumerate(names):
+        mine = np.flatnonzero(code == number)
+        ends, lags = calendars.get(
+            read, (np.array([f"{book.year}-12-31"], "M8[D]"), np.array([np.timedelta64(0, "D")]))
+        )
+        years = book.year - 1970 - periods[mine].astype("M8[Y]").astype(np.int64)
+        months = periods[mine].astype("M8[M]")
+        # The same day of the book's year; a leap day is taken for the end of its month.
+        day = (periods[mine] - months.astype("M8[D]")) + (months + 12 * years).astype("M8[D]")
+        found[mine] = periods[mine] + lags[np.minimum(np.searchsorted(ends, day), len(ends) - 1)]
+    zone = ZoneInfo(book.timezone)
+    code, days = pd.factorize(found)
+    opened = [datetime.combine(day, OPENS, zone).astimezone(ZoneInfo("UTC")) for day in days.astype("M8[D]").tolist()]
+    return np.array([one.replace(tzinfo=None) for one in opened], "datetime64[s]")[code]
+
+
+def _calendars(book: Book) -> dict[Series, tuple[NDArray[np.datetime64], NDArray[np.timedelta64]]]:
+    """Of each series that is read: the ends of periods and how long after them its figures are due."""
+    found: dict[Series, tuple[NDArray[np.datetime64], NDArray[np.timedelta64]]] = {}
+    for target in book.targets:
+        if target.source is None:
+            continue
+        ends = period_ends(book.year, target.every)
+        lags = target.published.due(ends, book.workdays) - ends
+        for read in {*book.needed(target), target.reads}:
+            if read not in found or len(found[read][0]) < len(ends):
+                found[read] = ends, lags
+            elif len(found[read][0]) == len(ends):
+                found[read] = ends, np.minimum(found[read][1], lags)
+    return found

@@ -1,0 +1,192 @@
+"""A year of a book in virtual time: the daemon's own cycle, run at the moments at which something can come of it."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from alerts.alert import Change, Kind
+from alerts.organisation import Organisation
+from alerts.suppression import Quiet
+from monitor import pipeline
+from monitor.following import found_steps
+from monitor.rehearsal.figures import NOTHING_KNOWN, Known
+from monitor.store import outbox, silences
+from monitor.store.observations import Figures
+from monitor.store.outbox import Told
+from monitor.watch import NEVER, Watch
+from rules.judging import judge
+from rules.target import Book
+
+_AGAIN = timedelta(seconds=15)
+"""What a cycle leaves for the next one is done so much later."""
+_SECOND = timedelta(seconds=1)
+
+
+class Message(NamedTuple):
+    """A message that would have gone out ``at`` that moment."""
+
+    at: datetime
+    told: Told
+
+
+class Setting(NamedTuple):
+    """What decides who is told and when."""
+
+    organisation: Organisation
+    quiet: Quiet | None = None
+
+    @property
+    def patient(self) -> bool:
+        """Whether a message may wait for its hour."""
+        return self.quiet is not None or self.organisation.patient
+
+
+class Played(NamedTuple):
+    """What a year came to.
+
+    By row of each of ``watch.panels``: ``outcome``, 1 where the goal was met, 0 where it was missed, -1 where the year's
+    last figure is not known; ``settled``, when that figure became known (NaT where it did not).
+    """
+
+    watch: "Replay"
+    changes: list[Change]
+    messages: list[Message]
+    outcome: list[NDArray[np.int8]]
+    settled: list[NDArray[np.datetime64]]
+    start: datetime
+    end: datetime
+    cycles: int
+
+
+class Replay(Watch):
+    """A watch whose figures lie ready: each cycle enters those that were known by then. It needs no store for it."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__([book], complete=True)
+        self.known, self._entered = Known([], NOTHING_KNOWN, 0, 0), 0
+
+    def feed(self, known: Known) -> None:
+        """Lay the figures ready, once."""
+        self.known = known
+        self._link(known.groups)
+
+    def take(self, _engine: Engine | None, at: datetime) -> bool:
+        """Enter what has become known since the last look. Returns whether anything has."""
+        until = int(np.searchsorted(self.known.figures.known_at, _second(at), "right"))
+        part = slice(self._entered, until)
+        self._entered = max(until, self._entered)
+        if until <= part.start:
+            return False
+        self._enter(Figures(*(getattr(self.known.figures, name)[part] for name in Figures.__slots__)))
+        return True
+
+    @property
+    def next_known(self) -> np.datetime64:
+        """When the next figure becomes known."""
+        return self.known.figures.known_at[self._entered] if self._entered < len(self.known.figures.id) else NEVER
+
+
+def ends(watch: Replay) -> datetime:
+    """When the last figure of the year is overdue: nothing of the year is owed any more."""
+    zone = ZoneInfo(watch.books[0].timezone)
+    last = max(panel.block.due.max().item() for panel in watch.panels)
+    return datetime.combine(last + timedelta(days=1), time.min, zone).astimezone(UTC)
+
+
+def play(engine: Engine, watch: Replay, setting: Setting, start: datetime, end: datetime) -> Played:
+    """Run the cycles of ``start`` to ``end`` on an empty store in memory, and take every message as delivered at once."""
+    changes: list[Change] = []
+    messages: list[Message] = []
+    days, at, cycles = _Days(watch), start, 0
+    while at <= end:
+        cycles += 1
+        judged, moves = pipeline.judge(engine, watch, setting.organisation, (), at, setting.quiet)
+        changes += [move.change for move in moves]
+        with engine.begin() as connection:
+            messages += [Message(at, told) for told in outbox.arrive(connection, at)]
+            waits = _second_up(silences.next_due(connection)) if setting.patient else NEVER
+        upcoming = min(watch.next_known, days.next(at), waits)
+        # The next cycle looks again at what has changed, and finds when it will ask for something.
+        if moves and found_steps(engine, watch, judged, [], setting.organisation, at):
+            upcoming = min(upcoming, _second(at + _AGAIN))
+        upcoming = min(upcoming, _next_step(watch))
+        at = max(_moment(min(upcoming, NEVER)), at + _SECOND)
+    return Played(watch, changes, messages, *_outcome(watch), start, end, cycles)
+
+
+class _Days:
+    """The midnights after which more is judged, or more is owed, than before."""
+
+    def __init__(self, watch: Replay) -> None:
+        self._watch, self._zone = watch, ZoneInfo(watch.books[0].timezone)
+        named = [np.unique(panel.block.due) + 1 for panel in watch.panels]
+        named += [np.unique(panel.block.judged_from) for panel in watch.panels]
+        self._days = np.unique(np.concatenate(named)).tolist()
+        self._next = 0
+
+    def next(self, at: datetime) -> np.datetime64:
+        """The first one after ``at`` on which a figure is owed that is not there yet, or a day has passed."""
+        while self._next < len(self._days):
+            midnight = datetime.combine(self._days[self._next], time.min, self._zone)
+            if midnight > at:
+                if self._watch.next_known <= _second(midnight):
+                    return NEVER  # with that figure it is seen whether anything is owed
+                if self._matters():
+                    return _second(midnight)
+            self._next += 1
+        return NEVER
+
+    def _matters(self) -> bool:
+        day = np.datetime64(self._days[self._next])
+        for panel, standing in zip(self._watch.panels, self._watch.standing, strict=True):
+            block = panel.block
+            if (block.judged_from == day).any():
+                return True
+            owed = (block.due < day).sum(axis=1).astype(np.int16) - np.int16(1)
+            if ((owed[block.due_of] > panel.reported) & (standing[Kind.DATA] <= 0)).any():
+                return True
+        return False
+
+
+def _next_step(watch: Watch) -> np.datetime64:
+    """When an alert that stands may ask for a reminder or an escalation."""
+    found = NEVER
+    for due, standing in zip(watch.due, watch.standing, strict=True):
+        for kind in Kind:
+            firing = due[kind][standing[kind] > 0]
+            if len(firing):
+                found = min(found, firing.min())
+    return found
+
+
+def _outcome(watch: Replay) -> tuple[list[NDArray[np.int8]], list[NDArray[np.datetime64]]]:
+    """How the year ended for each row, by everything that is known of it."""
+    watch.take(None, datetime(9998, 1, 1, tzinfo=UTC))
+    outcome, settled = [], []
+    for panel in watch.panels:
+        block = panel.block
+        verdicts = judge(panel, block.ends[-1].item() + timedelta(days=3660))
+        over = (verdicts.slot == len(block.ends) - 1) & ~np.isnan(verdicts.shortfall)
+        met = np.where(verdicts.shortfall > block.slack, np.int8(0), np.int8(1))
+        outcome.append(np.where(over, met, np.int8(-1)).astype(np.int8))
+        settled.append(np.where(over, panel.known_at, np.datetime64("NaT", "s")))
+    return outcome, settled
+
+
+def _second(when: datetime) -> np.datetime64:
+    return np.datetime64(when.astimezone(UTC).replace(tzinfo=None), "s")
+
+
+def _second_up(when: datetime | None) -> np.datetime64:
+    if when is None:
+        return NEVER
+    found = _second(when)
+    return found + np.timedelta64(1, "s") if when.microsecond else found
+
+
+def _moment(second: np.datetime64) -> datetime:
+    return datetime.fromtimestamp(second.astype(np.int64).item(), UTC)
