@@ -158,7 +158,7 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
         if force.feeds[key].pushed:
             continue
         pipeline.pull(engine, force.feeds[key], moment, force.settings.archive)
-    force.watch.load(engine, moment)
+    Cache(force.settings.cache).load(force.watch, engine, moment)
     with reading(engine) as connection:
         vintages = observations.vintages(
             connection,
@@ -202,7 +202,7 @@ def status(force: InForce) -> dict[str, Any]:
         given_up = letters.sendings(connection, status=Status.DEAD)
         waiting = quarantine.counts(connection)
     now = clock.now()
-    force.watch.load(engine, now)
+    Cache(force.settings.cache).load(force.watch, engine, now)
     stale = feed_rules.stale((panel, local_day(panel, now)) for panel in force.watch.panels)
     return {
         "sources": [

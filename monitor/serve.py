@@ -1,8 +1,11 @@
 """``duban run``: the daemon with its web server, its signals and its orderly end."""
 
+import ctypes
+import gc
 import logging
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -21,6 +24,18 @@ _LOOK_EVERY = 0.25
 """Seconds between two looks of a stand-by whether the lead is free."""
 _END_REQUESTS, _END_WORK = 5, 15.0
 """Seconds for what is under way when the end is asked for; together less than the 30 s that most supervisors give."""
+_MMAP_THRESHOLD = -3
+"""Of mallopt(3)."""
+
+
+def for_much_data() -> None:
+    """Set up memory for a process that holds columns of a country, and makes as many objects at once when it storms."""
+    # The objects of a storm all live on: the collector's usual 700 has it look through them in vain again and again.
+    gc.set_threshold(10_000, 20, 50)
+    # A column goes back to the system when it is let go. Left alone, glibc takes ever larger ones from its heap, whose
+    # holes are never given back. Another C library has no such switch.
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**20)
 
 
 def serve(path: Path | None) -> None:
@@ -29,6 +44,7 @@ def serve(path: Path | None) -> None:
     Beside a daemon that leads already this one stands by, and takes over when that one ends, dies or hangs. One that
     lost the lead ends with status 1: its supervisor starts it anew, as a stand-by.
     """
+    for_much_data()
     daemon = Daemon(path)
     settings = daemon.force.settings
     logs.setup(settings.log)

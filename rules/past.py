@@ -48,8 +48,9 @@ class Past:
     def _reach(self, years: int) -> None:
         missing = years - len(self.values)
         if missing > 0:
-            older = np.full((missing, *self.values.shape[1:]), np.nan, np.float32)
-            self.values = np.concatenate([older, self.values])
+            values = np.full((years, *self.values.shape[1:]), np.nan, np.float32)
+            values[missing:] = self.values
+            self.values = values
 
     def of(self, rows: NDArray[np.int64]) -> Floats:
         """What the rows had reached by the end of each period of each year: (years, P, N). Good days are counted here."""

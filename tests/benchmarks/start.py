@@ -100,7 +100,9 @@ def start(settings: Path) -> None:
         print(f"  {name:12} {took:7.2f} s {time.process_time():7.2f} s of CPU {now:6.0f} MiB, at most {most:6.0f} MiB")
 
     from monitor.app import Daemon
+    from monitor.serve import for_much_data
 
+    for_much_data()
     step("imported")
     daemon = Daemon(settings)
     step("loaded")
