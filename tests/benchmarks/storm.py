@@ -147,11 +147,12 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="write storm.prof")
     given = parser.parse_args()
     told = {"default": {"contacts": ["hook"]}}
-    above = {"default": {"contacts": ["hook"], "reports to": "王主任"}, "people": {"王主任": {"contacts": ["hook"]}}}
+    people = {"王主任": {"contacts": ["hook"]}}
+    led = {"contacts": ["hook"], "reports to": "王主任"}
     organisations = {
         "neither": Organisation.model_validate({**told, "reminders": {}, "escalation": []}),
-        "usual": Organisation.model_validate(above),
-        "digest": Organisation.model_validate(above | {"default": {**above["default"], "digest": "daily 09:00"}}),
+        "usual": Organisation.model_validate({"default": led, "people": people}),
+        "digest": Organisation.model_validate({"default": {**led, "digest": "daily 09:00"}, "people": people}),
     }
     with ExitStack() as stack:
         address, _ = stack.enter_context(hook())
