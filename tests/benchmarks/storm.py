@@ -20,7 +20,6 @@ from functools import partial
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,15 +146,13 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=3)
     parser.add_argument("--profile", action="store_true", help="write storm.prof")
     given = parser.parse_args()
-    told: dict[str, Any] = {"default": {"contacts": ["hook"]}}
-    above: dict[str, Any] = {
-        "default": {"contacts": ["hook"], "reports to": "王主任"},
-        "people": {"王主任": {"contacts": ["hook"]}},
-    }
+    told = {"default": {"contacts": ["hook"]}}
+    people = {"王主任": {"contacts": ["hook"]}}
+    led = {"contacts": ["hook"], "reports to": "王主任"}
     organisations = {
         "neither": Organisation.model_validate({**told, "reminders": {}, "escalation": []}),
-        "usual": Organisation.model_validate(above),
-        "digest": Organisation.model_validate(above | {"default": {**above["default"], "digest": "daily 09:00"}}),
+        "usual": Organisation.model_validate({"default": led, "people": people}),
+        "digest": Organisation.model_validate({"default": {**led, "digest": "daily 09:00"}, "people": people}),
     }
     with ExitStack() as stack:
         address, _ = stack.enter_context(hook())
