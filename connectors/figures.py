@@ -217,6 +217,7 @@ def reading(
     _refuse_conflicts(sieve, cells, figures)
     rows = np.flatnonzero(sieve.taken)
     taken = slice(None) if len(rows) == len(sieve.taken) else rows
+    place = cells.place  # the places are named late; the cells shall not stay for that
     names = {"series": figures.series, "subject": figures.subject, "unit": figures.unit}
     columns: dict[str, Any] = {
         **{
@@ -226,7 +227,7 @@ def reading(
         "period": ends.times[ends.codes[taken]],
         "value": figures.number.value[taken],
         "known_at": pd.DatetimeIndex(known.times).tz_localize("UTC").take(known.codes[taken]),
-        "cell": Places.at(rows, len(cells.line), lambda at: cells.place("value", at)),
+        "cell": Places.at(rows, len(cells.line), lambda at: place("value", at)),
         "status": figures.status[taken],
     }
     observations = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)

@@ -86,7 +86,7 @@ class Figures:
             value=values,
             line=_repeated(self._line, copies),
             torn=_repeated(self._table.torn[self._kept], copies),
-            place=self._place,
+            place=_places(self._table.place, self._stand, self._places, self._line),
             notes_below="period" in self._stand,
             series=series,
             subject=self._said("subject"),
@@ -157,11 +157,6 @@ class Figures:
             typed |= np.concatenate([column[self._kept] for column in self._table.percent])
         return typed
 
-    def _place(self, name: str, rows: Rows) -> list[str]:
-        count = len(self._line)
-        stands = np.full(len(rows), self._stand[name]) if name in self._stand else self._places[rows // count]
-        return self._table.place(stands, self._line[rows % count])
-
     def _rows_kept(self, labels: Mapping[str, Column]) -> tuple[Mask, Counter[LeftOut]]:
         """All rows but those to skip and, where periods do not stand beside them, notes under the table."""
         lines = len(self._table.line)
@@ -190,6 +185,21 @@ class Figures:
             begins |= column.which(lambda content: _NOTE.match(str(content)) is not None)
         begins &= lines > (np.flatnonzero(number)[-1] if number.any() else len(lines))
         return lines >= (np.flatnonzero(begins)[0] if begins.any() else len(lines))
+
+
+def _places(
+    name_of: Callable[[Rows, NDArray[np.int64]], list[str]],
+    fields: Mapping[str, int],
+    places: Rows,
+    line: NDArray[np.int64],
+) -> Callable[[str, Rows], list[str]]:
+    """What names the cells of a field at given figures. It outlives the reading, so it holds no more than it needs."""
+
+    def place(field: str, rows: Rows) -> list[str]:
+        stands = np.full(len(rows), fields[field]) if field in fields else places[rows // len(line)]
+        return name_of(stands, line[rows % len(line)])
+
+    return place
 
 
 def _is_said(content: Any) -> bool:

@@ -203,6 +203,15 @@ def test_what_a_file_is_decides_how_it_is_read_not_its_name(tmp_path, old_workbo
     assert failure(rested(tmp_path / "网页.xls")).reason is Failure.BAD_ANSWER
 
 
+def test_a_machine_without_memory_does_not_call_the_workbook_broken(old_workbook, monkeypatch):
+    def starved(**_):
+        raise MemoryError
+
+    monkeypatch.setattr("xlrd.open_workbook", starved)
+    with pytest.raises(MemoryError):
+        read(old_workbook)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_damaged_bytes_are_a_bad_answer_and_never_a_crash(tmp_path, seed):
     path = workbook(tmp_path, [ROWS[0], *([f"2025-{1 + row % 12:02}", row] for row in range(200))])
