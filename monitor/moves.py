@@ -129,6 +129,8 @@ def _corrections(engine: Engine, watch: Watch, moved: Mapping[Identity, Alert], 
 def _told_of_revised(engine: Engine, watch: Watch, block: int) -> list[tuple[Alert, tuple[int, int]]]:
     """What was told of the block's past periods whose figure was revised, each with its slot and row."""
     panel, revised = watch.panels[block], watch.revised[block]
+    if not revised.any():  # as a rule; to find places takes far longer
+        return []
     slots, rows = np.nonzero(revised)
     past = slots < panel.latest[rows]
     if not past.any():
