@@ -19,6 +19,7 @@ from connectors.base import Remote
 from monitor import bulletins
 from monitor.app import Daemon
 from monitor.lanes import Lanes
+from monitor.liveness import Pulse
 from monitor.store import outbox, retention, runs
 from monitor.turns import Trigger, Turns, jitter
 from rules.calendar import PUBLISHED
@@ -61,6 +62,11 @@ class Loop(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._work, self._every, self._rest, self._failed = work, every, rest, failed
         self._wanted, self._stopping = threading.Event(), threading.Event()
+        self._pulse = Pulse()
+
+    def hangs(self, patience: float) -> bool:
+        """Whether what is under way takes longer than ``patience`` seconds, or nothing will ever be done again."""
+        return self._pulse.seconds > patience or not self.is_alive()
 
     def run(self) -> None:
         """Until stopped; what is under way is finished."""
@@ -68,7 +74,8 @@ class Loop(threading.Thread):
             self._wanted.clear()
             started = time.monotonic()
             try:
-                self._work()
+                with self._pulse.turn():
+                    self._work()
             except Exception:
                 log.exception("action=loop_failed loop=%s", self.name)
                 self._failed(self.name)
@@ -152,6 +159,10 @@ class Worker:
             self._schedule()
         self._wake_delivery()
         return refused
+
+    def hangs(self, patience: float) -> bool:
+        """Whether judging, once started, has stood still for ``patience`` seconds."""
+        return self._scheduler.running and self._judging.hangs(patience)
 
     def news(self) -> None:
         """Judge now."""

@@ -44,6 +44,7 @@ class Running:
         self.config = folder / "duban.yaml"
         self.config.write_text(json.dumps(given, ensure_ascii=False, default=str), encoding="utf-8")
         self.log = folder / "daemon.log"
+        self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Running":
@@ -53,7 +54,7 @@ class Running:
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         return self
 
