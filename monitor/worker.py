@@ -176,12 +176,13 @@ class Worker:
     def _schedule(self) -> None:
         self._scheduler.remove_all_jobs()
         self._failures.clear()
+        clock = self._daemon.clock
         for key, feed in self._daemon.force.feeds.items():
             if feed.pushed:
                 continue
             self._scheduler.add_job(
                 self._get_in_lane,
-                Trigger(Turns.of(feed), jitter(feed)),
+                Trigger(Turns.of(feed, clock.second), jitter(feed), clock),
                 args=[key],
                 id=f"pull:{key}",
                 next_run_time=datetime.now(UTC),
@@ -207,7 +208,7 @@ class Worker:
         if feed is None:
             return
         job, now = f"pull:{key}", daemon.clock.now()
-        due = Turns.of(feed).latest(now)
+        due = Turns.of(feed, daemon.clock.second).latest(now)
         try:
             with daemon.engine.begin() as connection:
                 if not runs.claim_slot(connection, job, due, now):
@@ -243,8 +244,8 @@ class Worker:
             self._scheduler.modify_job(f"pull:{key}", next_run_time=at)
 
     def _zero(self) -> datetime:
-        """What the daemon's clock showed when the machine began to count: always the same, unless the clock is set."""
-        return self._daemon.clock.now() - timedelta(seconds=time.monotonic())
+        """What the real clock showed when the machine began to count: always the same, unless the clock is set."""
+        return self._daemon.clock.real() - timedelta(seconds=time.monotonic())
 
     def _heed_clock(self) -> None:
         """Where the clock was set (or the machine slept), plan anew what was planned by the clock as it was."""
