@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -93,7 +93,7 @@ def open_store(settings: Settings) -> tuple[Engine, Clock]:
         return engine, Clock()
     with engine.begin() as connection:
         anchor = runs.clock(connection, Clock.real(), settings.clock)
-    return engine, Clock(anchor.clock_at, anchor.wall_at)
+    return engine, Clock(anchor.clock_at, anchor.wall_at, settings.clock_speed)
 
 
 class Daemon:
@@ -150,7 +150,7 @@ class Daemon:
                 self._in_step = False
                 with reading(self.engine) as connection:
                     records = pulls.latest(connection)
-                silent = [key for key, feed in force.feeds.items() if _silent(feed, records.get(key), at, self.since)]
+                silent = [key for key, feed in force.feeds.items() if self._silent(feed, records.get(key), at)]
                 judged, moves = pipeline.judge(
                     self.engine, force.watch, force.organisation, silent, at, force.settings.quiet
                 )
@@ -190,7 +190,7 @@ class Daemon:
         self._cut_off.add(channel)
         results = pipeline.deliver(self.engine, channel, sender, self.clock, circuit)
         self._cut_off.discard(channel)
-        now = self.clock.now()
+        now = self.clock.real()
         if (
             sender.repeat is not None
             and now - self._repeated.get(channel, datetime.min.replace(tzinfo=UTC)) >= sender.repeat
@@ -243,15 +243,29 @@ class Daemon:
         log.error("action=reload_refused error=%s", self._config_error)
         return None
 
-    def _resting(self, force: InForce, at: datetime) -> dict[str, str]:
+    def _resting(self, force: InForce) -> dict[str, str]:
         """Channels in force and why they rest, "" for those at work."""
+        at = self.clock.real()
         circuits = {name: self.circuits.get(name, Circuit()) for name in force.channels}
         return {name: circuit.reason if circuit.resting(at) else "" for name, circuit in circuits.items()}
+
+    def _silent(self, feed: wiring.Feed, record: PullRecord | None, at: datetime) -> bool:
+        """Whether a source has not spoken lately: nobody is late as long as we have not asked or got no answer.
+
+        After a time of being down, or a leap of the clock, the figures are out already, and the first cycle comes
+        before the first pull: a source must have answered in the turn that was its last one at ``since``.
+        """
+        if record is None or record.reason or record.last_success is None:
+            return True
+        if feed.pushed:  # whoever hands in answers for what does not come
+            return False
+        turns, last = Turns.of(feed, self.clock.second), record.last_success
+        return last < turns.patience(at) or (self.since is not None and last < turns.latest(self.since))
 
     def _next(self, key: str) -> datetime | None:
         """When a source is asked next, by the daemon's clock."""
         real = self.next_pull(key)
-        return real and real + (self.clock.now() - Clock.real() if self.clock.rehearsing else timedelta())
+        return real and self.clock.shown(real)
 
     def _open_alerts(self, connection: Connection, watch: Watch, moves: Iterable[Move]) -> list[OpenAlert]:
         """Those of the store, read once for what is in force; from then on what moves is followed."""
@@ -302,7 +316,7 @@ class Daemon:
             ),
             deliveries=queued,
             waiting=held,
-            resting=self._resting(force, at),
+            resting=self._resting(force),
             queues=queues,
             heartbeat=heartbeat,
             cycle_seconds=taken,
@@ -324,20 +338,6 @@ def _trails(connection: Connection, books: Iterable[Book], alerts: Sequence[Open
         identity: Trail(steps, [one for number, *_ in steps for one in reversed(sent.get(number, []))])
         for identity, steps in found.items()
     }
-
-
-def _silent(feed: wiring.Feed, record: PullRecord | None, at: datetime, since: datetime | None) -> bool:
-    """Whether a source has not spoken lately: nobody is late as long as we have not asked or got no answer.
-
-    After a time of being down, or a leap of the clock, the figures are out already, and the first cycle comes before
-    the first pull: a source must have answered in the turn that was its last one at ``since``.
-    """
-    if record is None or record.reason or record.last_success is None:
-        return True
-    if feed.pushed:  # whoever hands in answers for what does not come
-        return False
-    turns = Turns.of(feed)
-    return record.last_success < turns.patience(at) or (since is not None and record.last_success < turns.latest(since))
 
 
 def _health(

@@ -1,27 +1,50 @@
 """The one source of the present moment. Every cycle asks once and passes the answer down."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
 class Clock:
     """The real time; or, for a demonstration, a time that began at ``start`` when the real clock showed ``anchor``.
 
+    A demonstration's time may pass ``speed`` times as fast. What is decided goes by it: turns of sources, dates, terms.
+    What concerns other machines goes by the real time: how long to wait for them, when to try them again.
+
     The anchor is kept with the data, so that a restart goes on where it was and
     time never runs backwards over stored alerts.
     """
 
-    def __init__(self, start: datetime | None = None, anchor: datetime | None = None) -> None:
-        self._shift = start - anchor if start is not None and anchor is not None else None
+    def __init__(self, start: datetime | None = None, anchor: datetime | None = None, speed: int = 1) -> None:
+        self._set = (start, anchor) if start is not None and anchor is not None else None
+        self._speed = speed if self._set is not None else 1
 
     @property
     def rehearsing(self) -> bool:
         """Whether this is not the real time (演示时钟)."""
-        return self._shift is not None
+        return self._set is not None
+
+    @property
+    def second(self) -> timedelta:
+        """How far it goes in a real second."""
+        return timedelta(seconds=self._speed)
 
     def now(self) -> datetime:
         """The present moment, in UTC."""
-        return self.real() if self._shift is None else self.real() + self._shift
+        return self.shown(self.real())
+
+    def shown(self, real: datetime) -> datetime:
+        """What it shows when the real clock shows ``real``."""
+        if self._set is None:
+            return real
+        start, anchor = self._set
+        return start + (real - anchor) * self._speed
+
+    def when(self, shown: datetime) -> datetime:
+        """What the real clock shows when this one shows ``shown``."""
+        if self._set is None:
+            return shown
+        start, anchor = self._set
+        return anchor + (shown - start) / self._speed
 
     @staticmethod
     def real() -> datetime:

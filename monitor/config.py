@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -15,6 +15,8 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from alerts import suppression
@@ -113,6 +115,10 @@ class Settings(Strict):
     clock: AwareDatetime | None = Field(
         None, description="moment at which a demonstration clock starts; the real time if it is not set"
     )
+    clock_speed: Annotated[int, Ge(1), Le(86_400)] = Field(
+        1,
+        description="seconds that a demonstration clock goes in a real one, 86400 for a day; kept for a database's life",
+    )
     channels: dict[str, ChannelSpec] = Field(
         {"folder": ChannelSpec.model_validate({"kind": "folder", "path": "var/alerts"})},
         description="channels: a name, its `kind`, and the options of that kind",
@@ -131,6 +137,13 @@ class Settings(Strict):
     grafana: Annotated[str, StringConstraints(pattern=r"^https?://\S*[^/\s]$")] | None = Field(
         None, description="address of Grafana with the shipped dashboards, as `http://grafana:3000`, for links to them"
     )
+
+    @field_validator("clock_speed")
+    @classmethod
+    def _only_a_demonstration_hurries(cls, speed: int, given: ValidationInfo) -> int:
+        if speed != 1 and given.data.get("clock") is None:
+            raise ValueError("只用于演示，须同时写明 clock (speed without clock)；正式使用时删去 clock_speed")
+        return speed
 
     @property
     def host(self) -> str:

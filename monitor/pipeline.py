@@ -206,17 +206,17 @@ def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit
     """
     results: Counter[Result] = Counter()
     most = _AT_ONCE * sender.at_once
-    while not circuit.resting(clock.now()):
+    while not circuit.resting(clock.real()):
         with engine.begin() as connection:
             taken = outbox.claim(connection, channel, clock.now(), most, together=sender.at_once > 1)
         left = taken
-        while left and not circuit.resting(clock.now()):
+        while left and not circuit.resting(clock.real()):
             attempts = _send(sender, channel, left[: sender.at_once], clock.real())
             if not attempts:
                 break
-            _mark(engine, list(zip(left, attempts, strict=False)), clock.now())
+            _mark(engine, list(zip(left, attempts, strict=False)), clock)
             results.update(attempt.result for attempt in attempts)
-            circuit.heard(attempts[-1], clock.now())  # several letters in one message are one failure
+            circuit.heard(attempts[-1], clock.real())  # several letters in one message are one failure
             left = left[len(attempts) :]
         if left:
             with engine.begin() as connection:
@@ -230,19 +230,22 @@ def repeat(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit:
     """Send again what still stands, on a channel whose other end forgets; what was resolved lately as well."""
     results: Counter[Result] = Counter()
     with reading(engine) as connection:
-        told = outbox.standing(connection, channel, clock.now() - _REPEATED)
-    while told and not circuit.resting(clock.now()):
+        told = outbox.standing(connection, channel, clock.shown(clock.real() - _REPEATED))
+    while told and not circuit.resting(clock.real()):
         attempts = _send(sender, channel, told[: sender.at_once], clock.real())
         if not attempts:
             break
         results.update(attempt.result for attempt in attempts)
-        circuit.heard(attempts[-1], clock.now())
+        circuit.heard(attempts[-1], clock.real())
         told = told[len(attempts) :]
     return results
 
 
-def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], now: datetime) -> None:
-    found = [(row, attempt, *deliveries.after(row, attempt, now)) for row, attempt in made]
+def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], clock: Clock) -> None:
+    real = clock.real()
+    now = clock.shown(real)
+    tried = [(row, attempt, *deliveries.after(row, attempt, real)) for row, attempt in made]
+    found = [(row, attempt, status, clock.shown(due)) for row, attempt, status, due in tried]
     # What was sent is sent, though the database be away for a moment: not marked it would be sent again.
     insist(engine, lambda connection: outbox.finish(connection, found, now), deliveries.LEASE.total_seconds())
     alike = Counter((row.channel, attempt.result, status) for row, attempt, status, _ in found)

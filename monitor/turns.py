@@ -1,5 +1,6 @@
 """When a source's turn is: the slots of its schedule, and the trigger that fires a little after them."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import NamedTuple, Self
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 
+from monitor.clock import Clock
 from monitor.wiring import Feed
 from rules.calendar import Workdays
 from rules.target import Schedule
@@ -28,9 +30,12 @@ class Turns(NamedTuple):
     workdays: Workdays
 
     @classmethod
-    def of(cls, feed: Feed) -> Self:
-        """A source's turns."""
-        return cls(feed.source.schedule, ZoneInfo(feed.book.timezone), feed.book.workdays)
+    def of(cls, feed: Feed, least: timedelta = timedelta()) -> Self:
+        """A source's turns. One that is asked again and again is not asked more often than every ``least``."""
+        schedule = feed.source.schedule
+        if schedule.interval is not None and schedule.interval < least:
+            schedule = replace(schedule, interval=least)
+        return cls(schedule, ZoneInfo(feed.book.timezone), feed.book.workdays)
 
     def latest(self, now: datetime) -> datetime:
         """The latest moment at or before ``now`` for which the schedule asks."""
@@ -70,11 +75,11 @@ def jitter(feed: Feed) -> timedelta:
 
 
 class Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Fires ``late`` after each turn; missed ones are not made up for."""
+    """Fires ``late`` after each turn that ``clock`` shows; missed ones are not made up for."""
 
-    def __init__(self, turns: Turns, late: timedelta) -> None:
-        self._turns, self._late = turns, late
+    def __init__(self, turns: Turns, late: timedelta, clock: Clock) -> None:
+        self._turns, self._late, self._clock = turns, late, clock
 
     def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
-        """The first moment after ``now``."""
-        return self._turns.following(now - self._late) + self._late
+        """The first moment after ``now``, both in real time."""
+        return self._clock.when(self._turns.following(self._clock.shown(now) - self._late) + self._late)

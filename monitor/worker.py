@@ -19,6 +19,7 @@ from connectors.base import Remote
 from monitor import bulletins
 from monitor.app import Daemon
 from monitor.lanes import Lanes
+from monitor.liveness import Pulse
 from monitor.store import outbox, retention, runs
 from monitor.turns import Trigger, Turns, jitter
 from rules.calendar import PUBLISHED
@@ -61,6 +62,11 @@ class Loop(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._work, self._every, self._rest, self._failed = work, every, rest, failed
         self._wanted, self._stopping = threading.Event(), threading.Event()
+        self._pulse = Pulse()
+
+    def hangs(self, patience: float) -> bool:
+        """Whether what is under way takes longer than ``patience`` seconds, or nothing will ever be done again."""
+        return self._pulse.seconds > patience or not self.is_alive()
 
     def run(self) -> None:
         """Until stopped; what is under way is finished."""
@@ -68,7 +74,8 @@ class Loop(threading.Thread):
             self._wanted.clear()
             started = time.monotonic()
             try:
-                self._work()
+                with self._pulse.turn():
+                    self._work()
             except Exception:
                 log.exception("action=loop_failed loop=%s", self.name)
                 self._failed(self.name)
@@ -153,6 +160,10 @@ class Worker:
         self._wake_delivery()
         return refused
 
+    def hangs(self, patience: float) -> bool:
+        """Whether judging, once started, has stood still for ``patience`` seconds."""
+        return self._scheduler.running and self._judging.hangs(patience)
+
     def news(self) -> None:
         """Judge now."""
         self._judging.wake()
@@ -165,12 +176,13 @@ class Worker:
     def _schedule(self) -> None:
         self._scheduler.remove_all_jobs()
         self._failures.clear()
+        clock = self._daemon.clock
         for key, feed in self._daemon.force.feeds.items():
             if feed.pushed:
                 continue
             self._scheduler.add_job(
                 self._get_in_lane,
-                Trigger(Turns.of(feed), jitter(feed)),
+                Trigger(Turns.of(feed, clock.second), jitter(feed), clock),
                 args=[key],
                 id=f"pull:{key}",
                 next_run_time=datetime.now(UTC),
@@ -196,7 +208,7 @@ class Worker:
         if feed is None:
             return
         job, now = f"pull:{key}", daemon.clock.now()
-        due = Turns.of(feed).latest(now)
+        due = Turns.of(feed, daemon.clock.second).latest(now)
         try:
             with daemon.engine.begin() as connection:
                 if not runs.claim_slot(connection, job, due, now):
@@ -232,8 +244,8 @@ class Worker:
             self._scheduler.modify_job(f"pull:{key}", next_run_time=at)
 
     def _zero(self) -> datetime:
-        """What the daemon's clock showed when the machine began to count: always the same, unless the clock is set."""
-        return self._daemon.clock.now() - timedelta(seconds=time.monotonic())
+        """What the real clock showed when the machine began to count: always the same, unless the clock is set."""
+        return self._daemon.clock.real() - timedelta(seconds=time.monotonic())
 
     def _heed_clock(self) -> None:
         """Where the clock was set (or the machine slept), plan anew what was planned by the clock as it was."""

@@ -34,3 +34,19 @@ def test_the_real_clock_shows_the_real_time():
     clock = Clock()
     assert not clock.rehearsing
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_a_clock_that_hurries_shows_a_day_for_each_second_and_knows_when():
+    anchor = datetime.now(UTC) - timedelta(seconds=30)
+    clock = Clock(datetime(2025, 9, 1, tzinfo=UTC), anchor, speed=86_400)
+    assert clock.second == timedelta(days=1)
+    assert timedelta(days=30) <= clock.now() - datetime(2025, 9, 1, tzinfo=UTC) < timedelta(days=90)
+    moment = datetime(2025, 9, 20, 9, 30, tzinfo=UTC)
+    assert abs(clock.shown(clock.when(moment)) - moment) < timedelta(seconds=1)
+    assert clock.when(datetime(2025, 9, 11, tzinfo=UTC)) == anchor + timedelta(seconds=10)
+
+
+def test_the_real_clock_cannot_be_hurried():
+    assert Clock(speed=60).second == timedelta(seconds=1)
+    now = Clock.real()
+    assert Clock(speed=60).shown(now) == Clock(speed=60).when(now) == now

@@ -33,7 +33,7 @@ class Machine:
         given = {"books": str(folder / "books"), "database": f"sqlite:///{folder}/duban.db", "channels": {}}
         settings.write_text(json.dumps({**given, "archive": str(folder / "archive")}), encoding="utf-8")
         self.daemon = Daemon(settings)
-        self.daemon.clock.now = lambda: datetime(2025, 10, 20, 1, 30, tzinfo=UTC) + self.passed + self.set_by
+        self.daemon.clock.real = lambda: datetime(2025, 10, 20, 1, 30, tzinfo=UTC) + self.passed + self.set_by
         self.worker = Worker(self.daemon)
         self.worker._schedule()
         self.worker._pull(KEY)

@@ -31,6 +31,8 @@ def test_the_environment_overrides_the_file(tmp_path):
         ("cycle: 0\n", 1, "cycle"),
         ("listen: here\n", 1, "listen"),
         ("clock: 2025-10-27T09:00:00\n", 1, "clock"),
+        ("cycle: 5\nclock_speed: 60\n", 2, "speed without clock"),
+        ("clock: 2025-10-27T09:00:00+08:00\nclock_speed: 90000\n", 2, "clock_speed"),
         ("cycle: 5\ncycle: 6\n", 2, "重复"),
     ],
 )

@@ -24,6 +24,9 @@ class Shifted:
     def real(self):
         return self._clock.real() + self._forward
 
+    def shown(self, real):
+        return self._clock.shown(real)
+
 
 @pytest.fixture
 def peer():

@@ -1,6 +1,7 @@
 """What the daemon says of itself, what was silenced and what is told together, by mail, webhook and Alertmanager."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
@@ -172,14 +173,15 @@ def test_a_digest_is_one_mail_one_post_and_every_alert_of_it_for_alertmanager(se
 class _At:
     """A clock that stands still."""
 
-    rehearsing = True
+    rehearsing, second = True, timedelta(seconds=1)
 
     def __init__(self, moment):
-        from datetime import datetime
-
         self.moment = datetime.fromisoformat(moment)
 
     def now(self):
         return self.moment
 
     real = now
+
+    def shown(self, real):
+        return real

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.clock import Clock
 from monitor.turns import Trigger, Turns, jitter
 from monitor.wiring import Feed
 from rules import phrase
@@ -40,7 +41,7 @@ def feed(text, name="s"):
 
 def fired(text, since, times, workdays=PUBLISHED):
     """The next so many moments at which the trigger fires, as the clock on the wall shows them."""
-    trigger, now, found = Trigger(turns(text, workdays), timedelta()), at(since), []
+    trigger, now, found = Trigger(turns(text, workdays), timedelta(), Clock()), at(since), []
     for _ in range(times):
         now = trigger.get_next_fire_time(now, now)
         found.append(now.astimezone(SHANGHAI).strftime("%m-%d %H:%M"))
@@ -79,9 +80,21 @@ def test_turns_never_run_backwards(text, now, later):
 def test_whenever_it_fires_it_is_the_turn_that_it_fires_for(text, now, name):
     source = feed(text, name)
     mine, late = Turns.of(source), jitter(source)
-    fires = Trigger(mine, late).get_next_fire_time(None, now)
+    fires = Trigger(mine, late, Clock()).get_next_fire_time(None, now)
     assert now < fires
     assert mine.latest(fires) == fires - late
+
+
+@settings(deadline=None)  # the first to ask reads the calendar
+@given(schedules, moments, st.sampled_from([1, 60, 86_400]))
+def test_a_clock_that_hurries_is_asked_by_and_nothing_more_often_than_each_second(text, now, speed):
+    clock = Clock(at("2025-09-01"), now - timedelta(hours=1), speed)
+    mine = Turns.of(feed(text), clock.second)
+    fires = Trigger(mine, timedelta(), clock).get_next_fire_time(None, now)
+    following = mine.following(clock.shown(now))
+    assert abs(fires - clock.when(following)) < timedelta(milliseconds=1)
+    if mine.schedule.at is None:
+        assert clock.when(mine.following(following)) - fires >= timedelta(seconds=0.999)
 
 
 @pytest.mark.parametrize(

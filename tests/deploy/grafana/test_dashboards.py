@@ -247,4 +247,4 @@ def test_the_shipped_rules_are_in_force_and_well(watched):
         lambda: {rule["health"] for group in watched.ask("rules")["groups"] for rule in group["rules"]} == {"ok"},
         what="every rule evaluated",
     )
-    assert sum(len(group["rules"]) for group in groups) == 24
+    assert sum(len(group["rules"]) for group in groups) == 25
