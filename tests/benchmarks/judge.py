@@ -62,9 +62,14 @@ def main() -> None:
         panel.put(changed, slots, values, known)
         judge(panel, TODAY, rows=changed)
 
-    full, part, least = _median(
+    def foreseen_anew() -> None:
+        panel.landings.moved(np.arange(block.rows))
+        judge(panel, TODAY)
+
+    full, anew, part, least = _median(
         options.runs,
         lambda: judge(panel, TODAY),
+        foreseen_anew,
         one_percent,
         lambda: block.sign * panel.values[MONTHS - 1] < block.sign * limit,
     )
@@ -74,6 +79,7 @@ def main() -> None:
     print(f"verdicts          {levels}")
     print(f"set-up            {built:>12.3f} s")
     print(f"first cycle       {first:>12.3f} s   (curves and the record of the forecasts are read from earlier years)")
+    print(f"all foreseen anew {anew * 1e3:>12.2f} ms")
     print(f"full cycle        {full * 1e3:>12.2f} ms  ({block.rows / full / 1e6:.1f} million targets/s)")
     print(f"1 % cycle         {part * 1e3:>12.2f} ms  ({len(changed):,} targets)")
     print(f"numpy lower bound {least * 1e3:>12.2f} ms  (full cycle = {full / least:.0f} x)")
