@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,6 +25,9 @@ from rules.judging import objects
 from rules.plan import Block
 from rules.verdict import CODE, Reason, Verdict
 
+_Place: TypeAlias = tuple[int, Kind, int]
+"""Block, kind and row of an alert."""
+
 
 def found_steps(
     engine: Engine,
@@ -39,20 +43,18 @@ def found_steps(
     known to stand: its steps wait until it answers.
     """
     due: list[tuple[Alert, Step, Verdict, tuple[int, int]]] = []
-    otherwise: dict[tuple[int, Kind, int], np.datetime64] = {}
+    otherwise: dict[_Place, tuple[np.datetime64, np.int16]] = {}
     for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
         book, panel = watch.by_id[found.target.book], judged[block].panel
         office = Office(book.workdays, ZoneInfo(book.timezone))
         periods = _running(panel.block, alert.basis.period, found) if found.level == alert.level else 1
         steps, later = escalation.due(alert, periods, organisation, office, at)
         due += [(alert, step, found, (block, row)) for step in steps]
-        kind, then = alert.identity.kind, NEVER if later is None else _second(later)
-        if steps:
-            otherwise[block, kind, row] = then
-            continue
-        watch.due[block][kind][row] = then
-        if found.judged:
-            watch.looked[block][kind][row] = panel.latest[row]
+        place = block, alert.identity.kind, row
+        looked = panel.latest[row] if found.judged else watch.looked[block][place[1]][row]
+        otherwise[place] = NEVER if later is None else _second(later), looked
+        if not steps:
+            _look(watch, place, *otherwise[place])
     return list(_told(engine, watch, due, otherwise, organisation, at))
 
 
@@ -82,13 +84,13 @@ def _told(
     engine: Engine,
     watch: Watch,
     due: Sequence[tuple[Alert, Step, Verdict, tuple[int, int]]],
-    otherwise: Mapping[tuple[int, Kind, int], np.datetime64],
+    otherwise: Mapping[_Place, tuple[np.datetime64, np.int16]],
     organisation: Organisation,
     at: datetime,
 ) -> Iterator[Move]:
     """The steps with their facts and who is to hear; one that nobody would hear of is not taken.
 
-    ``otherwise`` is when each alert asks for more than its steps.
+    ``otherwise`` is when each alert asks for more than its steps, and the figure that it was looked at with.
     """
     if not due:
         return
@@ -97,21 +99,28 @@ def _told(
         wanted = {(series, found.period) for series, (_, _, found, _) in zip(read, due, strict=True) if found.period}
         origins = observations.origins(connection, wanted, at)
     stands: dict[Identity, Alert] = {}
-    unheard: set[tuple[int, Kind, int]] = set()
+    unheard: set[_Place] = set()
     for series, (alert, step, found, (block, row)) in zip(read, due, strict=True):
-        before = stands.get(alert.identity, alert)
+        before, book = stands.get(alert.identity, alert), watch.by_id[found.target.book]
+        # Who hears is looked up first: the facts of what nobody hears are not worth putting together.
+        routes = step_routes(step, Matter.about(before, book, found.target), organisation)
+        if not routes:
+            unheard.add((block, alert.identity.kind, row))
+            continue
         moved, change = escalation.take(before, step, at)
         origin = origins.get((series, found.period), "") if found.period else ""
-        said = waiting(notice(change, found, watch.by_id[found.target.book], origin), step.waited, step.attention)
-        routes = step_routes(step, Matter.of(said), organisation)
-        if routes:
-            stands[alert.identity] = moved
-            yield Move(moved, change, said, routes, before)
-        else:
-            unheard.add((block, alert.identity.kind, row))
-    for block, kind, row in unheard:
+        said = waiting(notice(change, found, book, origin), step.waited, step.attention)
+        stands[alert.identity] = moved
+        yield Move(moved, change, said, routes, before)
+    for place in unheard:
         # Nobody can be told before somebody is written into the organisation, which loads all anew; but time goes on.
-        watch.due[block][kind][row] = min(otherwise[block, kind, row], _second(at) + np.timedelta64(1, "D"))
+        _look(watch, place, *otherwise[place])
+
+
+def _look(watch: Watch, place: _Place, due: np.datetime64, looked: np.int16) -> None:
+    """Remember when to look next."""
+    block, kind, row = place
+    watch.due[block][kind][row], watch.looked[block][kind][row] = due, looked
 
 
 def _running(block: Block, first: date | None, found: Verdict) -> int:
