@@ -2,9 +2,9 @@
 
 import json
 import re
-import xml.etree.ElementTree as ET
 
 import pytest
+from defusedxml.ElementTree import fromstring
 from typer.testing import CliRunner
 
 from monitor.cli import app
@@ -15,6 +15,7 @@ from tests.monitor.rehearsal.builders import RETAIL, a_retail_book
 @pytest.fixture
 def rehearse(tmp_path, monkeypatch):
     """Runs the command over the years 2017 and 2018 of the retail book."""
+    (tmp_path / "books").mkdir()
     a_retail_book(tmp_path / "books" / "retail")
     (tmp_path / "duban.yaml").write_text(
         json.dumps(
@@ -114,7 +115,7 @@ def test_the_page_stands_alone_and_its_pictures_are_well_formed(rehearse):
     a_retail_book(rehearse.folder / "old", yellow="behind 5%")
     rehearse("--html", str(path), "--sweep", "yellow.behind=1..6", "--against", str(rehearse.folder / "old"))
     page = path.read_text("utf-8")
-    pictures = [ET.fromstring(one) for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]
+    pictures = [fromstring(one) for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]
     assert len(pictures) == 3
     assert all(picture.find("{*}title").text for picture in pictures)
     assert not re.search(r"(?:src|href)=", page)
