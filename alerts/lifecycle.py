@@ -31,16 +31,23 @@ def moved(
     never makes it worse. A source that does not answer settles no debt either.
     """
     if kind is Kind.PACE:
-        judged = verdicts.reason <= _LAST_JUDGED
-        waiting = (verdicts.level == 0) & (verdicts.pending > 0)
-        wanted = np.where(waiting, np.where(standing > 0, standing, PENDING), verdicts.level)
-        if verdicts.keep.any():
-            kept = verdicts.keep & (wanted == 0) & (standing > 0)
-            wanted[kept if anew is None else kept & ~anew] = Level.YELLOW
-        return np.flatnonzero(judged & (wanted != standing))
+        return np.flatnonzero(asked(standing, verdicts, anew) != standing)
     owed = np.isin(verdicts.reason, [CODE[reason] for reason in OWED])
     known = verdicts.reason != CODE[Reason.FAILED]
     return np.flatnonzero(known & (owed != (standing > 0)))
+
+
+def asked(standing: NDArray[np.int8], verdicts: Verdicts, anew: NDArray[np.bool_] | None = None) -> NDArray[np.int8]:
+    """What the verdicts ask to stand about the pace (N,), which is where ``advance`` leads.
+
+    But for rows ``anew`` that are kept from being solved: whether a revised figure frees them depends on the alert.
+    """
+    waiting = (verdicts.level == 0) & (verdicts.pending > 0)
+    wanted = np.where(waiting, np.where(standing > 0, standing, PENDING), verdicts.level)
+    if verdicts.keep.any():
+        kept = verdicts.keep & (wanted == 0) & (standing > 0)
+        wanted[kept if anew is None else kept & ~anew] = Level.YELLOW
+    return np.where(verdicts.reason <= _LAST_JUDGED, wanted, standing)
 
 
 def advance(kind: Kind, alert: Alert | None, verdict: Verdict, at: datetime) -> tuple[Alert | None, Change | None]:

@@ -145,14 +145,24 @@ def rehearse(
         Path | None, typer.Option("--figures", help="宽表 CSV：首列 month 为 YYYY-MM，其余每列一个序列；缺省用库中数据")
     ] = None,
     to_date: Annotated[bool, typer.Option("--to-date", help="宽表中的数值为年初以来累计，不是当月数")] = False,
+    against: Annotated[Path | None, typer.Option("--against", help="另一册（如旧册）的文件夹，比较二者")] = None,
+    sweep: Annotated[str | None, typer.Option("--sweep", help="逐一试调一个阈值，如 yellow.behind=2..20")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="每周至多多少条消息；与 --sweep 同用")] = None,
+    fail_if: Annotated[
+        list[str] | None, typer.Option("--fail-if", help="条件成立则退出状态为 3，如 messages_per_week>5；可写多次")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="另存为网页，可单独打开")] = None,
     as_json: AsJson = False,
 ) -> None:
     """推演：若本册在往年生效，何时会告知谁、虚警漏报几何、提前多少天；不发送、不入库。"""
-    from monitor.rehearsal.command import command
+    from monitor.rehearsal.command import Asked, command
 
-    found = command(_read(config, book), first, last, figures, to_date=to_date, as_json=as_json)
+    asked = Asked(first, last, figures, to_date, against, sweep, budget, fail_if or (), html, as_json)
+    found, failed = command(_read(config, book), asked)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
+    if failed:
+        raise typer.Exit(3)
 
 
 @app.command()

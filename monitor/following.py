@@ -1,8 +1,8 @@
 """What stands too long: reminders and escalations that are due, found in columns, decided with the cycle's moves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,15 +23,17 @@ from monitor.watch import NEVER, Watch
 from rules.judging import objects
 from rules.verdict import CODE, Reason, Verdict
 
+_Place: TypeAlias = tuple[int, Kind, int]
+"""Block, kind and row of an alert."""
+
 
 class _Due(NamedTuple):
-    """A step with the verdict, block and row of its alert, and when that may ask for more."""
+    """A step with the verdict and place of its alert."""
 
     alert: Alert
     step: Step
     verdict: Verdict
-    place: tuple[int, int]
-    later: datetime | None
+    place: _Place
 
 
 def found_steps(
@@ -50,18 +52,19 @@ def found_steps(
     if not (organisation.reminders or organisation.escalation):
         return []
     due: list[_Due] = []
+    otherwise: dict[_Place, tuple[np.datetime64, np.int16]] = {}
     for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
         book, panel = watch.by_id[found.target.book], judged[block].panel
         office = Office(book.workdays, ZoneInfo(book.timezone))
         periods = running(panel.block, alert.basis.period, found) if found.level == alert.level else 1
         steps, later = escalation.due(alert, periods, organisation, office, at)
-        due += [_Due(alert, step, found, (block, row), later) for step in steps]
+        place = block, alert.identity.kind, row
+        due += [_Due(alert, step, found, place) for step in steps]
+        looked = panel.latest[row] if found.judged else watch.looked[block][place[1]][row]
+        otherwise[place] = NEVER if later is None else _second(later), looked
         if not steps:
-            kind = alert.identity.kind
-            watch.due[block][kind][row] = NEVER if later is None else _second(later)
-            if found.judged:
-                watch.looked[block][kind][row] = panel.latest[row]
-    return list(_told(engine, watch, due, organisation, at))
+            _look(watch, place, *otherwise[place])
+    return list(_told(engine, watch, due, otherwise, organisation, at))
 
 
 def _looked_at(
@@ -90,38 +93,47 @@ def _told(
     engine: Engine,
     watch: Watch,
     due: Sequence[_Due],
+    otherwise: Mapping[_Place, tuple[np.datetime64, np.int16]],
     organisation: Organisation,
     at: datetime,
 ) -> Iterator[Move]:
-    """The steps with their facts and who is to hear; one that nobody would hear of is not taken."""
+    """The steps with their facts and who is to hear; one that nobody would hear of is not taken.
+
+    ``otherwise`` is when each alert asks for more than its steps, and the figure that it was looked at with.
+    """
     if not due:
         return
-    read = [int(watch.series_of[one.place[0]][one.place[1]]) for one in due]
+    read = [int(watch.series_of[one.place[0]][one.place[2]]) for one in due]
     with reading(engine) as connection:
         wanted = {(series, one.verdict.period) for series, one in zip(read, due, strict=True) if one.verdict.period}
         origins = observations.origins(connection, wanted, at)
     stands: dict[Identity, Alert] = {}
-    unheard: dict[tuple[int, Kind, int], datetime | None] = {}
+    unheard: set[_Place] = set()
     hears: dict[tuple[object, ...], list[Route]] = {}  # of all alerts of which it is the same
-    for series, (alert, step, found, (block, row), later) in zip(read, due, strict=True):
-        before = stands.get(alert.identity, alert)
-        moved, change = escalation.take(before, step, at)
-        origin = origins.get((series, found.period), "") if found.period else ""
-        said = waiting(notice(change, found, watch.by_id[found.target.book], origin), step.waited, step.attention)
-        matter = Matter.of(said).seen_by(organisation)
+    for series, (alert, step, found, place) in zip(read, due, strict=True):
+        before, book = stands.get(alert.identity, alert), watch.by_id[found.target.book]
+        # Who hears is looked up first: the facts of what nobody hears are not worth putting together.
+        matter = Matter.about(before, book, found.target).seen_by(organisation)
         alike = (matter, step.event, step.waited, *(rule.words for rule in step.rules))
         if alike not in hears:
             hears[alike] = step_routes(step, matter, organisation)
-        if routes := hears[alike]:
-            stands[alert.identity] = moved
-            yield Move(moved, change, said, routes, before)
-        else:
-            unheard[block, alert.identity.kind, row] = later
-    for (block, kind, row), later in unheard.items():
-        # Nobody can be told before somebody is written into the organisation, which loads all anew; but time goes on,
-        # and another step of the alert may be due before tomorrow.
-        tomorrow = _second(at) + np.timedelta64(1, "D")
-        watch.due[block][kind][row] = tomorrow if later is None else min(tomorrow, _second(later))
+        if not (routes := hears[alike]):
+            unheard.add(place)
+            continue
+        moved, change = escalation.take(before, step, at)
+        origin = origins.get((series, found.period), "") if found.period else ""
+        said = waiting(notice(change, found, book, origin), step.waited, step.attention)
+        stands[alert.identity] = moved
+        yield Move(moved, change, said, routes, before)
+    for place in unheard:
+        # Nobody can be told before somebody is written into the organisation, which loads all anew; but time goes on.
+        _look(watch, place, *otherwise[place])
+
+
+def _look(watch: Watch, place: _Place, due: np.datetime64, looked: np.int16) -> None:
+    """Remember when to look next."""
+    block, kind, row = place
+    watch.due[block][kind][row], watch.looked[block][kind][row] = due, looked
 
 
 def _second(when: datetime) -> np.datetime64:

@@ -115,7 +115,7 @@ def play(engine: Engine, watch: Replay, setting: Setting, start: datetime, end: 
             upcoming = min(upcoming, _second(at + _AGAIN))
         upcoming = min(upcoming, _next_step(watch))
         at = max(_moment(min(upcoming, NEVER)), at + _SECOND)
-    return Played(watch, changes, messages, *_outcome(watch), start, end, cycles)
+    return Played(watch, changes, messages, *outcome(watch), start, end, cycles)
 
 
 class _Days:
@@ -163,18 +163,18 @@ def _next_step(watch: Watch) -> np.datetime64:
     return found
 
 
-def _outcome(watch: Replay) -> tuple[list[NDArray[np.int8]], list[NDArray[np.datetime64]]]:
+def outcome(watch: Replay) -> tuple[list[NDArray[np.int8]], list[NDArray[np.datetime64]]]:
     """How the year ended for each row, by everything that is known of it."""
     watch.take(None, datetime(9998, 1, 1, tzinfo=UTC))
-    outcome, settled = [], []
+    ended, settled = [], []
     for panel in watch.panels:
         block = panel.block
         verdicts = judge(panel, block.ends[-1].item() + timedelta(days=3660))
         over = (verdicts.slot == len(block.ends) - 1) & ~np.isnan(verdicts.shortfall)
         met = np.where(verdicts.shortfall > block.slack, np.int8(0), np.int8(1))
-        outcome.append(np.where(over, met, np.int8(-1)).astype(np.int8))
+        ended.append(np.where(over, met, np.int8(-1)).astype(np.int8))
         settled.append(np.where(over, panel.known_at, np.datetime64("NaT", "s")))
-    return outcome, settled
+    return ended, settled
 
 
 def _second(when: datetime) -> np.datetime64:

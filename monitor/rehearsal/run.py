@@ -16,7 +16,8 @@ from rules.target import Book
 
 MOST = 5
 """Years rehearsed where nobody says which: the latest."""
-Progress = Callable[[int, int], object]
+Progressing = Callable[[int, int], object]
+"""Hears how many of how many are done."""
 
 
 def span(book: Book, stock: Stock, first: date | None, last: date | None) -> tuple[date, date]:
@@ -36,7 +37,7 @@ def span(book: Book, stock: Stock, first: date | None, last: date | None) -> tup
 
 
 def rehearse(
-    book: Book, stock: Stock, setting: Setting, days: tuple[date, date], now: datetime, told: Progress | None = None
+    book: Book, stock: Stock, setting: Setting, days: tuple[date, date], now: datetime, told: Progressing | None = None
 ) -> tuple[Score, list[tuple[Book, Played]]]:
     """Play every year of ``days`` from its beginning, each by the book as it would have been written for it.
 

@@ -14,6 +14,21 @@ from alerts.alert import Change, Identity, Kind, State
 from monitor.rehearsal.replay import Message, Played
 from rules.target import Book, Level
 
+METRICS = (
+    "alerts",
+    "flaps",
+    "overdue",
+    "false_alarms",
+    "misses",
+    "lead_days",
+    "messages",
+    "messages_per_week",
+    "busiest_per_week",
+    "most_in_a_week",
+    "most_in_a_minute",
+)
+"""What a rehearsal is measured by, in the words of scripts and gates."""
+
 
 class Spell(NamedTuple):
     """An alert from its first message to its end (None: it still stood), the ``worst`` level that it had."""
@@ -101,19 +116,11 @@ class Score:
     def metrics(self) -> dict[str, float]:
         """What a gate may ask for."""
         whole, busiest = self.whole, self.busiest
-        return {
-            "alerts": whole.alerts,
-            "flaps": whole.flaps,
-            "overdue": whole.overdue,
-            "false_alarms": whole.false_alarms,
-            "misses": whole.misses,
-            "lead_days": np.nan if whole.lead_days is None else whole.lead_days,
-            "messages": self.messages,
-            "messages_per_week": self.messages / self.weeks,
-            "busiest_per_week": busiest.per_week if busiest else 0.0,
-            "most_in_a_week": max((one.most for one in self.receivers), default=0),
-            "most_in_a_minute": max(self.in_a_minute.values(), default=0),
-        }
+        lead = np.nan if whole.lead_days is None else whole.lead_days
+        values: list[float] = [whole.alerts, whole.flaps, whole.overdue, whole.false_alarms, whole.misses, lead]
+        values += [self.messages, self.messages / self.weeks, busiest.per_week if busiest else 0.0]
+        values += [max((one.most for one in self.receivers), default=0), max(self.in_a_minute.values(), default=0)]
+        return dict(zip(METRICS, values, strict=True))
 
 
 def spells(changes: Iterable[Change]) -> Iterator[Spell]:

@@ -1,41 +1,48 @@
 """A book of one year as it would have been written for another."""
 
 import re
-import tempfile
 from calendar import monthrange
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import fields, is_dataclass, replace
+from datetime import date
+from enum import Enum
+from typing import Any
 
-from rules.loader import load_book
 from rules.target import Book
 
-_DAY = re.compile(r"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?!\d)")
+_DAY = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 
 
 def redated(book: Book, year: int) -> Book:
     """``book`` with every day it names as many years earlier or later; its goals are those of its own year.
 
     It keeps its id, under which its figures are stored, and its ``holidays`` and ``workdays``, which are days as they
-    were. 29 February is the 28th where there is none. Raises Invalid where what is written cannot be read.
+    were. 29 February is the 28th where there is none.
     """
     if year == book.year:
         return book
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for path in book.folder.iterdir():
-            if path.suffix == ".yaml":
-                (folder / path.name).write_text(_shifted(path.read_text("utf-8"), book.year, year), "utf-8")
-            else:
-                (folder / path.name).symlink_to(path.resolve())
-        found = load_book(folder)
-    title = book.title.replace(str(book.year), str(year))
-    return replace(found, title=title, folder=book.folder, workdays=book.workdays)
+    later = year - book.year
+    targets = tuple(
+        replace(
+            target,
+            goal=_moved(target.goal, later),
+            published=_moved(target.published, later),
+            expect=_moved(target.expect, later),
+            changes=_moved(target.changes, later),
+        )
+        for target in book.targets
+    )
+    return replace(book, year=year, title=book.title.replace(str(book.year), str(year)), targets=targets)
 
 
-def _shifted(text: str, of: int, to: int) -> str:
-    def day(found: re.Match[str]) -> str:
-        year, month, day = int(found[1]) + to - of, int(found[2]), int(found[3])
-        # What is no day at all is left for the loader to object to.
-        return f"{year}-{month:02}-{min(day, monthrange(year, month)[1]) if month in range(1, 13) else day:02}"
-
-    return re.sub(rf"""(?m)((?:^|[{{,\s])["']?year["']?\s*:\s*){of}\b""", rf"\g<1>{to}", _DAY.sub(day, text))
+def _moved(found: Any, later: int) -> Any:
+    """What is found with every day in it ``later`` years later, be it in words."""
+    if isinstance(found, date):
+        year = found.year + later
+        return date(year, found.month, min(found.day, monthrange(year, found.month)[1]))
+    if isinstance(found, str) and not isinstance(found, Enum):
+        return _DAY.sub(lambda day: str(_moved(date.fromisoformat(day[0]), later)), found)
+    if isinstance(found, tuple):
+        return tuple(_moved(one, later) for one in found)
+    if is_dataclass(found) and not isinstance(found, type):
+        return replace(found, **{one.name: _moved(getattr(found, one.name), later) for one in fields(found)})
+    return found

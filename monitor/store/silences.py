@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    bindparam,
     cast,
     exists,
     func,
@@ -76,25 +78,12 @@ def hold(connection: Connection, held: Mapping[tuple[int, Way | None], Held]) ->
 
 def hold_ends(connection: Connection, changes: Sequence[int]) -> None:
     """Have the ends of alerts, among ``changes`` and just queued, wait where the beginning still waits by the same way."""
-    c, its = delivery.c, change.alias()
-    first, began = delivery.alias(), change.alias()
-    same = [first.c[name] == c[name] for name in ("receiver", "channel", "address")]
-    query = (
-        select(c.id, first.c.due_at, first.c.suppressed, first.c.silence_id, first.c.inhibitor)
-        .join(its, its.c.id == c.change_id)
-        .join(began, and_(began.c.alert_id == its.c.alert_id, began.c.id < its.c.id))
-        .join(first, and_(first.c.change_id == began.c.id, *same))
-        .where(c.status == Status.QUEUED.value, its.c.state == State.RESOLVED.value)
-        .where(first.c.status == Status.SUPPRESSED.value, first.c.finished_at.is_(None), first.c.digest_id.is_(None))
-        .where(~_heard(its))
-        .order_by(first.c.id)
-    )
     if not changes or not connection.scalar(select(exists().where(_WAITS))):
         return
     for some in _some(changes):
-        for row in connection.execute(query.where(its.c.id.in_(some))).all():
+        for row in connection.execute(_ends(), {"some": some}).all():
             values = {"due_at": row.due_at, "suppressed": row.suppressed, "silence_id": row.silence_id}
-            mine = update(delivery).where(c.id == row.id)
+            mine = update(delivery).where(delivery.c.id == row.id)
             connection.execute(mine.values(status=Status.SUPPRESSED.value, inhibitor=row.inhibitor, **values))
 
 
@@ -114,12 +103,12 @@ def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = 
     that has happened, but for what a later message has told already. What ``decide`` still holds waits on. ``anew``:
     look at all that waits, because what is written may have changed.
     """
-    query = _asleep() if anew else _asleep().where(or_(delivery.c.due_at <= at, _let_go()))
+    rows = connection.execute(_asleep()) if anew else connection.execute(_ready(), {"at": at})
     told: dict[tuple[object, ...], int] = {}
     dropped: list[int] = []
     together: dict[Way, list[tuple[int, Notice]]] = {}
-    rows = connection.execute(query).all()
-    for row, said in zip(rows, read(row.facts for row in rows), strict=True):
+    waiting = rows.all()
+    for row, said in zip(waiting, read(row.facts for row in waiting), strict=True):
         way, reason = Way(row.receiver, row.channel, row.address), Reason(row.suppressed)
         ready = reason.merged and row.due_at <= at
         if row.superseded if reason.merged else not row.true:
@@ -165,6 +154,27 @@ _WAITS = and_(
 _WHY = ("due_at", "suppressed", "silence_id", "inhibitor")
 
 
+# Putting these questions together takes longer than SQLite needs for them, and they are asked in every cycle.
+@cache
+def _ends() -> Select[Any]:
+    """Ends of alerts, among the changes ``some`` and just queued, whose beginning still waits by the same way."""
+    c, its = delivery.c, change.alias()
+    first, began = delivery.alias(), change.alias()
+    same = [first.c[name] == c[name] for name in ("receiver", "channel", "address")]
+    query: Select[Any] = (
+        select(c.id, first.c.due_at, first.c.suppressed, first.c.silence_id, first.c.inhibitor)
+        .join(its, its.c.id == c.change_id)
+        .join(began, and_(began.c.alert_id == its.c.alert_id, began.c.id < its.c.id))
+        .join(first, and_(first.c.change_id == began.c.id, *same))
+        .where(c.status == Status.QUEUED.value, its.c.state == State.RESOLVED.value)
+        .where(first.c.status == Status.SUPPRESSED.value, first.c.finished_at.is_(None), first.c.digest_id.is_(None))
+        .where(~_heard(its), its.c.id.in_(bindparam("some", expanding=True)))
+        .order_by(first.c.id)
+    )
+    return query
+
+
+@cache
 def _asleep() -> Select[Any]:
     c, its = delivery.c, change
     stands = and_(alert.c.state == State.FIRING.value, alert.c.last_change_id <= c.change_id)
@@ -173,7 +183,7 @@ def _asleep() -> Select[Any]:
         stands,
         and_(alert.c.last_change_id == c.change_id, _heard(its)),
     )
-    return (
+    query: Select[Any] = (
         select(c.id, c.receiver, c.channel, c.address, *(c[name] for name in _WHY))
         .add_columns(
             its.c.alert_id,
@@ -186,6 +196,13 @@ def _asleep() -> Select[Any]:
         .where(_WAITS)
         .order_by(c.id)
     )
+    return query
+
+
+@cache
+def _ready() -> Select[Any]:
+    """Of what waits, that whose hour has come or whose alert was let go."""
+    return _asleep().where(or_(delivery.c.due_at <= bindparam("at"), _let_go()))
 
 
 def _heard(its: FromClause) -> ColumnElement[bool]:
