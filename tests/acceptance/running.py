@@ -108,12 +108,13 @@ def letters(posted: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 class Receiver:
     """A web hook that takes groups apart and honours each alert's key: a repetition is counted, not taken again.
 
-    ``letters`` are by key, each as if it had come alone.
+    ``letters`` are by key, each as if it had come alone. While it is ``refusing`` it takes none, and asks for 5 s of rest.
     """
 
     def __init__(self, delay: float = 0.0) -> None:
         self.letters: dict[str, dict[str, Any]] = {}
         self.repeats = 0
+        self.refusing = False
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -123,6 +124,12 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(length := int(self.headers["Content-Length"]))
                 if len(body) < length:  # the sender was killed
+                    return
+                if receiver.refusing:
+                    self.send_response(503)
+                    self.send_header("Retry-After", "5")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
                     return
                 for key, letter in letters(json.loads(body)):
                     receiver.repeats += key in receiver.letters
