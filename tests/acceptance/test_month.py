@@ -62,7 +62,7 @@ def books(folder):
         # July is known at the start; August comes day by day, and turns half of the targets round.
         rows.append((f"指标{i:03d}", "2025-07", 700 - 150 * (i % 2), "2025-08-12"))
         if i < TARGETS - 2:  # the last two owe August's figure, and are called late for it
-            rows.append((f"指标{i:03d}", "2025-08", 800 - 150 * (i % 4 > 1), f"2025-09-{8 + i % 5:02d}"))
+            rows.append((f"指标{i:03d}", "2025-08", 950 - 230 * (i % 4 > 1), f"2025-09-{8 + i % 5:02d}"))
     rows.append(("指标002", "2025-07", 7, "2025-08-30"))  # a cumulative figure that falls: held back
     figures(place, rows)
     return folder
@@ -248,7 +248,7 @@ def month(tmp_path_factory):
                 folder / "disturbed",
                 postgres.url(postgres.create()),
                 ["first", "second"],
-                am={"kind": "alertmanager", "urls": [peer.url], "resend": 5},
+                am={"kind": "alertmanager", "urls": [peer.url], "resend": 5, "ends_after": 30},
             )
             parts.append(disturbed)
             calm = Installation(folder / "calm", f"sqlite:///{folder}/calm.db", ["only"])
@@ -293,15 +293,14 @@ def test_nothing_is_lost_or_doubled(month):
 def test_the_month_is_the_one_that_was_not_disturbed(month):
     one, other = month.disturbed.history(), month.calm.history()
     assert {key: one.get(key) for key in {*one, *other} if one.get(key) != other.get(key)} == {}
-    events = {step.event for steps in one.values() for step in steps}
-    assert {"fired", "resolved"} <= events
-    causes = {step.cause for steps in one.values() for step in steps}
+    events = {step[0] for steps in one.values() for step in steps}
+    assert {"fired", "worsened", "eased", "resolved"} <= events
+    causes = {step[1] for steps in one.values() for step in steps}
     month.figures["events and causes"] = sorted(events | causes)
     count = select(observation.c.id)
     assert len(month.disturbed.ask(count)) == len(month.calm.ask(count)) > TARGETS
-    assert month.disturbed.ask(select(quarantine.c.reason, quarantine.c.series)) == month.calm.ask(
-        select(quarantine.c.reason, quarantine.c.series)
-    )
+    held = select(quarantine.c.source, quarantine.c.series, quarantine.c.period, quarantine.c.text, quarantine.c.reason)
+    assert sorted(month.disturbed.ask(held)) == sorted(month.calm.ask(held))
 
 
 def test_what_stands_stands_in_alertmanager_and_what_ended_was_told_as_resolved(month):
@@ -320,11 +319,8 @@ def test_what_stands_stands_in_alertmanager_and_what_ended_was_told_as_resolved(
     def standing():
         return {(*row[:4], {1: "warning", 2: "critical"}[row[4]]) for row in month.disturbed.ask(stands)}
 
-    try:
-        until(lambda: told() == standing(), what="the same alerts in Alertmanager")
-    except AssertionError:
-        assert (told() - standing(), standing() - told()) == (set(), set())
-        raise
+    # By a demonstration's clock the end of a lesser severity is long past: it ends when it is not told any more.
+    until(lambda: told() == standing(), what="the same alerts in Alertmanager")
     assert len(standing()) > 3
     ended = {labels["target"] for status, labels in month.heard() if status == "resolved" and "target" in labels}
     assert len(ended) >= TARGETS // 4
