@@ -100,6 +100,7 @@ class Fixed(Clock):
     """A clock that shows what it is set to."""
 
     def __init__(self, now: datetime) -> None:
+        super().__init__(now, self.real())
         self._now = now
 
     def now(self) -> datetime:
