@@ -19,11 +19,11 @@ sources:
 """
 
 
-def town(books: Path, targets: int) -> Path:
+def town(books: Path, targets: int, published: str = "10 workdays after period") -> Path:
     """A book of ``targets`` cumulative targets, 1200 户 each; returns its folder."""
     folder = books / "town-2025"
     folder.mkdir(parents=True)
-    lines = [HEADER, "targets:"]
+    lines = [HEADER.replace("10 workdays after period", published), "targets:"]
     for i in range(targets):
         lines += [
             f"  - id: t{i:03d}",
