@@ -1,0 +1,43 @@
+"""The command ``duban``. Heavy imports happen inside the commands, so that a small command stays quick."""
+
+import logging
+import sys
+
+import typer
+
+from monitor.cli.alerting import alerting
+from monitor.cli.author import author
+from monitor.cli.daemon import daemon
+from monitor.cli.figures import figures
+from rules.document import Invalid
+
+app = typer.Typer(
+    help="duban 督办：监测年度目标，及早告知责任单位，直至数据表明问题解决。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for part in (daemon, figures, alerting, author):
+    app.add_typer(part)
+
+
+def main() -> None:
+    """Entry point: errors of users are words on stderr and exit status 1, never a traceback."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    try:
+        app()
+    except Invalid as error:
+        _fail(str(error))
+    except Exception as error:
+        from monitor.store.database import DatabaseError  # only now: it is slow to load, and small commands need none
+
+        if not isinstance(error, DatabaseError):
+            raise
+        _fail(str(error))
+
+
+def _fail(words: str) -> None:
+    print(words, file=sys.stderr)
+    raise SystemExit(1)

@@ -1,0 +1,193 @@
+"""Commands about alerts and messages: alerts, deliveries, silence, route, drill."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from monitor.cli.options import AsJson, At, By, Config, in_force, settings, shown, word
+
+alerting = typer.Typer()
+deliveries = typer.Typer(help="每一条消息及其历次投递。", invoke_without_command=True)
+alerting.add_typer(deliveries, name="deliveries")
+silence = typer.Typer(help="静默：暂不发送某些预警消息。", no_args_is_help=True)
+alerting.add_typer(silence, name="silence")
+route = typer.Typer(help="谁会收到什么。", no_args_is_help=True)
+alerting.add_typer(route, name="route")
+
+
+@alerting.command()
+def alerts(
+    config: Config = None,
+    book: Annotated[str | None, typer.Option("--book", help="只列这一册")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="只列这一目标，写编号")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="pending、firing 或 resolved")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="只列此日以后有变动的，如 2025-10-01")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """列出预警，含已解除的，及其每一次变动：时间、缘由、级别、数值。"""
+    from alerts.alert import State
+    from monitor.records import alerts as found
+
+    rows = found(settings(config), book, target, word(State, state, "--state"), since)
+    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _alerts_text(rows))
+
+
+@deliveries.callback()
+def list_deliveries(
+    context: typer.Context,
+    config: Config = None,
+    state: Annotated[str | None, typer.Option("--state", help="queued、sending、sent、dead 或 suppressed")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="只列这一渠道")] = None,
+    receiver: Annotated[str | None, typer.Option("--receiver", help="只列发给这一单位的")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="最多列出多少条，最近的在前；0 为全部")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """列出消息及其历次投递与答复；未能送达的用 redrive 重新投递。"""
+    if context.invoked_subcommand is not None:
+        return
+    from alerts.delivery import Status
+    from monitor.records import deliveries as found
+
+    rows = found(settings(config), word(Status, state, "--state"), channel, receiver, limit or None)
+    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _deliveries_text(rows))
+
+
+@deliveries.command()
+def redrive(
+    who: By,
+    numbers: Annotated[list[int] | None, typer.Argument(help="消息的编号，见 duban deliveries --state dead")] = None,
+    every: Annotated[bool, typer.Option("--all-dead", help="全部未能送达的消息")] = False,
+    config: Config = None,
+) -> None:
+    """把未能送达的消息重新排队投递，记下处理人；由守护进程或下一次 tick 发送。"""
+    from monitor.records import redrive as queue
+
+    if bool(numbers) == every:
+        raise typer.BadParameter("请写消息的编号，或写 --all-dead，二者取一 (which)")
+    rows = queue(settings(config), numbers or (), who)
+    print(f"已重新排队 {len(rows)} 条\n{_deliveries_text(rows)}" if rows else "没有未能送达的消息")
+
+
+@silence.command()
+def add(
+    book: Annotated[str, typer.Option("--book", help="目标册")],
+    until: Annotated[str, typer.Option("--until", help="到何时为止，如 2025-11-30 （当日终）")],
+    who: By,
+    reason: Annotated[str, typer.Option("--reason", help="静默的理由")],
+    target: Annotated[str, typer.Option("--target", help="只静默这一目标，写编号")] = "",
+    unit: Annotated[str, typer.Option("--unit", help="只静默须由这一单位处置的预警")] = "",
+    level: Annotated[str, typer.Option("--level", help="yellow 只静默黄色，red 连红色一并静默")] = "yellow",
+    config: Config = None,
+) -> None:
+    """新设静默：消息照记不发，到期后预警仍在的再发。"""
+    from monitor.holding import ordered
+
+    wanted = {"book": book, "target": target, "unit": unit, "level": level, "until": until, "who": who}
+    print(f"已设第{ordered(in_force(config), wanted | {'reason': reason})}号静默")
+
+
+@silence.command("list")
+def list_silences(config: Config = None, as_json: AsJson = False) -> None:
+    """列出生效中的静默。"""
+    from monitor.holding import listed
+
+    rows = listed(settings(config))
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    print(f"静默 {len(rows)} 项")
+    for row in rows:
+        what = " ".join(filter(None, (row["book"], row["target"], row["unit"], row["level"])))
+        print(f"  第{row['id']}号 {what}，至 {shown(row['until'])}，{row['by']}：{row['reason']}")
+
+
+@silence.command("end")
+def end_silence(number: Annotated[int, typer.Argument(help="静默的编号")], who: By, config: Config = None) -> None:
+    """提前结束静默；因此未发而预警仍在的消息随即发送。"""
+    from monitor.holding import ended
+
+    ended(settings(config), number, who)
+    print(f"已结束第{number}号静默")
+
+
+@route.command("test")
+def try_route(
+    target: Annotated[str, typer.Argument(help="目标，写作 册号/编号，如 wansheng-2025/urban-jobs")],
+    level: Annotated[str, typer.Argument(help="级别：yellow 或 red")],
+    config: Config = None,
+    at: At = None,
+    subject: Annotated[str, typer.Option("--subject", help="对象（县、区），册内只有一处时不必写")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="pace 为进度预警，data 为数据催报")] = "pace",
+    as_json: AsJson = False,
+) -> None:
+    """试一项预警：如一直未解除，此后 30 个工作日内何时告知谁、经何渠道、因何缘由；不发送。"""
+    from monitor.route import facts, show, tried
+
+    book, _, name = target.partition("/")
+    trial = tried(in_force(config, book), name, level, subject, kind, at)
+    if as_json:
+        print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
+    else:
+        show(trial)
+
+
+@alerting.command()
+def drill(
+    config: Config = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", help="只发给这一单位或人员；缺省为机构中的全部单位、人员和督办单位")
+    ] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="只用这一渠道")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """演练：经真实的渠道发出标明“演练”的消息，不计入预警。有一条未送达则退出状态为 1。"""
+    from monitor.bulletins import drill as send
+
+    sent, left = send(in_force(config), unit, channel)
+    if as_json:
+        print(json.dumps(sent, ensure_ascii=False, indent=2))
+    else:
+        print(_deliveries_text(sent))
+        if left:
+            print("守护进程正在运行，由它发送；结果见 duban deliveries")
+    if not left and any(row["status"] != "sent" for row in sent):
+        raise typer.Exit(1)
+
+
+def _alerts_text(rows: list[dict[str, Any]]) -> str:
+    lines = [f"预警 {len(rows)} 项"]
+    for row in rows:
+        lines.append(f"[{row['level']}] {row['name']} ({row['alert']})，{'、'.join(row['lead'])}，{row['state']}")
+        for step in row["changes"]:
+            lines.append(f"    {shown(step['at'])} {_step_text(step)}")
+            late = [one for one in step["messages"] if one["suppressed"]]
+            lines += [f"        致 {one['receiver']}（{one['channel']}）{_late_text(one)}" for one in late]
+    return "\n".join(lines)
+
+
+def _step_text(step: dict[str, Any]) -> str:
+    levels = f"{step['previous_level']}→{step['level']}"
+    facts = (step["period"], step["figure"], step["gap"], step["edit"], step["rule"])
+    return f"{step['event']} ({step['cause']}) {levels}：{'；'.join(filter(None, facts))}"
+
+
+def _deliveries_text(rows: list[dict[str, Any]]) -> str:
+    lines = [f"消息 {len(rows)} 条"]
+    for row in rows:
+        way = f"{row['channel']} {row['address']}".strip()
+        lines.append(f"第{row['id']}号 [{row['status']}] {row['about']} {row['event']} 致 {row['receiver']}（{way}）")
+        lines += [f"    {shown(one['at'])} {one['result']} {one['answer']}".rstrip() for one in row["tries"]]
+        if row["suppressed"]:
+            lines.append(f"    {_late_text(row)}")
+        if row["next_try"] is not None:
+            lines.append(f"    下次投递 {shown(row['next_try'])}")
+    return "\n".join(lines)
+
+
+def _late_text(row: dict[str, Any]) -> str:
+    """Why a message was not sent at once, and what became of it."""
+    from alerts.suppression import Reason
+
+    told = f"，见第{row['digest']}号" if row["digest"] is not None else ""
+    return f"未即时发送：{Reason(row['suppressed']).text} ({row['suppressed']}){told} [{row['status']}]"

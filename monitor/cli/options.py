@@ -1,0 +1,56 @@
+"""What the commands share: options, and the settings they mean."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from monitor.app import InForce
+    from monitor.config import Settings
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="设置文件；缺省依次为 $DUBAN_CONFIG、./duban.yaml、随附示例")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON")]
+Junit = Annotated[Path | None, typer.Option("--junit", help="另把结果以 JUnit XML 存到此文件")]
+At = Annotated[
+    str | None, typer.Option("--at", help="判定时点，如 2025-10-25 （当日终） 或 2025-10-25T09:00；缺省为现在")
+]
+By = Annotated[str, typer.Option("--by", help="处理人姓名")]
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def settings_file(explicit: Path | None) -> Path | None:
+    """The settings file in force."""
+    from monitor import config
+
+    return config.find(explicit)
+
+
+def settings(explicit: Path | None) -> "Settings":
+    """The settings in force. Raises Invalid."""
+    from monitor import config
+
+    return config.load(settings_file(explicit))
+
+
+def in_force(explicit: Path | None, book: str | None = None) -> "InForce":
+    """The settings and books in force, or one book of them. Raises Invalid."""
+    from monitor.app import read
+
+    return read(settings_file(explicit), book)
+
+
+def word(words: type[Word], given: str | None, option: str) -> Word | None:
+    """The enum's member for an option's value. Raises BadParameter."""
+    try:
+        return None if given is None else words(given)
+    except ValueError:
+        raise typer.BadParameter(f"{option} 应为 {'、'.join(words)} 之一，而不是 '{given}' (unknown word)") from None
+
+
+def shown(iso: str) -> str:
+    """To the minute, with the offset: an operator's machine often goes by another clock than the office."""
+    return f"{iso[:10]} {iso[11:16]}{iso[19:]}"
