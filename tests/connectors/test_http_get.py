@@ -117,7 +117,7 @@ def test_cookies_stay_with_their_client():
 
 
 def test_one_size_limit_holds_for_all_answers_of_a_client(faults):
-    limits = Limits(timeout=0.5, budget=5, retries=0, max_bytes=len(ANSWER) * 3)
+    limits = Limits(timeout=5, budget=5, retries=0, max_bytes=len(ANSWER) * 3)
     with Client(limits) as client:
         for _ in range(3):
             client.get(call(faults.url("good")))

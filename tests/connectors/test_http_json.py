@@ -24,7 +24,7 @@ EVER = Query(at=datetime(2026, 6, 30, tzinfo=UTC), first=date(1990, 1, 1), last=
 PLAIN = {"rows": "rows", "series": "就业", "fields": {"period": "period", "value": "value"}}
 TOKEN = {"auth": {"by": "bearer", "secret_file": "token"}}
 KEY = {"auth": {"by": "header", "name": "X-API-Key", "secret_file": "token"}}
-QUICK = {"timeout": 0.5, "budget": 0.6, "retries": 0}
+QUICK = {"timeout": 1.0, "budget": 1.2, "retries": 0}
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def serve(server: HTTPServer, name: str) -> str:
 def test_every_fault_ends_in_one_reason_within_its_budget(faults, fault, reason):
     started = time.monotonic()
     error = failure(faults.url(fault), max_bytes=100_000, retries=1)
-    assert time.monotonic() - started < QUICK["budget"] + 0.4
+    assert time.monotonic() - started < QUICK["budget"] + 2
     assert error.reason is reason
     assert error.detail.startswith(faults.url(fault))
     assert error.__cause__ is None
@@ -108,7 +108,7 @@ def test_a_handshake_that_never_ends_is_a_timeout():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         started = time.monotonic()
         error = failure(f"https://127.0.0.1:{listening.getsockname()[1]}/", timeout=5)
-    assert time.monotonic() - started < QUICK["budget"] + 0.4
+    assert time.monotonic() - started < QUICK["budget"] + 2
     assert error.reason is Failure.TIMEOUT
 
 

@@ -236,7 +236,7 @@ def test_an_answer_of_another_shape_is_told(httpserver, data, words):
 def test_every_fault_of_the_server_ends_in_one_reason(fault, reason, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     with fault_server() as server:
-        error = failure(server.url(fault), timeout=0.3, budget=0.5, max_bytes=100_000)
+        error = failure(server.url(fault), timeout=1.0, budget=1.2, max_bytes=100_000)
     assert error.reason is reason
 
 

@@ -184,7 +184,7 @@ def test_an_address_is_asked_with_the_periods_of_the_query(httpserver: HTTPServe
 )
 def test_every_fault_of_the_server_ends_in_one_reason(fault, reason, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
-    limits = {"timeout": 0.3, "budget": 0.5, "max_bytes": 100_000, "retries": 0}
+    limits = {"timeout": 1.0, "budget": 1.2, "max_bytes": 100_000, "retries": 0}
     with fault_server() as server:
         error = failure(url=server.url(fault), series="GDP", **limits)
         assert error.detail.startswith(server.url(fault))

@@ -13,7 +13,7 @@ from alerts.delivery import Result
 from alerts.digest import compose
 from tests.alerts.builders import data_notice, key, letter, milestone_notice, pace_notice, send
 
-TIMEOUT = 0.4
+TIMEOUT = 1.0
 """Seconds a channel under test may take for one letter."""
 AT = datetime.fromisoformat("2025-10-27T09:00:00+08:00")
 SECRET = "s3cret-Key-of-ours"
