@@ -14,6 +14,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -70,26 +71,27 @@ def _memory() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _round(worker: Worker, sources: int) -> tuple[float, int]:
-    """Ask every source once; returns seconds, and the most threads that were seen."""
-    left, most, lock, done = sources, 0, threading.Lock(), threading.Event()
+def _round(worker: Worker, keys: Iterable[str]) -> tuple[float, int]:
+    """Ask every source of these; returns seconds, and the most threads that were seen."""
+    left, most, lock, done = set(keys), 0, threading.Lock(), threading.Event()
     plain = worker._pull
 
     def counted(key: str) -> None:
-        nonlocal left, most
+        nonlocal most
         try:
             plain(key)
         finally:
             with lock:
-                left, most = left - 1, max(most, threading.active_count())
-                if left == 0:
+                left.discard(key)
+                most = max(most, threading.active_count())
+                if not left:
                     done.set()
 
     worker._pull = counted  # type: ignore[method-assign]
     started = time.perf_counter()
     worker._schedule()
     if not done.wait(300):
-        print(f"gave up: {left} sources were not asked")
+        print(f"gave up: {len(left)} sources were not asked")
     worker._pull = plain  # type: ignore[method-assign]
     return time.perf_counter() - started, most
 
@@ -120,13 +122,14 @@ def main() -> None:
         worker = Worker(daemon)
         print(f"loaded    {time.perf_counter() - started:8.1f} s  {_memory():8.0f} MiB")
         worker._judging.start()
+        worker._tidying.start()
         worker._lanes.start()
         worker._scheduler.start()
         for number in range(1, options.rounds + 1):
             with daemon.engine.begin() as connection:
                 connection.exec_driver_sql("delete from run")  # every round may use the same slots
             before = time.process_time()
-            seconds, threads = _round(worker, options.sources)
+            seconds, threads = _round(worker, (f"many-2025/s{n}" for n in range(options.sources)))
             taken = time.process_time() - before
             with reading(daemon.engine) as connection:
                 records = pulls.latest(connection).values()
