@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rules.importing import sentence as words
-from rules.importing.doubt import DOUBTFUL, Doubt, confidence
+from rules.importing.doubt import Doubt, Guess
 from rules.importing.fact import Fact, Kind, facts
 from rules.importing.passed import Passed, guessed_unit, no_promise
 from rules.importing.plain import plain, split_outside
@@ -15,7 +15,7 @@ from rules.target import Measure, Op
 
 
 @dataclass(frozen=True)
-class Commitment:
+class Commitment(Guess):
     """One promised number. ``value`` is None where another number or a task yet to come decides it."""
 
     name: str
@@ -26,14 +26,6 @@ class Commitment:
     measure: Measure
     upper: float | None = None
     doubts: frozenset[Doubt] = frozenset()
-
-    @property
-    def confidence(self) -> float:
-        return confidence(self.doubts)
-
-    @property
-    def doubtful(self) -> bool:
-        return self.confidence < DOUBTFUL
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,20 @@ _TEXTS = {
 }
 
 
+class Guess:
+    """What was guessed, with the reasons to doubt it."""
+
+    doubts: frozenset[Doubt]
+
+    @property
+    def confidence(self) -> float:
+        return confidence(self.doubts)
+
+    @property
+    def doubtful(self) -> bool:
+        return self.confidence < DOUBTFUL
+
+
 def confidence(doubts: Iterable[Doubt]) -> float:
     """Of a guess, between 0 and 1: 0.98, less for each reason to doubt it."""
     return round(0.98 * prod(doubt.weight for doubt in doubts), 2)

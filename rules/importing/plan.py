@@ -9,7 +9,7 @@ from rules.document import Invalid
 from rules.importing import deadline
 from rules.importing.commitment import Commitment, Left, findings
 from rules.importing.deadline import Deadline
-from rules.importing.doubt import DOUBTFUL, Doubt, confidence
+from rules.importing.doubt import Doubt, Guess
 from rules.importing.marker import marker
 from rules.importing.outline import Heading, Item, Outline, Rest, outline
 from rules.importing.plain import plain
@@ -19,7 +19,7 @@ _TITLE = re.compile(r"分解|分工|任务|重点工作|实事|工作报告|目�
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Guess):
     """An item as understood. ``doubts`` are those of its units."""
 
     item: Item
@@ -31,14 +31,6 @@ class Entry:
     deadlines: tuple[Deadline, ...]
     untimely: bool
     """Whether a deadline is not in the year, or cannot be read."""
-
-    @property
-    def confidence(self) -> float:
-        return confidence(self.doubts)
-
-    @property
-    def doubtful(self) -> bool:
-        return self.confidence < DOUBTFUL
 
 
 @dataclass(frozen=True)

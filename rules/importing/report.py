@@ -3,7 +3,7 @@
 from typing import Any
 
 from rules.importing.commitment import Commitment
-from rules.importing.doubt import DOUBTFUL, Doubt, confidence
+from rules.importing.doubt import Doubt, confidence
 from rules.importing.draft import goal
 from rules.importing.duty import Role
 from rules.importing.outline import Rest
@@ -104,7 +104,7 @@ def _doubtful(plan: Plan) -> list[dict[str, Any]]:
     """Every guess whose confidence is low: units of an item, or a number."""
     found = []
     for entry in plan.entries:
-        if confidence(entry.doubts) < DOUBTFUL:
+        if entry.doubtful:
             names = "、".join(entry.lead) or "无"
             why = [doubt.text for doubt in sorted(entry.doubts)]
             said = " ".join(" ".join(entry.item.duty.words).split())
