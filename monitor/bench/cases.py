@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from monitor import wide
+from rules.document import Invalid
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -31,23 +34,17 @@ class Cases:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """A wide monthly table with no month left out; ValueError says what is wrong with the file."""
-    frame = pd.read_csv(path)
-    if frame.columns[0] != "month":
-        raise ValueError(f"{path}: the first column must be 'month' (YYYY-MM), it is '{frame.columns[0]}'")
-    try:
-        months = pd.PeriodIndex(frame["month"].astype(str), freq="M")
-        values = frame.drop(columns="month").astype(float)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    if months.has_duplicates:
-        raise ValueError(f"{path}: month {months[months.duplicated()][0]} is there twice")
-    first, last = months.min().year, months.max().year
-    return values.set_index(months).reindex(pd.period_range(f"{first}-01", f"{last}-12", freq="M"))
+    """A wide monthly table of whole years, with no month left out. Raises Invalid with its place."""
+    table = wide.read(path)
+    first, last = table.index[0].year, table.index[-1].year
+    return table.reindex(pd.period_range(f"{first}-01", f"{last}-12", freq="M"))
 
 
 def make_cases(frame: pd.DataFrame, seed: int = 7) -> Cases:
-    """Up to 6 years of each series with at least 6 complete non-negative years, drawn where 4 such years precede."""
+    """Up to 6 years of each series with at least 6 complete non-negative years, drawn where 4 such years precede.
+
+    Raises Invalid where there are none.
+    """
     first = frame.index[0].year
     cube = frame.to_numpy(dtype=float).reshape(-1, 12, frame.shape[1])  # years, months, series
     complete = (np.nan_to_num(cube, nan=-1.0) >= 0).all(axis=1)
@@ -63,14 +60,16 @@ def make_cases(frame: pd.DataFrame, seed: int = 7) -> Cases:
             names.append(str(name))
             calendar.append(first + i)
     if not years:
-        raise ValueError(
-            f"no series has {MIN_YEARS} complete non-negative years, {PREDECESSORS} of them in a row first"
+        raise Invalid(
+            [
+                f"没有一个序列有{MIN_YEARS}个完整且非负的年份、此前有{PREDECESSORS}个这样的年份 (no cases)；年份应含全部12个月"
+            ]
         )
     history, year = np.stack(histories, axis=2), np.stack(years, axis=1)
     goal = office_goal(history)
     good = np.isfinite(goal) & (goal > 0)
     if not good.any():
-        raise ValueError("no case has a goal: the totals of past years are nil")
+        raise Invalid(["往年全年合计均为零，无从确定目标 (no goal)"])
     names = [name for name, keep in zip(names, good, strict=True) if keep]
     calendar = [year_ for year_, keep in zip(calendar, good, strict=True) if keep]
     return Cases(history[:, :, good], year[:, good], goal[good], names, calendar, int((~good).sum()))

@@ -14,6 +14,7 @@ import numpy as np
 
 from monitor.bench.cases import Cases, Floats
 from rules import forecast
+from rules.document import Invalid
 
 PATHS = 500
 
@@ -64,13 +65,13 @@ def student_cdf(t: Floats, freedom: int) -> Floats:
 
 
 def ets_model() -> Any:
-    """The ETSModel class, or a clear word about what is missing."""
+    """The ETSModel class. Raises Invalid where statsmodels is not installed."""
     try:
         return importlib.import_module("statsmodels.tsa.exponential_smoothing.ets").ETSModel
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            "ets needs statsmodels, which is not installed: install duban[dev], or leave ets out with --ets 0"
-        ) from error
+    except ImportError:
+        raise Invalid(
+            ["对照方法 ETS 需要 statsmodels，尚未安装 (no statsmodels)；请安装 duban[dev]，或写 --ets 0"]
+        ) from None
 
 
 def ets(model: Any, cases: Cases, case: int, month: int, seed: int = 7) -> float:

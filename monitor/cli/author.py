@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.options import AsJson, At, Config, Junit, in_force, settings_file
-from rules.document import Invalid
 
 author = typer.Typer()
 book = typer.Typer(help="用表格修改目标册。", no_args_is_help=True)
@@ -249,12 +248,9 @@ def pace(
     from monitor.bench.pace import run
     from monitor.bench.report import calibration_svg, render
 
-    try:
-        with Progress(transient=True) as progress:
-            task = progress.add_task("ETS", total=ets or None)
-            report = run(file, ets, seed, lambda done, total: progress.update(task, completed=done, total=total))
-    except (ValueError, ModuleNotFoundError) as error:
-        raise Invalid([str(error)]) from None
+    with Progress(transient=True) as progress:
+        task = progress.add_task("ETS", total=ets or None)
+        report = run(file, ets, seed, lambda done, total: progress.update(task, completed=done, total=total))
     print(render(report))
     svg.parent.mkdir(parents=True, exist_ok=True)
     svg.write_text(calibration_svg(report), encoding="utf-8")

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from alerts.escalation import OPENS
 from connectors.base import ConnectorError
 from connectors.observation import COLUMNS, FINAL, Query, Reading
-from monitor import pipeline
+from monitor import pipeline, wide
 from monitor.store import quarantine, stated
 from monitor.store.database import reading
 from monitor.store.observations import Figures, Group
@@ -94,7 +94,7 @@ def from_file(path: Path, book: Book, *, to_date: bool) -> Stock:
     Figures are in the goal's unit. Those of cumulative targets are each month's own, unless they run from the year's
     beginning (``to_date``). Raises Invalid with its place.
     """
-    wide = _wide(path)
+    given = wide.read(path)
     readers: dict[str, list[tuple[Series, str, bool]]] = {}
     for target in book.targets:
         if target.source is None:
@@ -105,33 +105,20 @@ def from_file(path: Path, book: Book, *, to_date: bool) -> Stock:
             known = (read, target.goal.unit if own else "", summed and own)
             if own or read.series not in readers:
                 readers[read.series] = [known, *(one for one in readers.get(read.series, []) if one[0] != read)]
-    unread = [str(name) for name in wide.columns if str(name).partition("@")[0] not in readers]
-    if len(unread) == len(wide.columns):
+    unread = [str(name) for name in given.columns if str(name).partition("@")[0] not in readers]
+    if len(unread) == len(given.columns):
         raise Invalid(
             [f"{path}: 没有一列是册内的序列 (unknown series){near(unread[0], readers)}；列名应为序列名，或 序列名@对象"]
         )
     parts: dict[str, list[pd.DataFrame]] = {}
-    for name in wide.columns:
+    for name in given.columns:
         series, _, subject = str(name).partition("@")
         for read, unit, summed in readers.get(series, ()):
-            values = wide[name].groupby(pd.PeriodIndex(wide.index).year).cumsum(skipna=False) if summed else wide[name]
+            values = (
+                given[name].groupby(pd.PeriodIndex(given.index).year).cumsum(skipna=False) if summed else given[name]
+            )
             parts.setdefault(read.source, []).append(_table(read.series, subject, unit, values, path.name, str(name)))
     return Stock({name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()})
-
-
-def _wide(path: Path) -> pd.DataFrame:
-    """The table with its months as the index, oldest first. Raises Invalid."""
-    try:
-        frame = pd.read_csv(path, dtype={0: "str"})
-        months = pd.PeriodIndex(frame["month"], freq="M")
-        wide = frame.drop(columns="month").astype(float).set_index(months).sort_index()
-    except KeyError:
-        raise Invalid([f"{path}:1: 缺少列 month (missing column)；第一列应为月份，写作 YYYY-MM"]) from None
-    except (OSError, ValueError) as error:
-        raise Invalid([f"{path}: 无法读取 (bad figures): {error}"]) from None
-    if months.has_duplicates:
-        raise Invalid([f"{path}: 月份 {months[months.duplicated()][0]} 重复 (duplicate month)"])
-    return wide
 
 
 def _table(series: str, subject: str, unit: str, values: "pd.Series[float]", file: str, column: str) -> pd.DataFrame:

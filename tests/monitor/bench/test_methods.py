@@ -7,6 +7,7 @@ import pytest
 from monitor.bench.cases import Cases, make_cases
 from monitor.bench.methods import duban, naive, student_cdf
 from monitor.bench.pace import run
+from rules.document import Invalid
 from tests.monitor.bench.tables import table, written
 
 
@@ -46,5 +47,5 @@ def test_without_statsmodels_ets_is_refused_with_a_way_out(tmp_path, monkeypatch
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(ModuleNotFoundError, match="--ets 0"):
+    with pytest.raises(Invalid, match="--ets 0"):
         run(written(tmp_path, table()), ets_sample=1)
