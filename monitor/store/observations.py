@@ -69,7 +69,6 @@ class Vintage:
     known_at: datetime
     cell: str
     document: str
-    pulled_at: datetime
     status: Status
 
 
@@ -164,16 +163,16 @@ def figures_of(rows: NDArray[Any]) -> Figures:
 
 
 def _vintage(row: Any) -> Vintage:
-    period, value, unit, known_at, cell, document, pulled_at, code = row
+    period, value, unit, known_at, cell, document, code = row
     status = STATUSES[code]
     stated = None if status is Status.NIL else value
-    return Vintage(period, stated, unit, known_at, cell, document, pulled_at, status)
+    return Vintage(period, stated, unit, known_at, cell, document, status)
 
 
 def _vintages(days: list[date]) -> Select[Any]:
     c = observation.c
     return (
-        select(c.period, c.value, series_table.c.unit, c.known_at, c.cell, pull.c.document, pull.c.started_at, c.status)
+        select(c.period, c.value, series_table.c.unit, c.known_at, c.cell, pull.c.document, c.status)
         .join(series_table, series_table.c.id == c.series_id)
         .join(pull, pull.c.id == c.pull_id)
         # Every single day is named: one look-up each, where a range would read all other series in between.

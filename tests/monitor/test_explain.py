@@ -26,7 +26,7 @@ def explained(figures, vintages=(), sources=None, **target):
 
 def test_every_version_of_a_figure_is_listed_with_what_it_is():
     def vintage(month, value, status):
-        return Vintage(date(2025, month, 30), value, "个", AT, "B2", "九月.xlsx", AT, status)
+        return Vintage(date(2025, month, 30), value, "个", AT, "B2", "九月.xlsx", status)
 
     versions = [vintage(6, 40.0, Status.PARTIAL), vintage(6, 40.0, Status.FINAL), vintage(9, None, Status.NIL)]
     lines = [line.split() for line in explained({6: 40}, versions).splitlines() if "九月.xlsx" in line]
@@ -86,7 +86,7 @@ def test_every_period_shown_has_a_conclusion_of_its_own():
     figures = {6: 50, 7: 40, 8: 50, 9: 80}
     put(panel, {(0, period): value for period, value in figures.items()})
     vintages = [
-        Vintage(panel.block.ends[period - 1].item(), value, "个", AT, "第2行", "figures.csv", AT, Status.FINAL)
+        Vintage(panel.block.ends[period - 1].item(), value, "个", AT, "第2行", "figures.csv", Status.FINAL)
         for period, value in figures.items()
     ]
     page = explanation(watch, Judged(panel, judge(panel, AT.date())), 0, vintages, AT)
@@ -101,7 +101,7 @@ def test_every_period_shown_has_a_conclusion_of_its_own():
 
 def test_a_figure_is_told_with_how_often_it_was_revised():
     first, second = (
-        Vintage(date(2025, 6, 30), value, "个", AT, "B2", "六月.xlsx", AT, Status.FINAL) for value in (40.0, 41.0)
+        Vintage(date(2025, 6, 30), value, "个", AT, "B2", "六月.xlsx", Status.FINAL) for value in (40.0, 41.0)
     )
     lines = [line.split() for line in explained({6: 41}, [first, second]).splitlines() if "六月.xlsx" in line]
     assert [line[5] for line in lines] == ["首报", "修订1"]
