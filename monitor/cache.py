@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _ENOUGH = 20_000
 """Figures that are worth keeping: to read so many from the store, and to foresee their rows again, takes about a second."""
 _COLUMNS = (
-    "ends", "first_row", "goal", "sign", "upper", "slack", "expected", "counts", "base", "learnt", "sums", "carried",
+    "ends", "first_row", "goal", "sign", "upper", "slack", "curves", "counts", "base", "learnt", "sums", "carried",
     "changed", "in_force", "leans", "plus",
 )  # fmt: skip
 """What panels read of a block; the rest says how they are judged, and may change."""
