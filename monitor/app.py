@@ -228,7 +228,13 @@ class Daemon:
                 channel.close()
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Write down what a quick start needs, and let go of connections."""
+        if self._cycle.acquire(blocking=False):  # else a cycle is at work that nobody waits for any more
+            try:
+                if self._in_step and self.snapshot is not None:
+                    self._cache.keep(self.force.watch, self.engine, self.snapshot.at, last=True)
+            finally:
+                self._cycle.release()
         for channel in self.force.channels.values():
             channel.close()
         self.engine.dispose()
