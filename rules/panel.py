@@ -73,7 +73,9 @@ class Panel:
         if not (known := nil | ~np.isnan(values)).all():
             return self.put(rows[known], slots[known], values[known], known_at[known], status[known])
         # Few rows get a figure that is not of a later period than all before.
-        again = np.unique(rows[slots <= self.latest[rows]])
+        seen = np.zeros(self.block.rows, np.bool_)
+        seen[rows[slots <= self.latest[rows]]] = True
+        again = np.flatnonzero(seen)
         before = self.values[:, again]
         self.values[slots, rows], self.preliminary[slots, rows] = values, status == PARTIAL
         np.maximum.at(self.reported, rows, slots.astype(np.int16))
