@@ -23,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (about a minute) ..."
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv -q --clear --python 3.11 $(VENV) 2>/dev/null || uv venv -q --clear $(VENV); \
-		uv pip install -q --python $(PY) --require-hashes -r requirements.lock && \
+		uv pip install -q --compile-bytecode --python $(PY) --require-hashes -r requirements.lock && \
 		uv pip install -q --python $(PY) --no-deps --no-build-isolation -e .; \
 	else \
 		python3 -m venv --clear $(VENV); \

@@ -7,6 +7,8 @@ import unicodedata
 import zlib
 from dataclasses import asdict, dataclass
 
+KIND = "filing"
+"""The kind of the sources that read them."""
 HIDDEN = "_duban"
 """The sheet in which the form lies, in texts below each other."""
 KEY, NAME, SUBJECT, UNIT, SCOPE = "目标编号", "名称", "对象", "计量单位", "口径"

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-from connectors.places import Places
-
 COLUMNS = ("series", "subject", "period", "value", "unit", "known_at", "cell", "status")
 
 
@@ -235,6 +233,8 @@ def refuse(rows: "pd.DataFrame", reasons: Iterable[Refused]) -> list[Refusal]:
 def frame(rows: Iterable[Observation]) -> "pd.DataFrame":
     """Put single observations into the columns of ``Reading.observations``."""
     import pandas as pd  # who only judges figures need not load it
+
+    from connectors.places import Places
 
     table = pd.DataFrame(list(rows), columns=list(COLUMNS))
     return table.astype({"series": "str", "subject": "str", "value": "float64", "unit": "str"}).assign(

@@ -19,8 +19,6 @@ from connectors.table_cells import FIELDS, Figures, Layout
 from connectors.table_layout import HEAD, Header, Wanted, find_header
 from connectors.table_sheet import Sheet, broken_workbook
 from connectors.table_text import Text
-from connectors.table_xls import xls
-from connectors.table_xlsx import xlsx
 
 _TEXTS = (".csv", ".tsv", ".txt")
 _SHEETS = (".xlsx", ".xlsm", ".xls")
@@ -253,8 +251,12 @@ class TableFile:
         options = self._options
         between = options.title, options.until, document
         if data.startswith(b"PK"):
+            from connectors.table_xlsx import xlsx  # what reads workbooks is large, and most sources are none
+
             return xlsx(data, document, options.sheet, options.max_mb << 20).between(*between)
         if data.startswith(b"\xd0\xcf\x11\xe0"):
+            from connectors.table_xls import xls
+
             return xls(data, document, options.sheet).between(*between)
         if Path(document).suffix.lower() in _SHEETS:
             raise broken_workbook(document)

@@ -19,7 +19,7 @@ from alerts.circuit import Circuit
 from alerts.delivery import Sending
 from alerts.organisation import Organisation
 from connectors.observation import Query
-from monitor import config, pipeline, receipts, wiring
+from monitor import config, pipeline, wiring
 from monitor.cache import Cache
 from monitor.clock import Clock
 from monitor.config import Settings
@@ -121,7 +121,10 @@ class Daemon:
     def pull(self, feed: wiring.Feed) -> Pulled:
         """Ask one source."""
         pulled = self.take(feed).pulled
-        receipts.acknowledge(self.engine, feed, self.clock.now())
+        if feed.filed:
+            from monitor.receipts import acknowledge  # what writes workbooks is large
+
+            acknowledge(self.engine, feed, self.clock.now())
         return pulled
 
     def take(self, feed: wiring.Feed, query: Query | None = None) -> pipeline.Taken:
@@ -225,7 +228,13 @@ class Daemon:
                 channel.close()
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Write down what a quick start needs, and let go of connections."""
+        if self._cycle.acquire(blocking=False):  # else a cycle is at work that nobody waits for any more
+            try:
+                if self._in_step and self.snapshot is not None:
+                    self._cache.keep(self.force.watch, self.engine, self.snapshot.at, last=True)
+            finally:
+                self._cycle.release()
         for channel in self.force.channels.values():
             channel.close()
         self.engine.dispose()

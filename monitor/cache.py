@@ -5,7 +5,9 @@ Only a cache: without the file, or with one that is broken, of another plan, pro
 
 import json
 import logging
+import math
 import os
+import time
 import zipfile
 from contextlib import ExitStack
 from datetime import datetime
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 import rules
 from monitor.store import observations
@@ -26,8 +29,10 @@ log = logging.getLogger(__name__)
 
 _ENOUGH = 20_000
 """Figures that are worth keeping: to read so many from the store, and to foresee their rows again, takes about a second."""
+_PAUSE = 600.0
+"""Seconds between two writings: the file of a country is large, and what came since the last is soon read."""
 _COLUMNS = (
-    "ends", "first_row", "goal", "sign", "upper", "slack", "expected", "counts", "base", "learnt", "sums", "carried",
+    "ends", "first_row", "goal", "sign", "upper", "slack", "curves", "counts", "base", "learnt", "sums", "carried",
     "changed", "in_force", "leans", "plus",
 )  # fmt: skip
 """What panels read of a block; the rest says how they are judged, and may change."""
@@ -38,31 +43,33 @@ class Cache:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._kept = 0
+        self._kept, self._written = 0, -math.inf
 
     def load(self, watch: Watch, engine: Engine, at: datetime) -> None:
         """Let a new watch know everything known at ``at``: from the file as far as it is right, else from the store."""
         if self._path is not None and self._resume(self._path, watch, engine, at):
             return
         watch.load(engine, at)
-        self._kept = 0
+        self._kept, self._written = 0, -math.inf
 
-    def keep(self, watch: Watch, engine: Engine, at: datetime) -> None:
-        """Write the file anew, if ``watch``, as of ``at``, knows enough that it does not."""
+    def keep(self, watch: Watch, engine: Engine, at: datetime, *, last: bool = False) -> None:
+        """Write the file anew, if ``watch``, as of ``at``, knows enough that it does not; not soon again but for the ``last`` time."""
         if self._path is None or watch.position - self._kept < _ENOUGH:
             return
-        self._kept = watch.position
-        with reading(engine) as connection:
-            mark = observations.mark(connection, watch.position)
-        head = json.dumps(_Head(_plan(watch), watch.position, mark, at.isoformat())._asdict())
+        if not last and time.monotonic() - self._written < _PAUSE:
+            return
+        self._kept, self._written = watch.position, time.monotonic()
         fresh = self._path.with_name(self._path.name + ".new")
         try:
+            with reading(engine) as connection:
+                mark = observations.mark(connection, watch.position)
+            head = json.dumps(_Head(_plan(watch), watch.position, mark, at.isoformat())._asdict())
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with fresh.open("wb") as file:
                 np.savez(file, head=np.array(head), **dict(watch.columns()))  # type: ignore[arg-type]
                 os.fsync(file.fileno())
             fresh.replace(self._path)
-        except OSError as error:
+        except (OSError, SQLAlchemyError) as error:
             log.warning("action=cache_not_written path=%s error=%s", self._path, error)
         else:
             log.info("action=cache_written path=%s position=%s", self._path, watch.position)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from connectors.base import ConnectorError
 from connectors.drop_folder import read
-from connectors.filing_form import Form, Line
+from connectors.filing_form import KIND, Form, Line
 from connectors.filing_workbook import Filing, FilingWorkbook, filed
 from connectors.observation import Refused
 from connectors.period import period_end
@@ -31,7 +31,6 @@ from rules.plausible import limits
 from rules.target import Book, Measure, Target, quantity
 from rules.unit import COUNTED
 
-KIND = "filing"
 _MOST = 20 << 20
 _SCOPES = {
     Measure.CUMULATIVE: "年初至今累计",

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from alerts.circuit import Circuit
 from alerts.delivery import Status
 from connectors.base import Stepwise
-from monitor import pipeline, receipts
+from monitor import pipeline
 from monitor.app import InForce, open_store
 from monitor.cache import Cache
 from monitor.clock import Clock, parse_moment
@@ -51,7 +51,10 @@ def tick(force: InForce, at: str | None) -> str:
             for feed in force.feeds.values():
                 if not feed.pushed:
                     lines.append(_pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive)))
-                    receipts.acknowledge(engine, feed, moment)
+                    if feed.filed:
+                        from monitor.receipts import acknowledge  # what writes workbooks is large
+
+                        acknowledge(engine, feed, moment)
         cache = Cache(force.settings.cache)
         cache.load(force.watch, engine, moment)
         with reading(engine) as connection:

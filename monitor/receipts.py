@@ -26,10 +26,9 @@ log = logging.getLogger(__name__)
 
 
 def acknowledge(engine: Engine, feed: Feed, at: datetime) -> None:
-    """After a pull: a receipt for every form in the folder that has none, or was changed since. Never raises for the folder's sake."""
+    """After a pull of forms: a receipt for each that has none, or was changed since. Never raises for the folder's sake."""
     connector = feed.connector
-    if not isinstance(connector, FilingWorkbook):
-        return
+    assert isinstance(connector, FilingWorkbook)
     try:
         for file in connector.files():
             where = place(connector.receipts, file)

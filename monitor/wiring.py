@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from alerts.channels.base import Channel
 from alerts.channels.registry import channel_class
+from connectors import filing_form
 from connectors.base import Connector, ConnectorError
 from connectors.push import Push
 from connectors.registry import connector_class
@@ -40,6 +41,11 @@ class Feed:
     def pushed(self) -> bool:
         """Whether nobody is asked: figures are handed in."""
         return isinstance(self.connector, Push)
+
+    @property
+    def filed(self) -> bool:
+        """Whether figures come in forms, each of which is answered with a receipt."""
+        return self.source.connector == filing_form.KIND
 
 
 def feeds(books: Iterable[Book], errors: list[str]) -> dict[str, Feed]:

@@ -107,25 +107,20 @@ PUBLISHED = Workdays()
 
 
 @cache
-def _published() -> tuple[Days, date]:
-    """Every day off that has been published, and the last day of the last published year."""
-    from chinese_calendar import is_workday
-    from chinese_calendar.constants import holidays
+def _published() -> tuple[frozenset[date], date]:
+    """Every day off, of which years ahead only the weekends are known, and the last day of the last published year."""
+    from chinese_calendar.constants import holidays, workdays
 
     first, last = min(holidays).year, max(holidays).year
-    days = np.arange(f"{first}-01-01", f"{last + 1}-01-01", dtype="datetime64[D]")
-    off = [not is_workday(day) for day in days.astype(object)]
-    return days[off], date(last, 12, 31)
+    days = np.arange(f"{first}-01-01", f"{last + 21}-01-01", dtype="datetime64[D]")
+    weekends = days[~np.is_busday(days)].tolist()
+    return frozenset(weekends).union(holidays).difference(workdays), date(last, 12, 31)
 
 
 @cache
 def _busdays(workdays: Workdays) -> np.busdaycalendar:
-    off, until = _published()
-    later = np.arange(np.datetime64(until) + 1, np.datetime64(until) + 366 * 20)
-    off = np.concatenate([off, later[~np.is_busday(later)]])
-    off = np.union1d(off, np.array(workdays.holidays, dtype="datetime64[D]"))
-    off = np.setdiff1d(off, np.array(workdays.workdays, dtype="datetime64[D]"))
-    return np.busdaycalendar(weekmask="1111111", holidays=off)
+    off = _published()[0].union(workdays.holidays).difference(workdays.workdays)
+    return np.busdaycalendar(weekmask="1111111", holidays=np.array(list(off), dtype="datetime64[D]"))
 
 
 _LATEST = timedelta(days=366)

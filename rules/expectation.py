@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.calendar import PUBLISHED, Days, Workdays
-from rules.target import Expect, Measure, Shape, Target
+from rules.target import Expect, Measure, Shape
 
 Floats = NDArray[np.float64]
 
@@ -45,13 +45,3 @@ def steps(points: tuple[tuple[date, float], ...], days: Days) -> Floats:
     """The share of the last point whose day is not after each of ``days``; 0 before the first."""
     gone = np.searchsorted(np.array([when for when, _ in points], dtype="datetime64[D]"), days, side="right")
     return np.array([0.0, *(share for _, share in points)])[gone]
-
-
-def expected(target: Target, goal: Floats, ends: Days, year: int, workdays: Workdays = PUBLISHED) -> Floats:
-    """Expected value at each period end for each subject: (P, S), in the target's unit.
-
-    ``goal`` are the goals (S,), or those in force at each period's end (P, S).
-    """
-    curve = shares(target.expect, target.measure, ends, year, workdays)[:, np.newaxis]
-    base = target.expect.base
-    return base + (goal - base) * curve

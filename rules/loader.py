@@ -338,8 +338,13 @@ def _wrong_cells(table: "pd.DataFrame", path: Path, known: dict[str, Target]) ->
     particular = [
         name for name, target in known.items() if target.goal.stages or target.goal.reference or target.changes
     ]
-    number = table["goal"].str.fullmatch(_NUMBER) | (table["goal"] == "")
-    plain = number & ~double & (table["subject"] != "") & table["target"].isin(set(known) - set(particular))
+    numbers = [goal for goal in table["goal"].unique() if re.fullmatch(_NUMBER, goal)]
+    plain = (
+        table["goal"].isin(["", *numbers])
+        & ~double
+        & (table["subject"] != "")
+        & table["target"].isin(set(known) - set(particular))
+    )
     # A country's table has a row for each of its 430,000 targets: only those that may be wrong are looked at one by one.
     for row, subject, target, goal in table.loc[~plain, ["subject", "target", "goal"]].itertuples():
         if not subject:

@@ -41,8 +41,8 @@ class Panel:
         self.block = block
         self.values: Floats = np.full((len(block.ends), block.rows), np.nan)
         self.past = Past(block)
-        own = block.leans is not None or len(block.learnt) > 0
-        self.expected = block.expected.copy() if own else block.expected
+        self.expected = block.expected
+        self._drawn = block.leans is not None or len(block.learnt) > 0
         self.spread = np.full((len(block.ends), len(block.learnt)), np.nan, np.float32)
         self._unlearnt = np.zeros(block.rows, np.bool_)
         self.landings = Landings(block, self.past)
@@ -73,7 +73,9 @@ class Panel:
         if not (known := nil | ~np.isnan(values)).all():
             return self.put(rows[known], slots[known], values[known], known_at[known], status[known])
         # Few rows get a figure that is not of a later period than all before.
-        again = np.unique(rows[slots <= self.latest[rows]])
+        seen = np.zeros(self.block.rows, np.bool_)
+        seen[rows[slots <= self.latest[rows]]] = True
+        again = np.flatnonzero(seen)
         before = self.values[:, again]
         self.values[slots, rows], self.preliminary[slots, rows] = values, status == PARTIAL
         np.maximum.at(self.reported, rows, slots.astype(np.int16))
@@ -116,14 +118,14 @@ class Panel:
     def kept(self) -> dict[str, NDArray[Any]]:
         """All columns, to be taken back by a panel of the same block."""
         self.renew()
-        own = {} if self.expected is self.block.expected else {"expected": self.expected}
+        own = {"expected": self.expected} if self._drawn else {}
         return {name: getattr(self, name) for name in _KEPT} | own | {"past": self.past.values} | self.landings.kept()
 
     def take_back(self, kept: Callable[[str], NDArray[Any]]) -> None:
         """Become what the panel of the same block was whose columns were ``kept``, found by their names."""
         for name in _KEPT:
             setattr(self, name, kept(name))
-        if self.expected is not self.block.expected:
+        if self._drawn:
             self.expected = kept("expected")
         self.past.values = kept("past")
         self.landings.take_back(kept)
@@ -147,7 +149,7 @@ class Panel:
             season, spread, years = shares(reached[-1:, :, mine] if shape is Shape.LAST_YEAR else reached[:, :, mine])
             spoken = years >= enough
             curve = goals[:, mine] * np.cumsum(increments(season), axis=0)
-            self.expected[:, rows[mine]] = np.where(spoken, curve, block.expected[:, rows[mine]])
+            self.expected[:, rows[mine]] = np.where(spoken, curve, block.planned(rows[mine]))
             self.spread[:, which[mine]] = np.where(spoken, spread, np.nan)
 
     def lean(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.calendar import Days, Every, period_ends
-from rules.expectation import Floats, expected
+from rules.expectation import Floats, shares
 from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none
 from rules.target import FORECAST, HARD, LEARNT, SUMS, Book, Op, Target
 
@@ -27,6 +27,7 @@ class Block:
     """Targets of one year, frequency and time zone: P periods, T targets, R rows (a target's subjects lie together).
 
     ``first_row`` (T + 1,) are the rows where each target's subjects begin.
+    ``curves`` (P, T) are the shares of the way, from ``base`` to the goal, that the plan expects by each period's end.
     ``sign`` is +1 where more is better, -1 where less is; ``upper`` the upper
     end of a range (NaN for none, None where no row has one); ``slack`` is taken off every shortfall
     (左右, and the rounding of figures). ``due`` (D, P) are due days, ``due_of``
@@ -53,7 +54,7 @@ class Block:
     upper: Floats | None
     slack: Floats
     hard: NDArray[np.bool_]
-    expected: Floats
+    curves: Floats
     yellow: tuple[Limits, ...]
     red: tuple[Limits, ...]
     clear: tuple[Limits, ...]
@@ -83,6 +84,19 @@ class Block:
             goal = goal.copy()
             goal[inside] = self.in_force[slot[inside], here]
         return goal
+
+    @property
+    def expected(self) -> Floats:
+        """What the plan expects of all rows, see ``planned``: worked out anew at each look, for of a country it is large."""
+        return self.planned(np.arange(self.rows))
+
+    def planned(self, rows: NDArray[np.int64]) -> Floats:
+        """What the plan expects of ``rows`` at each period's end: (P, N), in the targets' units."""
+        found = self.curves[:, np.searchsorted(self.first_row, rows, side="right") - 1]
+        base = self.base[rows]
+        for slot in range(len(found)):
+            found[slot] = base + (self.goals(rows, np.full(len(rows), slot, np.int16)) - base) * found[slot]
+        return found
 
     def target_at(self, row: int) -> tuple[Target, str]:
         """Target and subject of a row."""
@@ -138,12 +152,8 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         upper=or_none(np.where(exact, goal, column(target.goal.upper for target in targets))),
         slack=column(target.goal.tolerance for target in targets) + strict * _ROUNDING * np.fmax(np.abs(goal), 1.0),
         hard=np.repeat([target.measure in HARD for target in targets], sizes),
-        expected=np.concatenate(
-            [
-                expected(target, goal, ends, year, book.workdays)
-                for (book, target), goal in zip(members, in_force, strict=True)
-            ],
-            axis=1,
+        curves=np.stack(
+            [shares(target.expect, target.measure, ends, year, book.workdays) for book, target in members], axis=1
         ),
         yellow=compile_limits(targets, [target.levels.yellow for target in targets], first_row, goal, ends, changes),
         red=compile_limits(targets, [target.levels.red for target in targets], first_row, goal, ends, changes),

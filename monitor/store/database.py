@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
@@ -118,14 +118,15 @@ def migrate(engine: Engine) -> str:
     All or nothing, and safe when several processes start together: the second
     waits, and finds the work done. Raises DatabaseError.
     """
-    from alembic import command
+    if (found := revision(engine)) == newest():
+        return found
+    from alembic import command  # most starts have nothing for it to do
 
     with _explained(engine), engine.connect() as connection, _keys_unchecked(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-        config = _config(connection)
-        _refuse_newer(connection, config)
-        command.upgrade(config, "head")
+        _refuse_newer(connection)
+        command.upgrade(_config(connection), "head")
         return _current(connection) or ""
 
 
@@ -152,10 +153,7 @@ def revision(engine: Engine) -> str | None:
 
 def newest() -> str:
     """The revision that this code needs."""
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    return ScriptDirectory.from_config(_located(Config())).get_current_head() or ""
+    return max(_known())
 
 
 def require_newest(engine: Engine) -> None:
@@ -272,26 +270,25 @@ def _config(connection: Connection) -> "Config":
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
-    return _located(config)
-
-
-def _located(config: "Config") -> "Config":
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     return config
 
 
 def _current(connection: Connection) -> str | None:
-    from alembic.migration import MigrationContext
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
-    return MigrationContext.configure(connection).get_current_revision()
+
+def _known() -> set[str]:
+    """Every revision; the files are named for theirs, one after another."""
+    return {path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py")}
 
 
-def _refuse_newer(connection: Connection, config: "Config") -> None:
-    from alembic.script import ScriptDirectory
-
+def _refuse_newer(connection: Connection) -> None:
     current = _current(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if current is not None and current not in known:
+    if current is not None and current not in _known():
         detail = f"数据库版本 {current} 比程序新；请升级 duban，或换用与之匹配的数据库"
         raise DatabaseError(Failure.NEWER, detail)

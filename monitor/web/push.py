@@ -1,8 +1,9 @@
 """``POST /api/v1/observations``: where figures are handed in."""
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from connectors.push import Push
 from monitor.pushing import Inbox, Rejected
@@ -11,12 +12,11 @@ _FORMS = {"": False, "application/json": False, "text/csv": True}
 """Content types, and whether the body is a table."""
 
 
-def add_push(app: FastAPI, inbox: Inbox) -> None:
-    """Let figures be handed in."""
+def handing_in(inbox: Inbox) -> Route:
+    """Lets figures be handed in."""
 
-    @app.post("/api/v1/observations")
-    async def observations(request: Request, source: str | None = None) -> JSONResponse:
-        headers = request.headers
+    async def observations(request: Request) -> JSONResponse:
+        headers, source = request.headers, request.query_params.get("source")
         try:
             feed = await run_in_threadpool(inbox.source, _token(headers.get("Authorization", "")), source)
             table = _is_table(headers.get("Content-Type", ""))
@@ -28,6 +28,8 @@ def add_push(app: FastAPI, inbox: Inbox) -> None:
             told = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(why.status)
             return JSONResponse({"error": str(why)}, why.status, told)
         return JSONResponse(answer)
+
+    return Route("/api/v1/observations", observations, methods=["POST"])
 
 
 def _token(authorization: str) -> str:

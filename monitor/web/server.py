@@ -2,11 +2,14 @@
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.metrics import Exposition, Format
@@ -14,10 +17,10 @@ from monitor.pushing import Inbox
 from monitor.snapshot import Snapshot
 from monitor.web import api
 from monitor.web.page import STYLE_HASH, render, waiting
-from monitor.web.push import add_push
+from monitor.web.push import handing_in
+from rules.document import explain
 from rules.target import Level
 
-_READ = ["GET", "HEAD"]
 _WAITING = "尚未完成首轮判定，请稍后再试"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -40,7 +43,7 @@ def create_app(
     inbox: Inbox | None = None,
     grafana: str | None = None,
     standing_by: Callable[[], str] = lambda: "",
-) -> FastAPI:
+) -> Starlette:
     """Build the web application.
 
     ``snapshot`` gives the latest state, None before the first cycle. ``reload``
@@ -49,33 +52,37 @@ def create_app(
     takes what is handed in; without it nothing can be. ``grafana`` is where the page finds dashboards.
     ``standing_by`` says why this process leaves the work to another one, "" while it does it itself.
     """
-    app = FastAPI(title="duban", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Headers)
-    _add_page(app, snapshot, exposition, grafana, standing_by)
-    _add_health(app, snapshot, standing_by)
-    _add_api(app, snapshot)
-    if reload is not None:
-        _add_reload(app, reload)
-    if inbox is not None:
-        add_push(app, inbox)
-    return app
+    routes = [
+        *_pages(snapshot, exposition, grafana, standing_by),
+        *_health(snapshot, standing_by),
+        *_api(snapshot),
+        *([] if reload is None else [_reloading(reload)]),
+        *([] if inbox is None else [handing_in(inbox)]),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(_Headers)])
 
 
-def _add_page(
-    app: FastAPI,
+class _Asked(BaseModel):
+    """What may be asked of the targets."""
+
+    book: str | None = None
+    level: Level | None = None
+    offset: int = Field(0, ge=0)
+    limit: int = Field(1000, ge=1, le=_MOST)
+
+
+def _pages(
     snapshot: Callable[[], Snapshot | None],
     exposition: Exposition,
     grafana: str | None,
     standing_by: Callable[[], str],
-) -> None:
-    @app.api_route("/", methods=_READ)
-    def page() -> HTMLResponse:
+) -> list[Route]:
+    def page(_: Request) -> HTMLResponse:
         if words := standing_by():
             return HTMLResponse(waiting("备用", words), status_code=503)
         now = snapshot()
         return HTMLResponse(render(now, grafana), status_code=200 if now is not None else 503)
 
-    @app.api_route("/metrics", methods=_READ)
     def metrics(request: Request) -> Response:
         wanted = _offers(request.headers.get("Accept", ""))
         plain = max(wanted.get(kind, 0) for kind in ("text/plain", "text/*", "*/*"))
@@ -91,14 +98,14 @@ def _add_page(
             pieces = _zipped(pieces)
         return StreamingResponse(pieces, headers=headers)
 
+    return [Route("/", page), Route("/metrics", metrics)]
 
-def _add_health(app: FastAPI, snapshot: Callable[[], Snapshot | None], standing_by: Callable[[], str]) -> None:
-    @app.api_route("/-/healthy", methods=_READ)
-    async def healthy() -> PlainTextResponse:
+
+def _health(snapshot: Callable[[], Snapshot | None], standing_by: Callable[[], str]) -> list[Route]:
+    async def healthy(_: Request) -> PlainTextResponse:
         return PlainTextResponse("正常\n")
 
-    @app.api_route("/-/ready", methods=_READ)
-    async def ready() -> PlainTextResponse:
+    async def ready(_: Request) -> PlainTextResponse:
         # A stand-by has no page and takes no figures: whoever spreads requests must pass it by.
         if words := standing_by():
             return PlainTextResponse(f"{words}\n", status_code=503)
@@ -106,35 +113,37 @@ def _add_health(app: FastAPI, snapshot: Callable[[], Snapshot | None], standing_
             return PlainTextResponse(f"{_WAITING}\n", status_code=503)
         return PlainTextResponse("就绪\n")
 
+    return [Route("/-/healthy", healthy), Route("/-/ready", ready)]
 
-def _add_api(app: FastAPI, snapshot: Callable[[], Snapshot | None]) -> None:
+
+def _api(snapshot: Callable[[], Snapshot | None]) -> list[Route]:
     not_yet = {"error": _WAITING}
 
-    @app.get("/api/v1/targets")
-    def targets(
-        book: str | None = None,
-        level: Annotated[Level | None, Query()] = None,
-        offset: Annotated[int, Query(ge=0)] = 0,
-        limit: Annotated[int, Query(ge=1, le=_MOST)] = 1000,
-    ) -> JSONResponse:
+    def targets(request: Request) -> JSONResponse:
+        try:
+            asked = _Asked.model_validate(dict(request.query_params))
+        except ValidationError as found:
+            return JSONResponse({"error": "；".join(explain(e, _Asked) for e in found.errors())}, status_code=422)
         now = snapshot()
         if now is None:
             return JSONResponse(not_yet, status_code=503)
-        return JSONResponse(api.targets(now, book, level, offset, limit))
+        return JSONResponse(api.targets(now, asked.book, asked.level, asked.offset, asked.limit))
 
-    @app.get("/api/v1/alerts")
-    def alerts() -> JSONResponse:
+    def alerts(_: Request) -> JSONResponse:
         now = snapshot()
         return JSONResponse(not_yet, status_code=503) if now is None else JSONResponse(api.alerts(now))
 
+    return [Route("/api/v1/targets", targets), Route("/api/v1/alerts", alerts)]
 
-def _add_reload(app: FastAPI, reload: Callable[[], str]) -> None:
-    @app.post("/-/reload")
-    def reload_now() -> PlainTextResponse:
+
+def _reloading(reload: Callable[[], str]) -> Route:
+    def reload_now(_: Request) -> PlainTextResponse:
         errors = reload()
         if errors:
             return PlainTextResponse(f"新配置有误，未予采用，原配置继续有效：\n{errors}\n", status_code=400)
         return PlainTextResponse("新配置已生效\n")
+
+    return Route("/-/reload", reload_now, methods=["POST"])
 
 
 def _offers(header: str) -> dict[str, float]:

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
+from monitor import cache
 from monitor.app import Daemon, read
 from monitor.cli import app
 from monitor.store import alerts as alert_store
@@ -24,6 +25,7 @@ def daemon(tmp_path):
         "books": str(books),
         "database": f"sqlite:///{tmp_path}/duban.db",
         "clock": "2025-10-27T09:00:00+08:00",
+        "cache": str(tmp_path / "duban.cache"),
         "channels": {"folder": {"kind": "folder", "path": str(tmp_path / "alerts")}},
     }
     path = tmp_path / "duban.yaml"
@@ -65,6 +67,19 @@ def test_a_reload_without_a_book_withdraws_its_alerts_and_counts_them(daemon, tm
         "【预警撤销】指标000\uff08单位0\uff09",
         "【预警撤销】指标001\uff08单位1\uff09",
     ]
+
+
+def test_the_end_of_a_daemon_keeps_what_came_since_the_file_was_written(daemon, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_ENOUGH", 1)
+    daemon.judge()
+    before = daemon.force.settings.cache.stat().st_mtime_ns
+    figures(tmp_path / "books" / "town-2025", [("指标000", "2025-08", 700, "2025-10-11")])
+    for feed in daemon.force.feeds.values():
+        daemon.pull(feed)
+    daemon.judge()
+    assert daemon.force.settings.cache.stat().st_mtime_ns == before
+    daemon.close()
+    assert daemon.force.settings.cache.stat().st_mtime_ns > before
 
 
 def test_a_book_with_an_error_withdraws_nothing(daemon, tmp_path):

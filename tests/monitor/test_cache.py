@@ -245,6 +245,21 @@ def test_a_file_that_cannot_be_written_is_told_once(engine, tmp_path, caplog):
     assert caplog.text.count("action=cache_not_written") == 1
 
 
+def test_the_file_is_written_anew_after_a_while_and_at_the_end(engine, path):
+    years(engine)
+    watch, file = loaded(engine, START), Cache(path)
+    file.keep(watch, engine, START)
+    first, later = path.read_bytes(), START + timedelta(hours=1)
+    state(engine, later, said("合计", "甲", DAYS[-1], 999.0))
+    pipeline.judge(engine, watch, ORGANISATION, (), later)
+    file.keep(watch, engine, later)
+    assert path.read_bytes() == first
+    file.keep(watch, engine, later, last=True)
+    assert path.read_bytes() != first
+    from_file, _ = resumed(engine, path, later)
+    assert_alike(from_file, loaded(engine, later))
+
+
 def test_a_few_figures_are_not_worth_a_file(engine, path, monkeypatch):
     monkeypatch.undo()
     years(engine)

@@ -1,0 +1,65 @@
+"""What commands load: a small one stays quick, and a daemon small, only without what it does not use."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+_LOADED = (
+    "\nimport json, sys\nprint(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)"
+)
+_CASE = """
+cases:
+  - name: 落后
+    target: jobs
+    figures: {2025-01: 100, 2025-02: 200}
+    expect:
+      2025-04-01: 红色
+"""
+_BOOK = """
+book: small
+title: 小册
+year: 2025
+supervisor: 督查办
+targets:
+  - id: jobs
+    name: 城镇新增就业
+    lead: 人力社保局
+    goal: at least 4500 人
+    measure: cumulative
+"""
+
+
+def _loaded(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", code + _LOADED, *arguments], check=True, capture_output=True, text=True
+    )
+    return set(json.loads(done.stderr.splitlines()[-1])), done.stdout
+
+
+_COMMAND = "from monitor.cli import app\napp(standalone_mode=False)"
+
+
+def test_the_help_needs_neither_figures_nor_a_store():
+    loaded, said = _loaded(_COMMAND, "--help")
+    assert "督办" in said
+    assert not loaded & {"numpy", "pandas", "sqlalchemy", "alembic", "openpyxl", "requests", "fastapi", "starlette"}
+
+
+def test_cases_are_run_without_frames_a_store_or_the_network(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "book.yaml").write_text(_BOOK, encoding="utf-8")
+    case = tmp_path / "tests" / "jobs.yaml"
+    case.write_text(_CASE, encoding="utf-8")
+    loaded, said = _loaded(_COMMAND, "test", str(case))
+    assert "通过 1 项" in said
+    assert "numpy" in loaded
+    assert not loaded & {"pandas", "sqlalchemy", "alembic", "openpyxl", "requests", "urllib3", "jinja2", "apscheduler"}
+
+
+@pytest.mark.parametrize("module", ["monitor.serve", "monitor.once"])
+def test_who_asks_no_workbook_and_no_site_loads_nothing_that_reads_them(module):
+    loaded, _ = _loaded(f"import {module}")
+    assert "sqlalchemy" in loaded
+    assert not loaded & {"openpyxl", "xlrd", "requests", "sdmx", "alembic", "typer"}
