@@ -10,6 +10,7 @@ from itertools import accumulate, chain
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import msgspec
 from pydantic import BaseModel, Field
 from urllib3.util import parse_url
 
@@ -135,11 +136,7 @@ def _common(all_of: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return common
 
 
-def _json(value: Any) -> bytes:
-    return _written(value).encode()
-
-
-_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_json = msgspec.json.Encoder().encode
 
 
 def _digest(letter: Letter) -> dict[str, str]:
