@@ -6,7 +6,6 @@ markup adds a form, a new kind of alert adds its words.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from msgspec.structs import replace
 
 from alerts import digest
 from alerts.alert import Cause, State

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from alerts.alert import Alert, Cause, Change, Event, Kind, State
@@ -16,7 +17,7 @@ from rules.target import Book, Level, Target, quantity
 from rules.verdict import Reason, Verdict
 
 
-class Notice(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Notice(Struct, frozen=True, omit_defaults=True, gc=False):
     """What one message says. Plain text and numbers only: stored as JSON with the change, it never changes again.
 
     Numbers are in ``unit``, times are ISO 8601 in the book's time zone; ``""`` and

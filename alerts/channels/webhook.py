@@ -4,13 +4,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, Field
 from urllib3.util import parse_url
 
