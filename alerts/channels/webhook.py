@@ -46,7 +46,7 @@ class WebhookOptions(base.Options):
     secret_env: str | None = None
     timeout: Timeout = 10
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict, repr=False)
-    most: Annotated[int, Field(ge=1, le=1000)] = 200
+    most: Annotated[int, Field(ge=1, le=1000)] = 500
     max_bytes: Annotated[int, Field(ge=1)] = 900_000  # many a server takes a mebibyte
 
 

@@ -146,7 +146,9 @@ def put_back(connection: Connection, taken: Sequence[Delivery], due_at: datetime
 def _free(connection: Connection, ids: Sequence[int], tries: int, **values: Any) -> int:
     """End the leases of messages that were tried ``tries`` times before, where they still hold; returns how many did."""
     c = delivery.c
-    mine = and_(bulk.among(connection, c.id, ids), c.status == Status.SENDING.value, c.attempts == tries + 1)
+    # By a function, or SQLite would look through all that is being sent for each of a sender's messages.
+    sending = func.lower(c.status) == Status.SENDING.value
+    mine = and_(bulk.among(connection, c.id, ids), sending, c.attempts == tries + 1)
     return connection.execute(update(delivery).where(mine).values(**values)).rowcount
 
 
