@@ -1,9 +1,10 @@
 """The nouns of stage 3: an alert about a target, and the changes that make its history."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from rules.target import Level
 
@@ -77,8 +78,7 @@ class Basis(NamedTuple):
 NOTHING = Basis()
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True, gc=False):
     """Where an alert stands. ``since`` is when it was noticed or, once it fires, when it fired; ``changed`` its last change.
 
     ``basis`` is what its last change stood on; ``change_id`` that change in the store, 0 while it is not saved.
@@ -96,8 +96,7 @@ class Alert:
     steps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True, gc=False):
     """One step in an alert's history; never altered afterwards.
 
     ``state`` and ``level`` are where the alert stands after it, ``judged`` is the level of the period in ``basis``:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import Struct
+
 from alerts.notice import Notice
 
 MAX_ATTEMPTS = 24
@@ -48,8 +50,7 @@ class Attempt:
     retry_after: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, gc=False):
     """A row of the outbox, taken by a sender. ``attempts`` counts the earlier tries, ``notice`` is what it says."""
 
     id: int

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from alerts.alert import Event, Kind, State
 from alerts.bulletin import Bulletin, bulletin
@@ -146,15 +147,16 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
     every = [one for one, _ in entries]
     marks, zone = {one.mark for one in every}, datetime.fromisoformat(every[0].at).tzinfo
     letter = bulletin(Bulletin.DIGEST, _conclusion(every), (_details(every),), at.astimezone(zone))
-    letter = letter._replace(mark=marks.pop() if len(marks) == 1 else "")
+    letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
     if len(entries) > LISTED:
         lines, worst = (*letter.lines, *_counts(every)), tuple(every[:MOST])
-        letter = letter._replace(lines=lines, told=worst, status=f"所列为最重的{MOST}项")
+        letter = replace(letter, lines=lines, told=worst, status=f"所列为最重的{MOST}项")
         return [(letter, [number for _, numbers in entries for number in numbers])]
     parts = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
     return [
         (
-            letter._replace(
+            replace(
+                letter,
                 told=tuple(one for one, _ in part),
                 status=f"第{place}封，共{len(parts)}封" if len(parts) > 1 else "",
             ),
@@ -178,23 +180,23 @@ def _of_the_past(one: Notice) -> bool:
 def _summed(steps: Sequence[Notice]) -> Notice:
     """The last word on one alert, told as what has happened to it all in all."""
     if _of_the_past(steps[0]):
-        return steps[0]._replace(turn=Turn.CORRECTED)
+        return replace(steps[0], turn=Turn.CORRECTED)
     moves = [one for one in steps if not Event(one.event).follows]
     if not moves:
-        return steps[-1]._replace(turn=Turn(steps[-1].event))
+        return replace(steps[-1], turn=Turn(steps[-1].event))
     first, last = moves[0].previous_level, moves[-1]
     if last.event == Event.CORRECTED:
-        return last._replace(turn=Turn.CORRECTED)
+        return replace(last, turn=Turn.CORRECTED)
     if last.state == State.RESOLVED:
         worst = max(max(one.level, one.previous_level) for one in moves)
         turn = Turn.PASSED if first == Level.GREEN else Turn.RESOLVED
-        return last._replace(turn=turn, previous_level=worst)
+        return replace(last, turn=turn, previous_level=worst)
     if first == Level.GREEN:
-        return last._replace(turn=Turn.RAISED, event=Event.FIRED, previous_level=first)
+        return replace(last, turn=Turn.RAISED, event=Event.FIRED, previous_level=first)
     if first == last.level:  # worse and back, or the other way round: the last word counts
-        return last._replace(turn=Turn(last.event))
+        return replace(last, turn=Turn(last.event))
     turn = Turn.WORSENED if last.level > first else Turn.EASED
-    return last._replace(turn=turn, event=Event(turn), previous_level=first)
+    return replace(last, turn=turn, event=Event(turn), previous_level=first)
 
 
 _RANKS = ("红色预警", "黄色预警", "数据催报", "已解除", "更正")

@@ -1,13 +1,13 @@
 """What an alert that goes on standing asks for: a reminder, or the word to somebody higher up. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime, time
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec.structs import replace
 
 from alerts.alert import Alert, Cause, Change, Event
 from alerts.organisation import After, Escalation, Of, Organisation, Role

@@ -1,9 +1,9 @@
 """How an alert moves: pending, firing, resolved. Pure; finding what moved is done in columns."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from alerts.alert import NOTHING, Alert, Basis, Cause, Change, Event, Identity, Kind, State

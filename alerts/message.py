@@ -5,8 +5,8 @@
 markup adds a form, a new kind of alert adds its words.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from msgspec.structs import replace
 
 from alerts import digest
 from alerts.alert import Cause, State
@@ -59,6 +60,30 @@ def render(letter: Letter, form: Form, *, brief: bool = False) -> Rendered:
     return Rendered(_line(said["title"]), body)
 
 
+def texts(letters: Iterable[Letter]) -> Iterator[Rendered]:
+    """``render`` of each as text. Alerts that are told in the same words but for what is each one's own share one rendering."""
+    moulds: dict[tuple[Any, ...], tuple[str, str]] = {}
+    for letter in letters:
+        if not letter.notice.target:
+            yield render(letter, Form.TEXT)
+            continue
+        facts = _facts(letter)
+        own = [facts[name] for name in _OWN]
+        facts |= {name: mark if facts[name] else "" for name, mark in _OWN.items()}
+        shape = (letter.notice.kind, *facts.values())
+        if shape not in moulds:
+            said, body = _set(letter.notice.kind, facts, _template(f"{Form.TEXT}.j2"), brief=False)
+            moulds[shape] = _mould(str(said["title"])), _mould(body)
+        title, body = moulds[shape]
+        yield Rendered(_line(title.format(*own)), body.format(*own))
+
+
+def _mould(text: str) -> str:
+    """A rendering as a format in which each fact's own place is numbered."""
+    text = text.replace("{", "{{").replace("}", "}}")
+    return _MARKED.sub(lambda found: f"{{{ord(found[0]) - _FIRST_MARK}}}", text)
+
+
 def headline(letter: Letter) -> Headline:
     said, _ = _said(letter, _bare(), brief=True)
     return Headline(_line(said["title"]), _line(said["summary"]), said["tone"])
@@ -73,9 +98,13 @@ def facts(letter: Letter) -> dict[str, Any]:
 
 def _said(letter: Letter, layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
     """What the kind's template sets, and how ``layout`` sets it out."""
-    template = _template(f"{letter.notice.kind}.j2")
+    return _set(letter.notice.kind, _facts(letter), layout, brief=brief)
+
+
+def _set(kind: str, facts: Mapping[str, Any], layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
+    template = _template(f"{kind}.j2")
     # Shared: the facts are not copied, and templates do without what Jinja knows by itself.
-    context = template.new_context({"layout": layout, "brief": brief, **_facts(letter)}, shared=True)
+    context = template.new_context({"layout": layout, "brief": brief, **facts}, shared=True)
     body = "".join(template.root_render_func(context))
     return context.vars, body
 
@@ -125,8 +154,23 @@ def _template(name: str) -> Template:
     return _environment().get_template(name)
 
 
+_FIRST_MARK = 0xFDD0  # from here on Unicode has characters that stand in no text
+_OWN = {
+    name: chr(_FIRST_MARK + place)
+    for place, name in enumerate(
+        ("about", "goal", "wanted", "actual", "expected", "gap", "pace", "outlook", "enough", "origin")
+    )
+}
+"""Facts that each alert has for itself, and what stands for them. Templates may ask whether one is there, and print it."""
+_MARKED = re.compile(f"[{''.join(_OWN.values())}]")
+
+
 def _facts(letter: Letter) -> dict[str, Any]:
-    """What templates may speak of: every fact by its own name, ready to print; "" for what is not known."""
+    """What templates may speak of: every fact by its own name, ready to print; "" for what is not known.
+
+    ``wanted`` is the goal with the time by which it must be met; ``of_goal`` says that the gap is one to the goal
+    itself, ``done`` that there is none.
+    """
     notice = letter.notice
     return {
         "event": notice.event,
@@ -147,16 +191,19 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "owed": notice.owed,
         "nil": notice.nil,
         "goal": notice.goal,
+        "wanted": notice.goal if notice.by in notice.goal else f"{notice.by}{notice.goal}",
         "by": notice.by,
         "actual": notice.actual_text,
         "expected": notice.expected_text,
         "gap": notice.gap_text,
+        "of_goal": "目标" in notice.gap_text,
+        "done": notice.gap_text == "已完成",
         "pace": notice.pace_text,
         "outlook": notice.outlook_text,
         "rule": notice.rule,
         "clear": notice.clear_text,
         "enough": notice.enough_text,
-        "lines": [(label, value) for label, _, value in (line.partition("：") for line in notice.lines)],
+        "lines": tuple((label, value) for label, _, value in (line.partition("：") for line in notice.lines)),
         "lead": "、".join(notice.lead),
         "asked": "、".join(notice.asked),
         "unit": f"{notice.asked[0]}等{len(notice.asked)}个单位" if len(notice.asked) > 2 else "、".join(notice.asked),
@@ -173,7 +220,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "mark": notice.mark,
         "waited": notice.waited,
         "attention": notice.attention,
-        "sections": _sections(letter) if notice.told else [],
+        "sections": _sections(letter) if notice.told else (),
     }
 
 

@@ -1,11 +1,14 @@
 """A change as the facts that a message is written from."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from alerts.alert import Alert, Cause, Change, Event, Kind, State
 from rules import edit, wording
@@ -14,7 +17,7 @@ from rules.target import Book, Level, Target, quantity
 from rules.verdict import Reason, Verdict
 
 
-class Notice(NamedTuple):
+class Notice(Struct, frozen=True, omit_defaults=True, gc=False):
     """What one message says. Plain text and numbers only: stored as JSON with the change, it never changes again.
 
     Numbers are in ``unit``, times are ISO 8601 in the book's time zone; ``""`` and
@@ -90,30 +93,27 @@ class Notice(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As JSON."""
-        return _written(self.facts())
+        """As JSON, without what is not known."""
+        return _encoder.encode(self).decode()
 
     def facts(self) -> dict[str, Any]:
         """By name, without what is not known."""
-        known = {name: value for name, value in zip(self._fields, self, strict=True) if value or value == 0}
-        return known | {"told": [one.facts() for one in self.told]} if self.told else known
+        known: dict[str, Any] = msgspec.to_builtins(self)
+        return known
 
     @staticmethod
     def of(facts: dict[str, Any]) -> "Notice":
         """From what ``facts`` gave, when it was JSON in between."""
-        lists = {name: tuple(facts[name]) for name in _LISTS if name in facts}
-        told = tuple(map(Notice.of, facts.get("told", ())))
-        return Notice._make(map({**facts, **lists, "told": told}.get, Notice._fields, _NOT_KNOWN))
+        return msgspec.convert(facts, Notice)
 
 
 def read(texts: Iterable[str]) -> list[Notice]:
-    """From JSON, all at once: their names are read but once."""
-    return [Notice.of(facts) for facts in json.loads(f"[{','.join(texts)}]")]
+    """From JSON."""
+    return list(map(_decoder.decode, texts))
 
 
-_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_LISTS = ("lead", "responsible", "asked", "labels", "lines")
-_NOT_KNOWN = tuple(Notice._field_defaults.get(name) for name in Notice._fields)
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Notice)
 
 
 def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", before: Alert | None = None) -> Notice:
@@ -185,13 +185,14 @@ def section(book: Book, target: Target) -> str:
 
 def waiting(said: Notice, waited: str, attention: str) -> Notice:
     """The facts of an alert that goes on standing, so long, with whose attention is asked for."""
-    return said._replace(waited=waited, attention=attention)
+    return replace(said, waited=waited, attention=attention)
 
 
 def withdrawal(change: Change, last: Notice) -> Notice:
     """The facts of ``change``, which withdraws an alert whose target is in no book any more: ``last`` knew them."""
     at = change.at.astimezone(datetime.fromisoformat(last.at).tzinfo).isoformat()
-    return last._replace(
+    return replace(
+        last,
         event=change.event,
         cause=change.cause,
         state=change.state,

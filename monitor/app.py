@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from alerts import organisation
-from alerts.alert import Identity, State
+from alerts.alert import Cause, Event, Identity, State
 from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
@@ -38,6 +38,9 @@ from rules.loader import load_books
 from rules.target import Book
 
 log = logging.getLogger(__name__)
+
+_TOLD = 1000
+"""Changes of one cycle that have a line each in the log; of more it has the number. The store has them all."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +170,12 @@ class Daemon:
             taken = time.perf_counter() - started
             self.meters.cycles.labels(outcome="ok").inc()
             self.meters.cycle_seconds.observe(taken)
-            for move in moves:
-                self.meters.changes.labels(event=move.change.event, cause=move.change.cause).inc()
+            for (event, cause), count in _alike(moves).items():
+                self.meters.changes.labels(event=event, cause=cause).inc(count)
+            for move in moves[:_TOLD]:
                 log.info("%s", move.line)
+            for (event, cause), count in _alike(moves[_TOLD:]).items():
+                log.info("action=alert_%s cause=%s more=%s", event, cause, count)
             self.snapshot = self._snapshot(force, judged, moves, at, taken)
             self._cache.keep(force.watch, self.engine, at)
             return owed
@@ -370,3 +376,7 @@ def _health(
         stale_periods=stale if record and record.last_success and not record.reason else 0,
         quarantined=waiting,
     )
+
+
+def _alike(moves: Iterable[Move]) -> Counter[tuple[Event, Cause]]:
+    return Counter((move.change.event, move.change.cause) for move in moves)

@@ -53,15 +53,20 @@ def found_steps(
         return []
     due: list[_Due] = []
     otherwise: dict[_Place, tuple[np.datetime64, np.int16]] = {}
+    asked: dict[tuple[object, ...], tuple[list[Step], np.datetime64]] = {}  # by all alerts of which it is the same
     for alert, found, (block, row) in _looked_at(watch, judged, changed, organisation, at):
-        book, panel = watch.by_id[found.target.book], judged[block].panel
-        office = Office(book.workdays, ZoneInfo(book.timezone))
+        panel, kind = judged[block].panel, alert.identity.kind
         periods = running(panel.block, alert.basis.period, found) if found.level == alert.level else 1
-        steps, later = escalation.due(alert, periods, organisation, office, at)
-        place = block, alert.identity.kind, row
+        alike = (alert.identity.book, kind, alert.level, alert.changed, alert.reminded, alert.steps, periods)
+        if alike not in asked:
+            book = watch.by_id[alert.identity.book]
+            office = Office(book.workdays, ZoneInfo(book.timezone))
+            steps, later = escalation.due(alert, periods, organisation, office, at)
+            asked[alike] = steps, NEVER if later is None else _second(later)
+        steps, again = asked[alike]
+        place = block, kind, row
         due += [_Due(alert, step, found, place) for step in steps]
-        looked = panel.latest[row] if found.judged else watch.looked[block][place[1]][row]
-        otherwise[place] = NEVER if later is None else _second(later), looked
+        otherwise[place] = again, panel.latest[row] if found.judged else watch.looked[block][kind][row]
         if not steps:
             _look(watch, place, *otherwise[place])
     return list(_told(engine, watch, due, otherwise, organisation, at))

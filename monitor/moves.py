@@ -4,12 +4,12 @@ Found in columns; objects begin here, and only for rows where something changed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 

@@ -6,12 +6,12 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
 from alerts import delivery as deliveries

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from alerts import escalation, lifecycle
@@ -300,7 +301,7 @@ class _Replay:
         self.changes += 1
         change, found = step.change, step.verdict
         if step.alert is not None:
-            alert = replace(step.alert, change_id=self.changes)
+            alert = structs.replace(step.alert, change_id=self.changes)
             one.alerts[change.identity] = alert
             self.standing[change.identity.kind][one.row] = lifecycle.standing(alert)
         if change.event.told and change.basis.period is not None and change.identity.kind is Kind.PACE:
@@ -335,7 +336,7 @@ def _as_told(change: Change, number: int) -> Alert:
 
 def _named(found: Verdict, one: _Row) -> Verdict:
     """With the subject that the book knows it by."""
-    return replace(found, subject=one.proof.case.subject)
+    return structs.replace(found, subject=one.proof.case.subject)
 
 
 def _level_alone(expected: Expected) -> bool:

@@ -71,7 +71,8 @@ class Level(IntEnum):
 
 def number(value: float) -> str:
     """A figure as people write it: at most two decimals, no trailing zeros, no minus before zero."""
-    return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 _CLASSES = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ", 4: "Ⅳ", 5: "Ⅴ"}

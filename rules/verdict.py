@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from connectors.observation import Status
@@ -136,8 +137,7 @@ class Clearing(NamedTuple):
     most: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True, gc=False):
     """One target's verdict for one subject. Figures are None where nothing is known.
 
     ``period`` is the last day of the period judged; ``owed`` that of the latest

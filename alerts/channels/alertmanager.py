@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
+from msgspec.structs import replace
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from alerts.alert import State
@@ -15,6 +15,7 @@ from alerts.channels.base import Letter
 from alerts.channels.http import Address, Http, Timeout
 from alerts.channels.webhook import ALERTNAMES, SEVERITIES, annotations
 from alerts.delivery import Attempt, Result
+from alerts.message import Form, render
 
 _LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 _OURS = ("alertname", "book", "target", "subject", "kind", "severity")
@@ -116,7 +117,7 @@ class Alertmanager(base.Channel):
         }
         return {
             "labels": {name: value for name, value in labels.items() if value},
-            "annotations": annotations(letter),
+            "annotations": annotations(letter, render(letter, Form.TEXT)),
             "startsAt": min(since, until, letter.sent_at).isoformat(),
             "endsAt": until.isoformat(),
             "generatorURL": self._options.page or "",

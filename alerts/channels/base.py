@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from alerts.delivery import Attempt
@@ -50,8 +50,7 @@ class Options(BaseModel):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Struct, frozen=True, gc=False):
     """A notice on its way to one receiver. ``key`` is the same for every attempt, ``why`` tells why they get it."""
 
     key: str

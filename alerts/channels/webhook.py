@@ -4,12 +4,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, Field
 from urllib3.util import parse_url
 
@@ -18,7 +19,7 @@ from alerts.channels import base
 from alerts.channels.base import Letter
 from alerts.channels.http import Address, HeaderName, HeaderValue, Http, Timeout
 from alerts.delivery import Attempt, Result
-from alerts.message import Form, render
+from alerts.message import Form, Rendered, render, texts
 from alerts.notice import Notice
 
 ALERTNAMES = {
@@ -45,7 +46,7 @@ class WebhookOptions(base.Options):
     secret_env: str | None = None
     timeout: Timeout = 10
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict, repr=False)
-    most: Annotated[int, Field(ge=1, le=1000)] = 200
+    most: Annotated[int, Field(ge=1, le=1000)] = 500
     max_bytes: Annotated[int, Field(ge=1)] = 900_000  # many a server takes a mebibyte
 
 
@@ -71,7 +72,9 @@ class Webhook(base.Channel):
         self._http = Http(options.timeout, [secret, parse_url(options.url).query or "", *options.headers.values()])
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
-        told = [_alerts(letter) for letter in letters]
+        ones = [_alone(letter) for letter in letters]
+        said = texts(chain.from_iterable(ones))
+        told = [[_alert(one, next(said)) for one in mine] for mine in ones]
         written = [b",".join(map(_json, alerts)) for alerts in told]
         count = max(1, sum(size <= self._max_bytes for size in accumulate(map(len, written))))
         attempt = self._post(letters[:count], told[:count], written[:count])
@@ -135,11 +138,7 @@ def _common(all_of: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return common
 
 
-def _json(value: Any) -> bytes:
-    return _written(value).encode()
-
-
-_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_json = msgspec.json.Encoder().encode
 
 
 def _digest(letter: Letter) -> dict[str, str]:
@@ -148,15 +147,13 @@ def _digest(letter: Letter) -> dict[str, str]:
     return {"title": title, "text": text, "why": letter.why, "key": letter.key, "changed_at": letter.notice.at}
 
 
-def _alerts(letter: Letter) -> list[dict[str, Any]]:
-    """The letter as alerts of Alertmanager's: one, or those that a digest tells together."""
+def _alone(letter: Letter) -> list[Letter]:
+    """The letter as one of each alert that a digest tells together, or the letter itself."""
     told = letter.notice.told
-    return [_alert(replace(letter, notice=one, key=f"{letter.key}-{i}")) for i, one in enumerate(told)] or [
-        _alert(letter)
-    ]
+    return [replace(letter, notice=one, key=f"{letter.key}-{i}") for i, one in enumerate(told)] or [letter]
 
 
-def _alert(letter: Letter) -> dict[str, Any]:
+def _alert(letter: Letter, said: Rendered) -> dict[str, Any]:
     """Labels identify, annotations inform."""
     notice = letter.notice
     identity = {name: value for name in _IDENTITY if (value := getattr(notice, name))}
@@ -164,7 +161,7 @@ def _alert(letter: Letter) -> dict[str, Any]:
     return {
         "status": status,
         "labels": _labels(notice, identity),
-        "annotations": annotations(letter),
+        "annotations": annotations(letter, said),
         "startsAt": notice.since,
         "endsAt": notice.at if status == "resolved" else _NOT_ENDED,
         "generatorURL": "",
@@ -187,17 +184,16 @@ def _labels(notice: Notice, identity: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in labels.items() if value}
 
 
-def annotations(letter: Letter) -> dict[str, str]:
-    """The message, and its facts one by one; what is not known is left out.
+def annotations(letter: Letter, said: Rendered) -> dict[str, str]:
+    """The message as it is ``said``, and its facts one by one; what is not known is left out.
 
     ``judged_level`` and ``corrected_*`` are of corrections alone: the level of ``period`` by the revised figure, and the
     moment, level and figure of the message that is taken back.
     """
     notice = letter.notice
-    title, text = render(letter, Form.TEXT)
     facts = {
-        "title": title,
-        "text": text,
+        "title": said.title,
+        "text": said.body,
         "event": notice.event,
         "cause": notice.cause,
         "reason": notice.reason,

@@ -107,12 +107,12 @@ def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, N
     columns: bulk.Columns = {
         "id": ids,
         "alert_id": [alert_ids[step.identity] for step in steps],
-        "at": [moments.written(step.at, dialect) for step in steps],
+        "at": moments.column((step.at for step in steps), dialect),
         "event": [step.event.value for step in steps],
         "state": [step.state.value for step in steps],
         "level": [step.level.value for step in steps],
         "previous_level": [step.previous_level.value for step in steps],
-        "since": [moments.written(step.since, dialect) for step in steps],
+        "since": moments.column((step.since for step in steps), dialect),
         "notice": [notice.text for _, _, notice in changes],
         "cause": [step.cause.value for step in steps],
         "judged": [step.judged.value for step in steps],
@@ -188,22 +188,18 @@ def histories(
 def trails(connection: Connection, alerts: Collection[Alert]) -> dict[Identity, list[tuple[int, Change, Notice]]]:
     """All changes of ``alerts``, by what they are."""
     c, last = change.c, [alert.change_id for alert in alerts]
-    numbers: dict[int, Alert] = {}
     by_change = {alert.change_id: alert for alert in alerts}
-    for start in range(0, len(last), _TARGETS_ASKED):
-        rows = connection.execute(select(c.id, c.alert_id).where(c.id.in_(last[start : start + _TARGETS_ASKED])))
-        numbers |= {row.alert_id: by_change[row.id] for row in rows}
+    rows = connection.execute(select(c.id, c.alert_id).where(bulk.among(connection, c.id, last)))
+    numbers = {row.alert_id: by_change[row.id] for row in rows}
     return {numbers[number].identity: steps for number, steps in _histories(connection, numbers).items()}
 
 
 def _histories(connection: Connection, alerts: Mapping[int, Alert]) -> dict[int, list[tuple[int, Change, Notice]]]:
     found: dict[int, list[tuple[int, Change, Notice]]] = {number: [] for number in alerts}
-    numbers = list(alerts)
-    for start in range(0, len(numbers), _TARGETS_ASKED):
-        some = select(change).where(change.c.alert_id.in_(numbers[start : start + _TARGETS_ASKED]))
-        for row in connection.execute(some.order_by(change.c.id)):
-            step = _change(alerts[row.alert_id].identity, row)
-            found[row.alert_id].append((row.id, step, Notice.of(row.notice)))
+    theirs = select(change).where(bulk.among(connection, change.c.alert_id, alerts))
+    for row in connection.execute(theirs.order_by(change.c.id)):
+        step = _change(alerts[row.alert_id].identity, row)
+        found[row.alert_id].append((row.id, step, Notice.of(row.notice)))
     return found
 
 
@@ -226,11 +222,12 @@ def _change(identity: Identity, row: Any) -> Change:
 def _owners(connection: Connection, corrections: Sequence[Change]) -> dict[Identity, int]:
     """The alerts' ids of ``corrections``: those of the changes that they correct."""
     c = change.c
-    found: dict[int, int] = {}
-    for start in range(0, len(corrections), _TARGETS_ASKED):
-        ids = [step.corrects for step in corrections[start : start + _TARGETS_ASKED]]
-        found |= dict(connection.execute(select(c.id, c.alert_id).where(c.id.in_(ids))).all())
-    return {step.identity: found[step.corrects] for step in corrections if step.corrects is not None}
+    corrected = {step.identity: step.corrects for step in corrections if step.corrects is not None}
+    if not corrected:
+        return {}
+    query = select(c.id, c.alert_id).where(bulk.among(connection, c.id, corrected.values()))
+    found = dict(connection.execute(query).all())
+    return {identity: found[number] for identity, number in corrected.items()}
 
 
 def _left(changes: Sequence[tuple[Alert | None, Change, Notice]], ids: Sequence[int]) -> list[tuple[Alert, int]]:
@@ -273,11 +270,11 @@ def _columns(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> bul
         "kind": [alert.identity.kind.value for alert, _ in alerts],
         "state": [alert.state.value for alert, _ in alerts],
         "level": [alert.level.value for alert, _ in alerts],
-        "since": [moments.written(alert.since, dialect) for alert, _ in alerts],
-        "changed": [moments.written(alert.changed, dialect) for alert, _ in alerts],
+        "since": moments.column((alert.since for alert, _ in alerts), dialect),
+        "changed": moments.column((alert.changed for alert, _ in alerts), dialect),
         "last_change_id": [number for _, number in alerts],
         **_stood_on(connection, [alert.basis for alert, _ in alerts]),
-        "reminded": [alert.reminded and moments.written(alert.reminded, dialect) for alert, _ in alerts],
+        "reminded": moments.column((alert.reminded for alert, _ in alerts), dialect),
         "steps": ["\n".join(alert.steps) for alert, _ in alerts],
     }
 

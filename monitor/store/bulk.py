@@ -1,13 +1,14 @@
 """Many rows at once, in columns: what a driver does best, without an object per cell."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, Table, func, select, text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Select, Table, any_, bindparam, func, select, text
 
 from monitor.store import moments
 
@@ -48,6 +49,13 @@ def reserve(connection: Connection, table: Table, rows: int) -> range | list[int
         return range(last + 1, last + 1 + rows)
     numbers = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :rows)")
     return sorted(connection.scalars(numbers, {"table": table.name, "rows": rows}))
+
+
+def among(connection: Connection, column: ColumnElement[int], numbers: Iterable[int]) -> ColumnElement[bool]:
+    """Whether ``column`` is one of ``numbers``, however many: they are bound as one value, and the statement stays the same."""
+    if connection.dialect.name == "sqlite":
+        return column.in_(select(func.json_each(json.dumps(list(numbers))).table_valued("value").c.value))
+    return column == any_(bindparam(None, list(numbers), ARRAY(BigInteger)))
 
 
 def fetch(connection: Connection, statement: Select[Any], columns: Sequence[tuple[str, str]]) -> NDArray[Any]:

@@ -10,9 +10,8 @@ from alerts import digest
 from alerts.bulletin import Bulletin
 from alerts.delivery import Status, key
 from alerts.notice import Notice
+from monitor.store import bulk
 from monitor.store.tables import delivery
-
-_IDS_ASKED = 500
 
 
 class Way(NamedTuple):
@@ -35,9 +34,8 @@ def enclose(connection: Connection, way: Way, said: Sequence[tuple[int, Notice]]
         }
         queued = insert(delivery).values(**way._asdict(), **values, status=Status.QUEUED.value, attempts=0, due_at=at)
         made.append(connection.execute(queued.returning(delivery.c.id)).scalar_one())
-        for start in range(0, len(mine), _IDS_ASKED):
-            some = update(delivery).where(delivery.c.id.in_(mine[start : start + _IDS_ASKED]))
-            connection.execute(some.values(digest_id=made[-1]))
+        enclosed = update(delivery).where(bulk.among(connection, delivery.c.id, mine))
+        connection.execute(enclosed.values(digest_id=made[-1]))
     return made
 
 

@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from alerts.delivery import Result, Sending, Status, Try
+from monitor.store import bulk
 from monitor.store.tables import alert, attempt, change, delivery
-
-_IDS_ASKED = 1000
 
 
 def sendings(
@@ -38,9 +37,9 @@ def sendings(
     if receiver is not None:
         query = query.where(c.receiver == receiver)
     if ids is not None:
-        query = query.where(c.id.in_(ids))
+        query = query.where(bulk.among(connection, c.id, ids))
     if changes is not None:
-        query = query.where(c.change_id.in_(changes))
+        query = query.where(bulk.among(connection, c.change_id, changes))
     rows = connection.execute(query).all()
     tries = _tries(connection, [row.id for row in rows])
     return [_sending(row, tuple(tries.get(row.id, ()))) for row in rows]
@@ -48,10 +47,9 @@ def sendings(
 
 def _tries(connection: Connection, ids: list[int]) -> dict[int, list[Try]]:
     a, found = attempt.c, dict[int, list[Try]]()
-    for start in range(0, len(ids), _IDS_ASKED):
-        query = select(attempt).where(a.delivery_id.in_(ids[start : start + _IDS_ASKED])).order_by(a.id)
-        for row in connection.execute(query):
-            found.setdefault(row.delivery_id, []).append(Try(row.at, Result(row.result), row.answer))
+    query = select(attempt).where(bulk.among(connection, a.delivery_id, ids)).order_by(a.id)
+    for row in connection.execute(query):
+        found.setdefault(row.delivery_id, []).append(Try(row.at, Result(row.result), row.answer))
     return found
 
 

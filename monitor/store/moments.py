@@ -1,5 +1,6 @@
 """Times and days in the database: always UTC, and plain integers on SQLite, so that comparing is right and quick."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,13 @@ def written(at: datetime, dialect: str) -> Any:
     if at.tzinfo is None:
         raise ValueError(f"时间没有时区 (naive_datetime): {at}")
     return micros(at) if dialect == "sqlite" else at.astimezone(UTC)
+
+
+def column(moments: Iterable[datetime | None], dialect: str) -> list[Any]:
+    """Moments as a driver takes them; thousands of rows share a few."""
+    listed = list(moments)
+    known = {at: None if at is None else written(at, dialect) for at in set(listed)}
+    return [known[at] for at in listed]
 
 
 def micros(at: datetime) -> int:

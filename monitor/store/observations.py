@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, func, select
 
 from connectors.observation import STATUSES, Status, where
-from monitor.store import stored
+from monitor.store import bulk, stored
 from monitor.store.appending import Appended, append, compare, store, unchanged
 from monitor.store.registry import Group, series
 from monitor.store.tables import observation, pull
@@ -36,7 +36,6 @@ __all__ = [
 ]
 
 _DAYS_ASKED = 1000
-_SERIES_ASKED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +139,9 @@ def origins(connection: Connection, figures: Iterable[tuple[int, date]], at: dat
     )
     found: dict[tuple[int, date], str] = {}
     for period, ids in by_period.items():
-        for start in range(0, len(ids), _SERIES_ASKED):
-            mine = query.where(
-                c.period == period, c.series_id.in_(ids[start : start + _SERIES_ASKED]), c.known_at <= at
-            )
-            # In the order of becoming known, so that the last one stays.
-            found |= {(row.series_id, period): where(row.document, row.cell) for row in connection.execute(mine)}
+        mine = query.where(c.period == period, bulk.among(connection, c.series_id, ids), c.known_at <= at)
+        # In the order of becoming known, so that the last one stays.
+        found |= {(number, period): where(document, cell) for number, document, cell in connection.execute(mine)}
     return found
 
 

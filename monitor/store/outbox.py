@@ -16,7 +16,6 @@ from monitor.store.pulls import clean
 from monitor.store.tables import alert, attempt, change, delivery
 
 _WAITING = (Status.QUEUED.value, Status.SENDING.value)
-_IDS_ASKED = 1000
 
 
 def enqueue(connection: Connection, messages: Sequence[tuple[int, Route]], at: datetime) -> int:
@@ -87,12 +86,7 @@ def claim(connection: Connection, channel: str, at: datetime, limit: int, *, tog
         .values(status=Status.SENDING.value, attempts=c.attempts + 1, due_at=at + LEASE)
         .returning(c.id)
     )
-    ids = sorted(taken)
-    return [
-        message
-        for start in range(0, len(ids), _IDS_ASKED)
-        for message in _deliveries(connection, ids[start : start + _IDS_ASKED])
-    ]
+    return _deliveries(connection, list(taken))
 
 
 def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Status, datetime]], at: datetime) -> int:
@@ -152,7 +146,9 @@ def put_back(connection: Connection, taken: Sequence[Delivery], due_at: datetime
 def _free(connection: Connection, ids: Sequence[int], tries: int, **values: Any) -> int:
     """End the leases of messages that were tried ``tries`` times before, where they still hold; returns how many did."""
     c = delivery.c
-    mine = and_(c.id.in_(ids), c.status == Status.SENDING.value, c.attempts == tries + 1)
+    # By a function, or SQLite would look through all that is being sent for each of a sender's messages.
+    sending = func.lower(c.status) == Status.SENDING.value
+    mine = and_(bulk.among(connection, c.id, ids), sending, c.attempts == tries + 1)
     return connection.execute(update(delivery).where(mine).values(**values)).rowcount
 
 
@@ -166,12 +162,7 @@ def standing(connection: Connection, channel: str, since: datetime) -> list[Deli
         .where(c.channel == channel, c.status == Status.SENT.value)
         .where(or_(alert.c.state == State.FIRING.value, change.c.at > since))
     )
-    ids = list(connection.scalars(latest))
-    return [
-        message
-        for start in range(0, len(ids), _IDS_ASKED)
-        for message in _deliveries(connection, ids[start : start + _IDS_ASKED])
-    ]
+    return _deliveries(connection, list(connection.scalars(latest)))
 
 
 def release(connection: Connection, channel: str | None = None) -> int:
@@ -228,13 +219,16 @@ def redrive(connection: Connection, ids: Collection[int], who: str, at: datetime
     c = delivery.c
     query = select(c.id).where(c.status == Status.DEAD.value)
     taken = sorted(connection.scalars(query.where(c.id.in_(ids)) if ids else query))
-    for start in range(0, len(taken), _IDS_ASKED):
-        some = taken[start : start + _IDS_ASKED]
-        # Their tries count anew, or the first failure would be the last.
-        again = update(delivery).where(c.id.in_(some))
-        connection.execute(again.values(status=Status.QUEUED.value, due_at=at, attempts=0, finished_at=None))
-        noted = {"at": at, "result": Result.REDRIVEN.value, "answer": clean(who)}
-        connection.execute(insert(attempt), [{"delivery_id": number, **noted} for number in some])
+    # Their tries count anew, or the first failure would be the last.
+    again = update(delivery).where(bulk.among(connection, c.id, taken))
+    connection.execute(again.values(status=Status.QUEUED.value, due_at=at, attempts=0, finished_at=None))
+    noted: bulk.Columns = {
+        "delivery_id": taken,
+        "at": bulk.Same(moments.written(at, connection.dialect.name)),
+        "result": bulk.Same(Result.REDRIVEN.value),
+        "answer": bulk.Same(clean(who)),
+    }
+    bulk.insert(connection, attempt, len(taken), noted)
     return taken
 
 
@@ -244,7 +238,7 @@ def _deliveries(connection: Connection, ids: list[int]) -> list[Delivery]:
         select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts - 1)
         .add_columns(cast(func.coalesce(change.c.notice, c.notice), Text))
         .outerjoin(change, change.c.id == c.change_id)
-        .where(c.id.in_(ids))
+        .where(bulk.among(connection, c.id, ids))
         .order_by(c.id)
     )
     rows = connection.execute(query).all()

@@ -1,6 +1,6 @@
 """Silences, and the messages that wait: because of one, of another alert, of the hour, or to be told together."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
@@ -26,7 +26,7 @@ from alerts.alert import Event, State
 from alerts.delivery import Status
 from alerts.notice import Notice, read
 from alerts.suppression import Held, Reason, Silence
-from monitor.store import digests
+from monitor.store import bulk, digests
 from monitor.store.digests import Way
 from monitor.store.tables import alert, change, delivery, silence
 from rules.target import Level
@@ -71,17 +71,16 @@ def hold(connection: Connection, held: Mapping[tuple[int, Way | None], Held]) ->
         alike.setdefault((why, way), []).append(number)
     for (why, way), numbers in alike.items():
         there = [] if way is None else [c.receiver == way.receiver, c.channel == way.channel, c.address == way.address]
-        for some in _some(numbers):
-            mine = update(delivery).where(c.change_id.in_(some), *there)
-            connection.execute(mine.values(status=Status.SUPPRESSED.value, **_waiting(why)))
+        mine = update(delivery).where(bulk.among(connection, c.change_id, numbers), *there)
+        connection.execute(mine.values(status=Status.SUPPRESSED.value, **_waiting(why)))
 
 
 def hold_ends(connection: Connection, changes: Sequence[int]) -> None:
     """Have the ends of alerts, among ``changes`` and just queued, wait where the beginning still waits by the same way."""
     if not changes or not connection.scalar(select(exists().where(_WAITS))):
         return
-    for some in _some(changes):
-        for row in connection.execute(_ends(), {"some": some}).all():
+    for start in range(0, len(changes), _IDS_ASKED):
+        for row in connection.execute(_ends(), {"some": changes[start : start + _IDS_ASKED]}).all():
             values = {"due_at": row.due_at, "suppressed": row.suppressed, "silence_id": row.silence_id}
             mine = update(delivery).where(delivery.c.id == row.id)
             connection.execute(mine.values(status=Status.SUPPRESSED.value, inhibitor=row.inhibitor, **values))
@@ -250,9 +249,5 @@ def _waiting(why: Held) -> dict[str, object]:
 
 
 def _set(connection: Connection, ids: Sequence[int], **values: object) -> None:
-    for some in _some(ids):
-        connection.execute(update(delivery).where(delivery.c.id.in_(some)).values(**values))
-
-
-def _some(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + _IDS_ASKED] for start in range(0, len(ids), _IDS_ASKED))
+    if ids:
+        connection.execute(update(delivery).where(bulk.among(connection, delivery.c.id, ids)).values(**values))

@@ -1,6 +1,5 @@
 """How an alert moves: every state with every question, and what the columns find is what the objects do."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from alerts.alert import NOTHING, Alert, Basis, Cause, Change, Event, Identity, Kind, State
 from alerts.lifecycle import PENDING, advance, correction, moved, rule, standing, withdrawn

@@ -30,6 +30,7 @@ from alerts.circuit import Circuit
 from alerts.organisation import Organisation
 from monitor import pipeline
 from monitor.clock import Clock
+from monitor.serve import for_much_data
 from monitor.store import observations, outbox, pulls
 from monitor.store.database import migrate, open_engine, reading
 from monitor.watch import Watch
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=3)
     parser.add_argument("--profile", action="store_true", help="write storm.prof")
     given = parser.parse_args()
+    for_much_data()
     told = {"default": {"contacts": ["hook"]}}
     people = {"王主任": {"contacts": ["hook"]}}
     led = {"contacts": ["hook"], "reports to": "王主任"}

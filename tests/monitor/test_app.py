@@ -113,6 +113,17 @@ def test_an_edited_threshold_is_logged_with_what_it_was_and_is(daemon, tmp_path,
     assert counted(daemon, "resolved", "rule_edited") == 2
 
 
+def test_of_a_storm_the_log_has_the_first_changes_and_how_many_more(daemon, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("monitor.app._TOLD", 1)
+    rewrite(tmp_path / "books", "town-2025", "yellow: behind 5%", "yellow: behind 12%")
+    with caplog.at_level(logging.INFO, logger="monitor.app"):
+        daemon.reload()
+    first, more = [record.message for record in caplog.records if "alert_resolved" in record.message]
+    assert "alert=town-2025/t000//pace" in first
+    assert more == "action=alert_resolved cause=rule_edited more=1"
+    assert counted(daemon, "resolved", "rule_edited") == 2
+
+
 def test_what_became_of_pulls_is_counted_by_source(daemon, tmp_path):
     figures(tmp_path / "books" / "town-2025", [("指标000", "2025-09", "八百", "2025-10-10")])
     daemon.pull(daemon.force.feeds["town-2025/filings"])

@@ -1,7 +1,6 @@
 """Goals that lean on another series, goals that are not set yet, goals that were changed within the year."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from rules import wording
 from rules.calendar import Every

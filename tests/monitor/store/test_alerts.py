@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, func, select
 
 from alerts.alert import Alert, Change, Event, Kind, State

@@ -16,7 +16,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from alerts.alert import NOTHING, Cause
-from alerts.notice import Notice
 from monitor.store import alerts, database, pulls, tables
 from monitor.store.database import DatabaseError, Failure, _config, migrate, open_engine, reading, revision, shown
 from monitor.store.leader import leadership
@@ -96,7 +95,15 @@ def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_u
     engine = open_engine(database_url)
     with engine.begin() as connection:
         command.upgrade(database._config(connection), "0002")
-        facts = {name: "" for name in Notice._fields if name not in ("cause", "state", "judged", *_LATER)}
+        facts = {
+            "kind": "pace",
+            "event": "worsened",
+            "level": 2,
+            "previous_level": 1,
+            "name": "城镇新增就业",
+            "unit": "",
+        }
+        facts |= {"since": "2025-10-27T09:00:00+08:00", "at": "2025-10-27T09:00:00+08:00"}
         facts |= {"lead": ["人力社保局"], "responsible": [], "asked": []}
         alert = {"book": "b", "target": "t", "subject": "", "kind": "pace", "state": "firing", "level": 2}
         stood = {"since": START, "changed": START, "last_change_id": 1}
@@ -121,9 +128,6 @@ def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_u
     )
     assert (change.cause, change.judged, change.basis, change.corrects) == (Cause.ORDINARY, Level.RED, NOTHING, None)
     engine.dispose()
-
-
-_LATER = ("told_at", "told_level", "told_actual", "told_text", "edit", "labels", "waited", "attention")
 
 
 def test_figures_that_were_stored_before_there_were_states_are_final(database_url: str) -> None:
