@@ -6,7 +6,7 @@ structural.py).  The other is a combination of six simple forecasts:
 * two share-of-year forecasts, so far / share of the year reached by now: over all years, and over the latest ones;
 * three level forecasts, so far + the periods left at the deseasonalised level of the last month, quarter or year:
   short windows follow a break, the year sits still;
-* so far + the rest of last year at its level: this year's start says nothing of its rest.
+* so far + the rest of last year, grown by most of what the last quarter grew on the same quarter of last year.
 
 Every past year is forecast again, at the same period, from the years before it.  The errors of that replay give each
 simple forecast its weight (inverse square of its mean square error, shrunk to equal weights while errors are few);
@@ -46,6 +46,7 @@ SAFE = (
 SEASON, QUICK = 0.8, 0.2  # weight of a year against the next, in the season and in the share of the latest years
 WINDOWS = (1 / 12, 1 / 4, 1)  # of the level forecasts, in years
 METHODS = 3 + len(WINDOWS)
+LASTING = 0.7  # part of the last quarter's growth on a year before, in logarithms, that goes on to the year's end
 ZERO_GUARD = 1e-3  # part of a usual year that is added to a total before its logarithm is taken
 PRIOR_SPREAD = 0.1  # relative error of the forecast of a whole year before any error is seen
 PRIOR_YEARS = 1  # errors that this prior is worth; the mean square error of all methods is worth as many in each one's
@@ -294,7 +295,9 @@ def _forecasts(basis: Basis, so_far: Floats) -> Floats:
         out[i] = np.where(reached > 0, done / reached, before)
     for i, years in enumerate(WINDOWS, start=2):
         out[i] = done + _level(basis, so_far, max(1, round(periods * years))) * rest
-    out[-1] = done + before * rest / basis.season.sum(axis=0)
+    latest = slice(max(0, elapsed - max(1, round(periods / 4))), elapsed)
+    growth = _log(so_far[latest].sum(axis=0), basis.usual) - _log(basis.last[latest].sum(axis=0), basis.usual)
+    out[-1] = done + basis.last[elapsed:].sum(axis=0) * np.exp(LASTING * np.clip(growth, -LIMIT, LIMIT))
     return _log(out, basis.usual)
 
 

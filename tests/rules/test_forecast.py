@@ -110,7 +110,7 @@ def test_the_longer_a_growth_has_lasted_the_more_of_it_is_expected():
 def test_a_lasting_break_moves_the_forecast_toward_the_new_level():
     history, year = made(noise=0.02, growth=0)
     landing = land(history, year[:6] * 0.5, year.sum(axis=0))
-    np.testing.assert_allclose(landing.median, year.sum(axis=0) * 0.5, rtol=0.3)
+    np.testing.assert_allclose(landing.median, year.sum(axis=0) * 0.5, rtol=0.12)
     assert (landing.probability < 0.05).all()
 
 
