@@ -110,7 +110,11 @@ def _told(
         return
     read = [int(watch.series_of[one.place[0]][one.place[2]]) for one in due]
     with reading(engine) as connection:
-        wanted = {(series, one.verdict.period) for series, one in zip(read, due, strict=True) if one.verdict.period}
+        wanted = {
+            (series, one.verdict.period)
+            for series, one in zip(read, due, strict=True)
+            if one.verdict.period and series >= 0
+        }
         origins = observations.origins(connection, wanted, at)
     stands: dict[Identity, Alert] = {}
     unheard: set[_Place] = set()

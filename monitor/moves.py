@@ -157,7 +157,9 @@ def _told(engine: Engine, watch: Watch, steps: Sequence[_Step], telling: Telling
     if not steps:
         return
     with reading(engine) as connection:
-        read = {(step.series, step.verdict.period) for step in steps if step.verdict.period is not None}
+        read = {
+            (step.series, step.verdict.period) for step in steps if step.verdict.period is not None and step.series >= 0
+        }
         origins = observations.origins(connection, read, at)
     for alert, change, found, series, before in steps:
         book = watch.by_id[found.target.book]

@@ -160,12 +160,12 @@ def judge(
             )
             alert_store.keep_up(connection, kept)
             numbered = list(zip(changes, moves, strict=True))
-            stands = _stands(watch, numbered)
+            left = stands(watch, numbered)
             said = [(change, move.notice, move.routes) for change, move in numbered if move.routes]
-            silences.hold(connection, waits.of(said, stands))
+            silences.hold(connection, waits.of(said, left))
             silences.hold_ends(connection, [change for change, move in numbered if move.change.state is State.RESOLVED])
         # Only after the commit: what stands in memory is never ahead of what is saved.
-        for alert in (*kept, *stands):
+        for alert in (*kept, *left):
             watch.stand(alert)
     anew = watch.loaded
     watch.settled([found.verdicts for found in judged])
@@ -176,7 +176,7 @@ def judge(
     return judged, moves
 
 
-def _stands(watch: Watch, moves: Sequence[tuple[int, Move]]) -> list[Alert]:
+def stands(watch: Watch, moves: Sequence[tuple[int, Move]]) -> list[Alert]:
     """Where the moves, each with its change, leave their alerts: what follows one up moves nothing."""
     found: dict[Identity, Alert] = {}
     for change, move in moves:

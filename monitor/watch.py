@@ -241,6 +241,8 @@ class Watch:
     def failed_rows(self, failed: Iterable[str]) -> list[NDArray[np.bool_] | None]:
         """Per block: rows whose source (``book/name``) is among ``failed``; None where none is."""
         keys = set(failed)
+        if not keys:
+            return [None] * len(self.panels)
         masks: list[NDArray[np.bool_] | None] = []
         for panel in self.panels:
             block = panel.block

@@ -13,7 +13,10 @@ from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from monitor import pipeline
 from monitor.following import found_steps
+from monitor.moves import Move, found_moves
 from monitor.rehearsal.figures import NOTHING_KNOWN, Known
+from monitor.snapshot import Judged
+from monitor.store import alerts as alert_store
 from monitor.store import outbox, silences
 from monitor.store.observations import Figures
 from monitor.store.outbox import Told
@@ -40,9 +43,9 @@ class Setting(NamedTuple):
     quiet: Quiet | None = None
 
     @property
-    def patient(self) -> bool:
-        """Whether a message may wait for its hour."""
-        return self.quiet is not None or self.organisation.patient
+    def at_once(self) -> bool:
+        """Whether no message ever waits, for its hour or for another alert."""
+        return not (self.quiet or self.organisation.patient or self.organisation.inhibit)
 
 
 class Played(NamedTuple):
@@ -73,6 +76,8 @@ class Replay(Watch):
         """Lay the figures ready, once."""
         self.known = known
         self._link(known.groups)
+        for read in self.series_of:
+            read[:] = -1  # nobody reads in which cell a figure stood
 
     def take(self, _engine: Engine | None, at: datetime) -> bool:
         """Enter what has become known since the last look. Returns whether anything has."""
@@ -102,13 +107,12 @@ def play(engine: Engine, watch: Replay, setting: Setting, start: datetime, end: 
     changes: list[Change] = []
     messages: list[Message] = []
     days, at, cycles = _Days(watch), start, 0
+    cycle = _AtOnce(engine, watch, setting) if setting.at_once else _Patient(engine, watch, setting)
     while at <= end:
         cycles += 1
-        judged, moves = pipeline.judge(engine, watch, setting.organisation, (), at, setting.quiet)
+        judged, moves, told, waits = cycle(at)
         changes += [move.change for move in moves]
-        with engine.begin() as connection:
-            messages += [Message(at, told) for told in outbox.arrive(connection, at)]
-            waits = _second_up(silences.next_due(connection)) if setting.patient else NEVER
+        messages += [Message(at, one) for one in told]
         upcoming = min(watch.next_known, days.next(at), waits)
         # The next cycle looks again at what has changed, and finds when it will ask for something.
         if moves and found_steps(engine, watch, judged, [], setting.organisation, at):
@@ -116,6 +120,59 @@ def play(engine: Engine, watch: Replay, setting: Setting, start: datetime, end: 
         upcoming = min(upcoming, _next_step(watch))
         at = max(_moment(min(upcoming, NEVER)), at + _SECOND)
     return Played(watch, changes, messages, *outcome(watch), start, end, cycles)
+
+
+class _Cycle(NamedTuple):
+    """What a cycle found and told, and when a message that waits is due."""
+
+    judged: list[Judged]
+    moves: list[Move]
+    told: list[Told]
+    waits: np.datetime64
+
+
+class _Patient:
+    """The daemon's cycle, the store included: it knows which messages wait and what has become of them by then."""
+
+    def __init__(self, engine: Engine, watch: Replay, setting: Setting) -> None:
+        self._engine, self._watch, self._setting = engine, watch, setting
+
+    def __call__(self, at: datetime) -> _Cycle:
+        organisation, quiet = self._setting
+        judged, moves = pipeline.judge(self._engine, self._watch, organisation, (), at, quiet)
+        with self._engine.begin() as connection:
+            told = outbox.arrive(connection, at)
+            return _Cycle(judged, moves, told, _second_up(silences.next_due(connection)))
+
+
+class _AtOnce:
+    """The same where no message ever waits: the store is asked for nothing but what was told of figures revised since.
+
+    So changes are saved when that is asked, which is rare: nine tenths of a cycle go into the store.
+    """
+
+    def __init__(self, engine: Engine, watch: Replay, setting: Setting) -> None:
+        self._engine, self._watch, self._organisation = engine, watch, setting.organisation
+        self._changes, self._unsaved = 0, list[Move]()
+
+    def __call__(self, at: datetime) -> _Cycle:
+        watch = self._watch
+        watch.take(None, at)
+        if self._unsaved and any(revised.any() for revised in watch.revised):
+            with self._engine.begin() as connection:
+                alert_store.save(connection, [(move.alert, move.change, move.notice) for move in self._unsaved])
+            self._unsaved = []
+        judged = pipeline.verdicts_at(watch, (), at)
+        moves = found_moves(self._engine, watch, judged, self._organisation, at)
+        changed = [move.alert for move in moves if move.alert is not None]
+        moves += found_steps(self._engine, watch, judged, changed, self._organisation, at)
+        for alert in pipeline.stands(watch, list(enumerate(moves, self._changes + 1))):
+            watch.stand(alert)
+        self._changes += len(moves)
+        self._unsaved += moves
+        watch.settled([found.verdicts for found in judged])
+        told = [Told(*way, None) for move in moves for way in dict.fromkeys(route[:3] for route in move.routes)]
+        return _Cycle(judged, moves, told, NEVER)
 
 
 class _Days:
