@@ -32,7 +32,11 @@ _SENDER = "duban@example.org"
 
 
 async def _take_mail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    answers = {b"EHLO": b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
+    answers = {
+        b"EHLO": b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
+        b"DATA": b"354 go on\r\n",
+        b"QUIT": b"221 bye\r\n",
+    }
     writer.write(b"220 sink\r\n")
     try:
         while line := await reader.readline():
