@@ -283,4 +283,6 @@ def files(given: list[Path], books: Path) -> list[Path]:
         raise Invalid(
             [f"{'、'.join(map(str, given or [books]))}: 没有测试 (no cases)；请写在 册的文件夹/{FOLDER}/*.yaml"]
         )
+    if lost := [path for path in found if not path.is_file()]:
+        raise Invalid([f"{path}: 没有这个文件 (no such file)" for path in lost])
     return found

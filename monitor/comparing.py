@@ -43,6 +43,8 @@ def effects(
     stored = existing(settings)
     if stored is None:
         return None
+    if not changes:
+        return []
     changed = {one.book for one in changes}
     counts = []
     for edition in (old, new):

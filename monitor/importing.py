@@ -29,4 +29,4 @@ def import_file(file: Path, out: Path | None, book: str | None, year: int | None
     load_book(folder)  # a draft that is no book would be an error of ours: it must not pass in silence
     if as_json:
         return json.dumps({"draft": str(path), **facts(plan)}, ensure_ascii=False, indent=2)
-    return f"{text(plan)}\n\n草稿已写入 {path}；核对后放入目标册的文件夹，再以 duban check 检查"
+    return f"{text(plan)}\n\n草稿已写入 {path}；请核对，补写 source、every、levels，再以 duban check 检查（册须在设置 books 所指的文件夹内）"

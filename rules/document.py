@@ -1,6 +1,7 @@
 """A YAML file with the lines of its keys, so that every error can say where it is."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +31,26 @@ class _Constructor(RoundTripConstructor):
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
 
 
+_SLIPS = (
+    (r" *[\t\u00a0\u3000]", "缩进里有制表符或全角空格；请改用半角空格"),
+    (r"[ -]*[\w -]+：", "键之后的冒号是全角的；请改为半角冒号加空格"),
+    (r"[^#]*\{[^}]*[，：]", "花括号内有全角的逗号或冒号；请改为半角的，其后加空格"),
+    (r"[ -]*[a-z][a-z ]*:[^\s/]", "冒号之后没有空格；请加一个空格"),
+)
+"""What people write by mistake where YAML sees something else, and the cure."""
+_MEANT = {
+    "int": "应为整数",
+    "float": "应为数",
+    "bool": "应为 true 或 false",
+    "string": "应为文字；纯数字的请加引号",
+    "tuple": "应为文字或列表",
+    "list": "应为列表",
+    "dict": "应为“键: 值”",
+    "model": "应为“键: 值”",
+}
+"""What a value of the wrong kind should be, by the first word of pydantic's name of the error."""
+
+
 class Document:
     """One YAML file whose top is a mapping."""
 
@@ -54,11 +75,18 @@ class Document:
             key = found[1] if len(found) > 1 else "?"
             raise Invalid([f"{self._mark(error)}: 键 '{key}' 重复 (duplicate key); 同一处只能写一次"]) from None
         except MarkedYAMLError as error:
-            raise Invalid(
-                [f"{self._mark(error)}: YAML 语法错误 (yaml syntax): {error.problem}；请检查缩进、引号和冒号"]
-            ) from None
+            raise Invalid([self._slip(content, error)]) from None
         if not isinstance(self.node, CommentedMap):
             raise Invalid([f"{path}:1: 文件顶层应为 '键: 值' (mapping expected)"])
+
+    def _slip(self, content: str, error: MarkedYAMLError) -> str:
+        """What is wrong, and how to mend it where a line at or before the mark has one of the usual slips."""
+        lines, mark = content.split("\n"), error.problem_mark
+        for number in (mark.line, mark.line - 1) if mark else ():
+            for pattern, cure in _SLIPS:
+                if 0 <= number < len(lines) and re.match(pattern, lines[number]):
+                    return f"{self.path}:{number + 1}: YAML 语法错误 (yaml syntax): {cure}"
+        return f"{self._mark(error)}: YAML 语法错误 (yaml syntax): {error.problem}；请检查缩进、引号和冒号"
 
     def _mark(self, error: MarkedYAMLError) -> str:
         # A quote that is never closed is found at the end of the file; where it opens is what the author needs.
@@ -113,7 +141,8 @@ def explain(error: Any, model: type[BaseModel]) -> str:
         case "string_pattern_mismatch":
             return f"{key}: '{error['input']}' 写法不对 (bad pattern); 应符合 {error['ctx']['pattern']}"
         case kind:
-            return f"{key}: 值 {error['input']!r} 不对 ({kind}): {error['msg']}"
+            meant = _MEANT.get(kind.partition("_")[0], error["msg"])
+            return f"{key}: 值 {error['input']!r} 不对 ({kind}): {meant}"
 
 
 def _keys(model: type[BaseModel], seen: set[type[BaseModel]]) -> list[str]:

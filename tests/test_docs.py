@@ -11,7 +11,8 @@ import openpyxl
 import pytest
 
 from alerts import organisation
-from monitor.config import Settings
+from monitor.config import Settings, load
+from monitor.rehearsal.figures import from_file
 from monitor.wiring import feeds
 from rules.loader import load_book
 from rules.phrase import threshold
@@ -157,6 +158,21 @@ def test_the_plan_of_the_guide_becomes_the_draft_of_the_guide(tmp_path):
     path = tmp_path / "分解方案.txt"
     path.write_text(plan[1], encoding="utf-8")
     assert draft(import_plan(path), "plan-2025", path.name) == shown[1]
+
+
+def test_the_settings_and_the_table_of_past_figures_of_the_guide_are_read(tmp_path):
+    settings = re.search(r"<!-- beginning -->\n```\n(.*?)```", GUIDE, re.DOTALL)
+    wide = re.search(r"<!-- wide -->\n```\n(.*?)```", GUIDE, re.DOTALL)
+    example = re.search(r"```yaml\n(book: example-2025.*?)```", GUIDE, re.DOTALL)
+    assert settings
+    assert wide
+    assert example
+    (tmp_path / "book").mkdir()
+    for name, text in (("duban.yaml", settings[1]), ("past.csv", wide[1]), ("book/book.yaml", example[1])):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert load(tmp_path / "duban.yaml").channels["folder"].kind == "folder"
+    book = load_book(tmp_path / "book")
+    assert from_file(tmp_path / "past.csv", book, to_date=False).years(book) == [2024]
 
 
 def test_the_table_of_the_guide_is_imported_as_the_guide_says(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,8 +41,12 @@ def check(
 ) -> None:
     """检查设置、目标册、来源与渠道；逐行指出何处有误、何处可疑、如何改正。"""
     from monitor.checking import cases, checked
+    from monitor.config import EXAMPLE
 
-    found = checked(settings_file(config))
+    file = settings_file(config)
+    if config is None and file == EXAMPLE:
+        print("此处没有设置文件 duban.yaml，以下检查的是随附示例；设置文件的写法见规则员手册", file=sys.stderr)
+    found = checked(file)
     warnings = [one.line for one in found.findings]
     if as_json:
         facts = {
@@ -98,6 +103,8 @@ def explain(
     from monitor.once import explain as explain_once
 
     book, _, name = target.partition("/")
+    if not name:
+        raise Invalid([f"看不懂的目标 '{target}' (bad target); 应写作 册号/编号，如 national-2025/gdp-growth"])
     print(explain_once(in_force(config, book), name, subject, at))
 
 

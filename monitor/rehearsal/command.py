@@ -49,6 +49,8 @@ def command(force: InForce, asked: Asked) -> tuple[dict[str, Any], list[str]]:
     tried = None if asked.sweep is None else knob(asked.sweep)
     if asked.budget is not None and tried is None:
         raise Invalid(["--budget 须与 --sweep 同用 (budget without sweep)"])
+    if asked.against is not None and not asked.against.is_dir():
+        raise Invalid([f"{asked.against}: 没有这个文件夹 (no such folder)；--against 应为另一册的文件夹"])
     old = None if asked.against is None else load_book(asked.against)
     engine, clock = open_store(force.settings)
     now = clock.now()

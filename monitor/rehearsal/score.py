@@ -144,8 +144,9 @@ def score(played: Sequence[tuple[Book, Played]], first: date, last: date) -> Sco
     for book, year in played:
         zone = ZoneInfo(book.timezone)
         begin = datetime.combine(first, datetime.min.time(), zone)
+        raised = {change.identity.target for change in year.changes}  # a task without figures may be overdue as well
         for target in book.targets:
-            if target.source is not None:
+            if target.source is not None or target.id in raised:
                 targets.setdefault(target.id, Tally(target.name))
         _count(targets, year, begin)
         messages += [one for one in year.messages if one.at >= begin]

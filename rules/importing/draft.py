@@ -11,7 +11,7 @@ from rules.calendar import Every
 from rules.importing import deadline
 from rules.importing.commitment import Commitment
 from rules.importing.deadline import Deadline
-from rules.importing.doubt import Doubt
+from rules.importing.doubt import DOUBTFUL, Doubt, confidence
 from rules.importing.duty import Role
 from rules.importing.outline import Heading, Item, Rest
 from rules.importing.plan import Entry, Plan
@@ -33,7 +33,7 @@ def draft(plan: Plan, book: str, document: str) -> str:
 
 
 def _head(plan: Plan, book: str, document: str) -> Iterator[str]:
-    yield f"# 由《{_line(document)}》起草。请逐条核对：存疑之处以“# 存疑”标出，核对后删去；原文中不属于任何事项的文字照录为注释。"
+    yield f"# 由《{_line(document)}》起草。请逐条核对：存疑之处以“# 存疑”标出，推定之处以“# 推定”标出，核对后删去；原文中不属于任何事项的文字照录为注释。"
     yield f"book: {book}"
     yield f"title: {_scalar(plan.title)}"
     yield f"year: {plan.year}"
@@ -128,7 +128,8 @@ def _number(name: str, one: Commitment, entry: Entry, year: int) -> tuple[list[s
     lines = [f"  - id: {name}", *(f"    {key}: {value}" for key, value in fields.items() if key != "id")]
     if out:
         lines = [f"  # {line[2:]}" for line in lines]
-    notes = [f"  # 存疑：{'；'.join(why)}。原文：{_line(one.words)}"] if why else []
+    mark = "存疑" if out or confidence(doubts) < DOUBTFUL else "推定"  # as the report counts them
+    notes = [f"  # {mark}：{'；'.join(why)}。原文：{_line(one.words)}"] if why else []
     return [*notes, *lines], not out
 
 

@@ -56,6 +56,9 @@ def test_an_edit_is_told_with_what_it_means_for_the_stored_figures(editions, tmp
 
 def test_the_same_books_have_no_difference(editions, tmp_path):
     assert diff(tmp_path, editions[0], editions[0] / "b") == "两者没有区别\n"
+    ticked = CliRunner().invoke(app, ["tick", "--at", "2025-05-01", "--config", str(tmp_path / "duban.yaml")])
+    assert ticked.exit_code == 0, ticked.output
+    assert diff(tmp_path, editions[0], editions[0] / "b") == "两者没有区别\n", "a database makes none"
 
 
 def test_an_edition_of_git_is_compared(editions, tmp_path, monkeypatch):

@@ -103,11 +103,22 @@ def test_a_file_without_a_series_of_the_book_is_refused(rehearse):
     for text, said in (
         ("month,x\n2018-01,1\n", "unknown series"),
         ("a,b\n1,2\n", "missing column"),
-        ("month,服装零售额\n2018-01,x\n", "bad figures"),
+        ("month,服装零售额\n2018-01,1\n2018-02,x\n", r"csv:3: 服装零售额: 'x' 不是数 \(not a number\)"),
+        ("month,服装零售额\n2018年1月,1\n", r"csv:2: 看不懂的月份 '2018年1月' \(bad month\)"),
+        ("", "empty file"),
+        ("month,服装零售额\n".encode("gbk"), "not utf-8"),
     ):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(Invalid, match=said):
             rehearse("--figures", str(path))
+
+
+def test_a_book_with_a_task_that_has_no_figures_is_rehearsed(rehearse):
+    written = rehearse.folder / "books" / "retail" / "book.yaml"
+    task = {"item": 1, "text": "建成商圈。", "lead": "商务局"}
+    written.write_text(json.dumps({**json.loads(written.read_text("utf-8")), "items": [task]}), encoding="utf-8")
+    found = {one["target"]: one for one in json.loads(rehearse("--json").stdout)["targets"]}
+    assert found["task-01"]["overdue"] == 2, "once a year"
 
 
 def test_the_page_stands_alone_and_its_pictures_are_well_formed(rehearse):
