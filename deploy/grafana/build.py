@@ -335,7 +335,8 @@ COLOURED: Json = {"custom__cellOptions": {"type": "color-background", "mode": "b
 LEVEL_CELL = override("级别", mappings=mapped(LEVEL), unit="none", **COLOURED)
 FIGURES = [
     LEVEL_CELL,
-    override("目标名称", links=[to_target(), TO_PAGE]),
+    override("目标名称", links=[to_target(), TO_PAGE], custom__width=230),
+    override("章节", custom__width=190),
     override("与应达之比", unit="percentunit", decimals=1),
     override("完成可能性", unit="percentunit", decimals=0),
 ]
