@@ -174,7 +174,7 @@ def table(
     return panel(
         "table", title, good, unit, [query(one, table=True) for one in columns.values()], size,
         defaults={"noValue": "—"}, overrides=overrides,
-        custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": True},
+        custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": True, "minWidth": 100},
         options={"showHeader": True, "frameIndex": 0, "cellHeight": "sm", "sortBy": [
             {"displayName": heading, "desc": desc} for heading, desc in sort.items()]},
         transformations=[
