@@ -40,11 +40,11 @@ class Clock:
         return start + (real - anchor) * self._speed
 
     def when(self, shown: datetime) -> datetime:
-        """What the real clock shows when this one shows ``shown``."""
+        """The first microsecond of the real clock at which this one shows ``shown``, and not a moment before it."""
         if self._set is None:
             return shown
         start, anchor = self._set
-        return anchor + (shown - start) / self._speed
+        return anchor - (start - shown) // self._speed  # rounded up
 
     @staticmethod
     def real() -> datetime:

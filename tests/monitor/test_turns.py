@@ -76,6 +76,14 @@ def test_turns_never_run_backwards(text, now, later):
 
 
 @settings(deadline=None)  # the first to ask reads the calendar
+@given(schedules, moments, st.sampled_from([1, 7, 21_600, 43_200]))
+def test_at_the_very_moment_of_a_turn_the_next_one_is_later_however_fast_the_clock(text, start, speed):
+    trigger = Trigger(turns(text), jitter(feed(text)), Clock(start, start, speed))
+    turn = trigger.get_next_fire_time(None, start)
+    assert start < turn < trigger.get_next_fire_time(turn, turn)
+
+
+@settings(deadline=None)  # the first to ask reads the calendar
 @given(schedules, moments, st.sampled_from(["甲", "乙", "丙"]))
 def test_whenever_it_fires_it_is_the_turn_that_it_fires_for(text, now, name):
     source = feed(text, name)
