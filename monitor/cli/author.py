@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.options import AsJson, At, Config, Junit, in_force, settings_file
+from rules.document import Invalid
 
 author = typer.Typer()
 book = typer.Typer(help="用表格修改目标册。", no_args_is_help=True)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Row,
     Select,
     Text,
     and_,
@@ -77,13 +78,20 @@ def hold(connection: Connection, held: Mapping[tuple[int, Way | None], Held]) ->
 
 def hold_ends(connection: Connection, changes: Sequence[int]) -> None:
     """Have the ends of alerts, among ``changes`` and just queued, wait where the beginning still waits by the same way."""
-    if not changes or not connection.scalar(select(exists().where(_WAITS))):
-        return
+    if changes and connection.scalar(select(exists().where(_WAITS))):
+        _wait_alike(connection, _ends(Status.QUEUED), changes)
+
+
+def _wait_alike(connection: Connection, ends: Select[Any], changes: Sequence[int]) -> set[int]:
+    """Have the ``ends`` among ``changes`` wait as their beginnings do; returns the messages."""
+    found = set()
     for start in range(0, len(changes), _IDS_ASKED):
-        for row in connection.execute(_ends(), {"some": changes[start : start + _IDS_ASKED]}).all():
+        for row in connection.execute(ends, {"some": changes[start : start + _IDS_ASKED]}).all():
             values = {"due_at": row.due_at, "suppressed": row.suppressed, "silence_id": row.silence_id}
             mine = update(delivery).where(delivery.c.id == row.id)
             connection.execute(mine.values(status=Status.SUPPRESSED.value, inhibitor=row.inhibitor, **values))
+            found.add(row.id)
+    return found
 
 
 class Awoken(NamedTuple):
@@ -103,35 +111,41 @@ def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = 
     look at all that waits, because what is written may have changed.
     """
     rows = connection.execute(_asleep()) if anew else connection.execute(_ready(), {"at": at})
-    told: dict[tuple[object, ...], int] = {}
-    dropped: list[int] = []
+    told: dict[tuple[object, ...], Row[Any]] = {}
+    dropped: dict[int, int] = {}
     together: dict[Way, list[tuple[int, Notice]]] = {}
+    beginning: set[tuple[int, Way]] = set()
     waiting = rows.all()
     for row, said in zip(waiting, read(row.facts for row in waiting), strict=True):
         way, reason = Way(row.receiver, row.channel, row.address), Reason(row.suppressed)
         ready = reason.merged and row.due_at <= at
-        if row.superseded if reason.merged else not row.true:
-            dropped.append(row.id)
-        elif (held := decide(said, way, ready)) is not None:
+        # Of an alert whose beginning is told only now, and together, the rest is told with it.
+        begun = (row.alert_id, way) in beginning and not row.true
+        if row.superseded if reason.merged else not (row.true or begun):
+            dropped[row.id] = row.change_id
+        elif (held := decide(said, way, ready or begun)) is not None:
             if _waiting(held) != {name: getattr(row, name) for name in _WHY}:
                 connection.execute(update(delivery).where(delivery.c.id == row.id).values(**_waiting(held)))
-        elif ready:
+        elif ready or begun:
             together.setdefault(way, []).append((row.id, said))
+            beginning.add((row.alert_id, way))
         elif not row.true:
-            dropped.append(row.id)
+            dropped[row.id] = row.change_id
         else:
             # Of what was said again and again, once is enough.
             again = said.event if said.event == Event.REMINDED else row.id
             if (before := told.pop((row.alert_id, way, again), None)) is not None:
-                dropped.append(before)
-            told[row.alert_id, way, again] = row.id
+                dropped[before.id] = before.change_id
+            told[row.alert_id, way, again] = row
     alone = [mine[0][0] for mine in together.values() if len(mine) == 1]
     merged = {way: mine for way, mine in together.items() if len(mine) > 1}
-    _set(connection, [*told.values(), *alone], status=Status.QUEUED.value, due_at=at)
-    _set(connection, dropped, finished_at=at)
+    _set(connection, [*(row.id for row in told.values()), *alone], status=Status.QUEUED.value, due_at=at)
     for way, mine in merged.items():
         digests.enclose(connection, way, mine, at)
-    return Awoken(len(told) + len(alone), sum(map(len, merged.values())), len(dropped))
+    # A digest that is yet to tell the beginning must tell the end as well.
+    gone = dropped.keys() - _wait_alike(connection, _ends(Status.SUPPRESSED, *_MERGED), list(dropped.values()))
+    _set(connection, list(gone), finished_at=at)
+    return Awoken(len(told) + len(alone), sum(map(len, merged.values())), len(gone))
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -150,13 +164,14 @@ def waiting(connection: Connection) -> dict[Reason, int]:
 _WAITS = and_(
     delivery.c.status == Status.SUPPRESSED.value, delivery.c.finished_at.is_(None), delivery.c.digest_id.is_(None)
 )
+_MERGED = tuple(reason for reason in Reason if reason.merged)
 _WHY = ("due_at", "suppressed", "silence_id", "inhibitor")
 
 
 # Putting these questions together takes longer than SQLite needs for them, and they are asked in every cycle.
 @cache
-def _ends() -> Select[Any]:
-    """Ends of alerts, among the changes ``some`` and just queued, whose beginning still waits by the same way."""
+def _ends(status: Status, *reasons: Reason) -> Select[Any]:
+    """Ends of alerts, among the changes ``some``, whose beginning still waits by the same way, for any of ``reasons``."""
     c, its = delivery.c, change.alias()
     first, began = delivery.alias(), change.alias()
     same = [first.c[name] == c[name] for name in ("receiver", "channel", "address")]
@@ -165,12 +180,12 @@ def _ends() -> Select[Any]:
         .join(its, its.c.id == c.change_id)
         .join(began, and_(began.c.alert_id == its.c.alert_id, began.c.id < its.c.id))
         .join(first, and_(first.c.change_id == began.c.id, *same))
-        .where(c.status == Status.QUEUED.value, its.c.state == State.RESOLVED.value)
+        .where(c.status == status.value, c.finished_at.is_(None), its.c.state == State.RESOLVED.value)
         .where(first.c.status == Status.SUPPRESSED.value, first.c.finished_at.is_(None), first.c.digest_id.is_(None))
         .where(~_heard(its), its.c.id.in_(bindparam("some", expanding=True)))
         .order_by(first.c.id)
     )
-    return query
+    return query.where(first.c.suppressed.in_([reason.value for reason in reasons])) if reasons else query
 
 
 @cache
@@ -186,6 +201,7 @@ def _asleep() -> Select[Any]:
         select(c.id, c.receiver, c.channel, c.address, *(c[name] for name in _WHY))
         .add_columns(
             its.c.alert_id,
+            c.change_id,
             cast(its.c.notice, Text).label("facts"),
             true.label("true"),
             _told_since(its).label("superseded"),

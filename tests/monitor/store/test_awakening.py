@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -125,6 +125,8 @@ _DEEDS = st.lists(
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_DEEDS)
+@example([("move", "t0", 1), ("silence", True, 0), ("move", "t0", 0)])
+@example([("move", "t0", 1), ("move", "t0", 0), ("silence", True, 0), ("move", "t0", 1)])
 def test_everybody_knows_in_the_end_how_things_stand_and_is_told_nothing_twice(connection, deeds):
     with connection.begin_nested() as point:
         office = Office(connection)
