@@ -34,7 +34,7 @@ $(READY): requirements.lock pyproject.toml
 
 lock:
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --all-extras pyproject.toml -o requirements.lock
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --extra postgres --extra sdmx --extra plans -c requirements.lock \
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --extra postgres --extra sdmx --extra cluster --extra plans -c requirements.lock \
 		pyproject.toml -o deploy/requirements.lock
 
 clean:

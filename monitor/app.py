@@ -23,6 +23,7 @@ from monitor import config, pipeline, wiring
 from monitor.cache import Cache
 from monitor.clock import Clock
 from monitor.config import Settings
+from monitor.executor import THREADS, Executor
 from monitor.metrics import Meters
 from monitor.moves import Move, local_day
 from monitor.snapshot import TRAILS, Judged, OpenAlert, Queue, Snapshot, SourceHealth, Trail, foremost
@@ -108,6 +109,7 @@ class Daemon:
         self.force = read(path)
         self.engine, self.clock = open_store(self.force.settings)
         self.meters = Meters()
+        self.executor: Executor = THREADS
         self.circuits: dict[str, Circuit] = {}
         self._repeated: dict[str, datetime] = {}
         self.snapshot: Snapshot | None = None
@@ -133,7 +135,8 @@ class Daemon:
     def take(self, feed: wiring.Feed, query: Query | None = None) -> pipeline.Taken:
         """Ask one source, or read what was handed in, and count what came of it."""
         started, key = time.perf_counter(), feed.source.key
-        taken = pipeline.take(self.engine, feed, self.clock.now(), self.force.settings.archive, query)
+        archived = self.force.settings.archive
+        taken = pipeline.take(self.engine, feed, self.clock.now(), archived, query, self.executor)
         self.meters.pull_seconds.labels(source=key).observe(time.perf_counter() - started)
         self.meters.pulls.labels(source=key, outcome=taken.pulled.reason or taken.pulled.outcome).inc()
         for reason, count in Counter(refusal.reason for refusal in taken.refused).items():
@@ -197,7 +200,7 @@ class Daemon:
             with self.engine.begin() as connection:
                 outbox.release(connection, channel)
         self._cut_off.add(channel)
-        results = pipeline.deliver(self.engine, channel, sender, self.clock, circuit)
+        results = pipeline.deliver(self.engine, channel, sender, self.clock, circuit, self.executor)
         self._cut_off.discard(channel)
         now = self.clock.real()
         if (
@@ -205,7 +208,7 @@ class Daemon:
             and now - self._repeated.get(channel, datetime.min.replace(tzinfo=UTC)) >= sender.repeat
         ):
             self._repeated[channel] = now
-            results += pipeline.repeat(self.engine, channel, sender, self.clock, circuit)
+            results += pipeline.repeat(self.engine, channel, sender, self.clock, circuit, self.executor)
         for result, count in results.items():
             self.meters.attempts.labels(channel=channel, result=result).inc(count)
 
@@ -241,6 +244,7 @@ class Daemon:
                     self._cache.keep(self.force.watch, self.engine, self.snapshot.at, last=True)
             finally:
                 self._cycle.release()
+        self.executor.close()
         for channel in self.force.channels.values():
             channel.close()
         self.engine.dispose()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,13 @@ TARGET_SERIES = (
 """What is written of each target; the metric of one is named ``duban_target_<series>``, and its unit."""
 TARGET_LABELS = ("name", "item", "section", "lead", "unit", "measure")
 """What ``duban_target_info`` says of a target besides its identity."""
+
+
+class Executors(StrEnum):
+    """Who asks sources on other machines and delivers: the daemon's threads, or ``duban worker`` on any host."""
+
+    THREADS = "threads"
+    CLUSTER = "cluster"
 
 
 class ChannelSpec(BaseModel):
@@ -102,6 +110,11 @@ class Settings(Strict):
     )
     pulls_at_once: Annotated[int, Ge(1)] = Field(16, description="sources asked at the same time")
     pulls_per_host: Annotated[int, Ge(1)] = Field(4, description="of these, how many may be on one host")
+    executor: Executors = Field(
+        Executors.THREADS,
+        description="who asks sources on other machines and delivers: the daemon's own `threads`, or the `duban worker`"
+        " processes of a `cluster`",
+    )
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
     heartbeat: SchedulePhrase | None = Field(
         None, description="when the supervising office is told how the system is, as `daily at 09:00`; never if not set"

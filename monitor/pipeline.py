@@ -25,6 +25,7 @@ from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Refusal
 from monitor import archive, deriving, sieve
 from monitor.clock import Clock
+from monitor.executor import THREADS, Executor
 from monitor.following import found_steps
 from monitor.moves import Move, found_moves, kept_up, local_day
 from monitor.snapshot import Judged
@@ -70,7 +71,14 @@ def pull(
     return take(engine, feed, at, archived, query).pulled
 
 
-def take(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None, query: Query | None = None) -> Taken:
+def take(
+    engine: Engine,
+    feed: Feed,
+    at: datetime,
+    archived: Path | None = None,
+    query: Query | None = None,
+    executor: Executor = THREADS,
+) -> Taken:
     """Ask one source for the book's year (or ``query``) and store what is new. Never raises for what a source does.
 
     1. The attempt is written down before the source is asked.
@@ -82,12 +90,12 @@ def take(engine: Engine, feed: Feed, at: datetime, archived: Path | None = None,
     An answer all of whose figures were settled when it was last given is counted, and not gone through again.
     The files behind the answer are kept in the folder ``archived`` before any of it is stored.
     """
-    book, source, connector = feed.book, feed.source, feed.connector
+    book, source = feed.book, feed.source
     with engine.begin() as connection:
         query = query or asked(feed, at, earlier(connection, feed, at))
         pull_id = pulls.begin(connection, source.key, at)
     try:
-        answer = connector.fetch(query)
+        answer = executor.fetch(feed, query)
         if archived is not None:
             archive.keep(archived, answer.originals)
     except ConnectorError as error:
@@ -196,7 +204,9 @@ def verdicts_at(watch: Watch, failed: Iterable[str], at: datetime) -> list[Judge
     ]
 
 
-def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit: Circuit) -> Counter[Result]:
+def deliver(
+    engine: Engine, channel: str, sender: Channel, clock: Clock, circuit: Circuit, executor: Executor = THREADS
+) -> Counter[Result]:
     """Send what is due on one channel until nothing is, or the channel rests; returns what came of the attempts.
 
     A delivery is taken by a lease, sent outside any transaction, and marked by
@@ -211,7 +221,7 @@ def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit
             taken = outbox.claim(connection, channel, clock.now(), most, together=sender.at_once > 1)
         left = taken
         while left and not circuit.resting(clock.real()):
-            attempts = _send(sender, channel, left[: sender.at_once], clock.real())
+            attempts = _send(executor, sender, channel, left[: sender.at_once], clock.real())
             if not attempts:
                 break
             _mark(engine, list(zip(left, attempts, strict=False)), clock)
@@ -226,13 +236,15 @@ def deliver(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit
     return results
 
 
-def repeat(engine: Engine, channel: str, sender: Channel, clock: Clock, circuit: Circuit) -> Counter[Result]:
+def repeat(
+    engine: Engine, channel: str, sender: Channel, clock: Clock, circuit: Circuit, executor: Executor = THREADS
+) -> Counter[Result]:
     """Send again what still stands, on a channel whose other end forgets; what was resolved lately as well."""
     results: Counter[Result] = Counter()
     with reading(engine) as connection:
         told = outbox.standing(connection, channel, clock.shown(clock.real() - _REPEATED))
     while told and not circuit.resting(clock.real()):
-        attempts = _send(sender, channel, told[: sender.at_once], clock.real())
+        attempts = _send(executor, sender, channel, told[: sender.at_once], clock.real())
         if not attempts:
             break
         results.update(attempt.result for attempt in attempts)
@@ -253,10 +265,10 @@ def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], clock: Clock
         log.info("action=delivered channel=%s result=%s status=%s letters=%s", channel, result, status, count)
 
 
-def _send(sender: Channel, channel: str, rows: Sequence[Delivery], at: datetime) -> list[Attempt]:
+def _send(executor: Executor, sender: Channel, channel: str, rows: Sequence[Delivery], at: datetime) -> list[Attempt]:
     letters = [Letter(row.key, row.receiver, row.address, row.why, row.notice, at) for row in rows]
     try:
-        return sender.send(letters)[: len(rows)]
+        return executor.send(channel, sender, letters)[: len(rows)]
     except Exception as error:  # a third party's channel may do anything; the letters must not be lost
         log.exception("action=send_crashed channel=%s key=%s", channel, rows[0].key)
         return [Attempt(Result.INTERNAL, f"{type(error).__name__}: {error}")] * len(rows)

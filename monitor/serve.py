@@ -14,6 +14,7 @@ import uvicorn
 
 from monitor import logs
 from monitor.app import Daemon
+from monitor.config import Executors
 from monitor.liveness import Pulse
 from monitor.metrics import Exposition
 from monitor.notify import notify, watchdog
@@ -53,6 +54,10 @@ def serve(path: Path | None) -> None:
     for_much_data()
     daemon = Daemon(path)
     settings = daemon.force.settings
+    if settings.executor is Executors.CLUSTER:
+        from monitor.cluster import Cluster
+
+        daemon.executor = Cluster(daemon)
     logs.setup(settings.log)
     service = _Service(daemon, lambda: _ended(server))
     signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=service.reload, name="reload").start())

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, Self
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from alerts.channels.limits import Slots
 from alerts.delivery import Attempt
 from alerts.notice import Notice
 from rules.document import Invalid
@@ -66,11 +67,13 @@ class Channel(Protocol):
 
     ``at_once`` is how many letters, of one receiver at one address, ``send`` may be given. Where ``repeat`` is set,
     letters about alerts that still stand are sent again so often: the other end forgets what it is not told.
+    ``slots`` count what is sent, where the other end takes only so much.
     """
 
     Options: ClassVar[type[BaseModel]]
     at_once: int = 1
     repeat: timedelta | None = None
+    slots: Slots | None = None
 
     def __init__(self, options: Any, folder: Path) -> None: ...
 

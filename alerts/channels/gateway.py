@@ -83,11 +83,11 @@ class Gateway(base.Channel):
         self._throttled = [Rule.of(text) for text in options.throttled]
         self._http = Http(options.timeout, self._secrets.values())
         minute = options.per_minute
-        self._slots = limits.slots(options.url, Limit(minute, 60.0)) if minute else None
+        self.slots = limits.slots(options.url, Limit(minute, 60.0)) if minute else None
         self._try_out()
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
-        if self._slots is not None and not self._slots.take(len(letters)):
+        if self.slots is not None and not self.slots.take(len(letters)):
             return []
         return [self._ask(letter) for letter in letters]
 

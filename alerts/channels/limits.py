@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -43,6 +43,17 @@ class Slots:
                     return False
             self._taken.extend([now] * count)
             return True
+
+    def spent(self) -> list[float]:
+        """How many seconds ago each of the last slots was taken."""
+        with self._lock:
+            return [clock() - taken for taken in self._taken]
+
+    def resume(self, spent: Sequence[float]) -> None:
+        """Count on from what another process has ``spent``."""
+        with self._lock:
+            self._taken.clear()
+            self._taken.extend(clock() - ago for ago in spent)
 
     @property
     def most(self) -> int:

@@ -74,6 +74,7 @@ class Robot(base.Channel):
 
     at_once = 10
     form: ClassVar[Form]
+    slots: limits.Slots
     most_bytes: ClassVar[int]
     """Of a message's text."""
     bursts: ClassVar[tuple[Limit, ...]] = ()
@@ -89,7 +90,7 @@ class Robot(base.Channel):
         self._secret = options.secret("secret", folder) if isinstance(options, SigningOptions) else ""
         self._http = Http(options.timeout, [self._token, self._secret])
         limit = Limit(options.per_minute, 60.0)
-        self._slots = limits.slots(f"{self._host} {self._token}", limit, *self.bursts)
+        self.slots = limits.slots(f"{self._host} {self._token}", limit, *self.bursts)
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
         mentions = tuple(filter(None, _SEPARATOR.split(letters[0].address)))
@@ -101,10 +102,10 @@ class Robot(base.Channel):
         while waiting:
             group = waiting.popleft()
             messages = self._messages(group, mentions)
-            if len(messages) > self._slots.most:
+            if len(messages) > self.slots.most:
                 attempts.append(Attempt(Result.REJECTED, "消息过长，超过每分钟可发条数 (too long)", permanent=True))
                 continue
-            if not self._slots.take(len(messages)):
+            if not self.slots.take(len(messages)):
                 break
             attempt = self._carry(messages, group[0].sent_at)
             if attempt.permanent and len(group) > 1:

@@ -22,6 +22,14 @@ def run(config: Config = None) -> None:
 
 
 @daemon.command()
+def worker(config: Config = None) -> None:
+    """分担守护进程的拉取与投递，可在多台主机上各启动若干个；设置中须有 executor: cluster。"""
+    from monitor.cluster import work
+
+    work(settings_file(config))
+
+
+@daemon.command()
 def tick(
     config: Config = None,
     book: Annotated[str | None, typer.Option("--book", help="只处理这一册")] = None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -18,6 +18,7 @@ from monitor.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
+_Done = TypeVar("_Done")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10.0
 _CONNECT_SECONDS = 5
@@ -94,8 +95,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def insist(engine: Engine, work: Callable[[Connection], object], seconds: float) -> None:
-    """Do ``work`` in a transaction of its own; where the database is away, again and again for ``seconds``.
+def insist(engine: Engine, work: Callable[[Connection], _Done], seconds: float) -> _Done:
+    """What ``work`` gives in a transaction of its own; where the database is away, tried again for ``seconds``.
 
     For what happened already and must be written down. Raises what the last try raised.
     """
@@ -103,13 +104,11 @@ def insist(engine: Engine, work: Callable[[Connection], object], seconds: float)
     while True:
         try:
             with engine.begin() as connection:
-                work(connection)
+                return work(connection)
         except OperationalError:
             if time.monotonic() > end:
                 raise
             time.sleep(_AWAY_SECONDS)
-        else:
-            return
 
 
 def migrate(engine: Engine) -> str:

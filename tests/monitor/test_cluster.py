@@ -1,0 +1,147 @@
+"""A leader that nobody works for, and a worker whose files differ from the leader's."""
+
+import json
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+
+import pytest
+from msgspec import convert, to_builtins
+
+from alerts.channels.base import Letter
+from alerts.channels.limits import Limit, Slots
+from alerts.delivery import Attempt
+from connectors.base import ConnectorError, Failure
+from connectors.observation import Query
+from monitor import app, cluster
+from monitor.cluster import Cluster, _Worker
+from monitor.store import errands
+from rules.document import Invalid
+from tests.alerts.builders import letter
+
+pytest.importorskip("procrastinate", reason="needs the extra duban[cluster]")
+
+AT = datetime(2025, 10, 27, 1, tzinfo=UTC)
+QUESTION = Query(AT, date(2025, 1, 1), date(2025, 12, 31), ("就业",), "b")
+LETTER = letter()
+BOOK = """\
+book: b
+title: 册
+year: 2025
+supervisor: 督查办
+every: month
+levels: {yellow: behind 5%}
+sources:
+  net: {connector: http_json, url: 'http://127.0.0.1:1/x', retries: 0, fields: {series: s, period: p, value: v}}
+targets:
+  - {id: t, name: 就业, lead: 某局, goal: at least 10 个, measure: cumulative, source: {connector: net, series: 就业}}
+"""
+
+
+@pytest.fixture
+def backend():
+    return "postgresql"
+
+
+@pytest.fixture
+def config(tmp_path, migrated_url):
+    (tmp_path / "books" / "b").mkdir(parents=True)
+    (tmp_path / "books" / "b" / "book.yaml").write_text(BOOK, encoding="utf-8")
+    settings = {
+        "database": migrated_url,
+        "books": str(tmp_path / "books"),
+        "executor": "cluster",
+        "channels": {"hook": {"kind": "webhook", "url": "http://127.0.0.1:1/hook", "timeout": 1}},
+    }
+    path = tmp_path / "duban.yaml"
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def leading(config, engine):
+    """The leader's side, and what it has in force."""
+    force = app.read(config)
+    found = Cluster(SimpleNamespace(engine=engine, force=force))
+    yield found, force
+    found.close()
+
+
+def asked(found, work):
+    """What a worker is asked by ``work``, as it stands in the database."""
+    questions = []
+    found._ask = lambda question: questions.append(json.loads(json.dumps(question))) or {"attempts": [], "spent": []}
+    work()
+    return questions[0]
+
+
+def test_where_no_worker_takes_it_up_a_source_fails_and_a_letter_stays(leading, monkeypatch):
+    found, force = leading
+    monkeypatch.setattr(cluster, "_UNTAKEN", 0.0)
+    with pytest.raises(ConnectorError, match="no worker") as failed:
+        found.fetch(force.feeds["b/net"], QUESTION)
+    assert failed.value.reason is Failure.UNREACHABLE
+    assert found.send("hook", force.channels["hook"], [LETTER]) == []
+    with found._daemon.engine.begin() as connection:
+        assert errands.put_again(connection, 9.0) == []
+
+
+def test_a_leader_begins_with_an_empty_slate(engine):
+    errands.prepare(engine)
+    with engine.begin() as connection:
+        errand = errands.put(connection, "?")
+        assert errands.question(connection, errand) == "?"
+    errands.prepare(engine)
+    with engine.begin() as connection:
+        assert not errands.answer(connection, errand, "late")
+        assert errands.withdraw(connection, [errand]) == []
+
+
+def test_one_answer_is_taken_and_a_second_one_is_not(engine):
+    errands.prepare(engine)
+    with engine.begin() as connection:
+        errand, other = errands.put(connection, "?"), errands.put(connection, "?")
+        assert errands.answer(connection, errand, "first")
+        assert not errands.answer(connection, errand, "second")
+        assert errands.answered(connection, [errand, other]) == {errand: "first"}
+        assert errands.answered(connection, [errand]) == {}
+
+
+def test_a_worker_does_what_is_written_on_both_hosts_alike(leading, config, engine):
+    found, force = leading
+    worker = _Worker(config, engine)
+    question = asked(found, lambda: found.send("hook", force.channels["hook"], [LETTER]))
+    assert convert(question["letters"], list[Letter]) == [LETTER]
+    (attempt,) = convert(worker._sent(question)["attempts"], list[Attempt])
+    assert attempt.result == "unreachable"
+    source = {"source": "b/net", "digest": "another", "query": to_builtins(QUESTION)}
+    said = worker._fetched(source)
+    assert said["failure"] == "misconfigured"
+    assert "b/net" in said["detail"]
+    (attempt,) = convert(worker._sent(question | {"digest": "another"})["attempts"], list[Attempt])
+    assert attempt.result == "misconfigured"
+
+
+def test_a_worker_reads_its_files_anew_when_the_leader_has_others(leading, config, engine):
+    found, force = leading
+    worker = _Worker(config, engine)
+    worker._sent(asked(found, lambda: found.send("hook", force.channels["hook"], [LETTER])))
+    config.write_text(config.read_text().replace('"timeout": 1', '"timeout": 2'))
+    force = found._daemon.force = app.read(config)
+    question = asked(found, lambda: found.send("hook", force.channels["hook"], [LETTER]))
+    (attempt,) = convert(worker._sent(question)["attempts"], list[Attempt])
+    assert attempt.result == "unreachable"
+
+
+def test_a_limit_counts_on_in_another_process():
+    here, there = Slots(Limit(2, 60.0)), Slots(Limit(2, 60.0))
+    assert here.take()
+    there.resume(here.spent())
+    assert there.take()
+    here.resume(there.spent())
+    assert not here.take()
+
+
+def test_a_cluster_needs_postgresql(config, tmp_path):
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"database": f"sqlite:///{tmp_path}/x.db"}))
+    with pytest.raises(Invalid, match="needs postgresql"):
+        cluster.work(config)
