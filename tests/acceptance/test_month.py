@@ -194,8 +194,9 @@ class Month:
         until(lambda: "action=beat_failed" in self.leading.log.read_text("utf-8"), what="the outage noticed")
         self.postgres.start()
         began = time.monotonic()
-        # Either may lead from now on; one that lost the lead ends, and is started anew as by any supervisor.
-        until(lambda: any(self.disturbed.day(one) > day and self._leads(one) for one in self.disturbed.daemons))
+        # Either may lead from now on; one that lost the lead, which it learns a little later, ends, and is started anew
+        # as by any supervisor.
+        until(lambda: [self.disturbed.day(one) > day for one in self.disturbed.daemons if self._leads(one)] == [True])
         self.figures["judging after the restart of PostgreSQL"] = time.monotonic() - began
         self.leading, self.stand_by = sorted(self.disturbed.daemons, key=self._leads, reverse=True)
         until(lambda: self.stand_by.process.poll() is not None or self._waits(self.stand_by), what="one of two")
