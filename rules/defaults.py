@@ -5,7 +5,21 @@ from dataclasses import replace
 from rules.calendar import Every
 from rules.phrase import ANY_BREACH, OPS, thresholds
 from rules.spec import LevelsSpec
-from rules.target import FORECAST, HARD, LEARNT, PROGRESS, Against, Expect, Goal, Levels, Measure, Op, Shape, Threshold
+from rules.target import (
+    FORECAST,
+    HARD,
+    LEARNT,
+    PERCENT,
+    PROGRESS,
+    Against,
+    Expect,
+    Goal,
+    Levels,
+    Measure,
+    Op,
+    Shape,
+    Threshold,
+)
 from rules.unit import conversion
 
 _LEVELS = {
@@ -123,7 +137,7 @@ def _threshold_objection(measure: Measure, every: Every, goal: Goal, expect: Exp
         return f"late 只用于分阶段的节点任务，goal 应如 开工 by 2025-06-30 ('{level.text}')"
     if level.against is Against.LATE:
         return None
-    if level.against is Against.POINTS and goal.reference and measure in PROGRESS:
+    if level.against is Against.POINTS and goal.reference and measure in PROGRESS and goal.unit not in PERCENT:
         return f"对照其他序列的目标没有全年目标值，请写 behind 5% 或 behind 5 {goal.unit} ('{level.text}')"
     if level.against is Against.SHARE and measure not in PROGRESS:
         return f"{measure} 不按比例比较，请写 behind {level.value:g} points 或 behind {level.value:g} {goal.unit} ('{level.text}')"

@@ -14,6 +14,7 @@ from rules.target import (
     FORECAST,
     HARD,
     LEARNT,
+    PERCENT,
     PROGRESS,
     SUMS,
     Against,
@@ -86,7 +87,7 @@ def gap(verdict: Verdict) -> str:
         return "已完成" if short <= 0 else f"尚差{number(short)}%"
     if abs(short) < 1e-9:
         return "与预期持平"
-    percent = target.goal.unit in ("%", "个百分点")
+    percent = target.goal.unit in PERCENT
     amount = f"{number(abs(short))}{'个百分点' if percent else '个位次' if target.measure is Measure.RANK else target.goal.unit}"
     low = (short > 0) == less
     if target.goal.op in (Op.BETWEEN, Op.EXACTLY) and verdict.actual is not None:
