@@ -209,6 +209,8 @@ def outlook(verdict: Verdict) -> str:
     target, period = verdict.target, verdict.period
     if target.measure not in FORECAST or target.every is Every.YEAR or verdict.goal is None or period is None:
         return ""
+    if target.goal.reference:
+        return ""  # nobody foresees where the other series will end
     if (period.month, period.day) == (12, 31):
         return ""
     if verdict.probability is None or verdict.low is None or verdict.high is None:
