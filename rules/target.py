@@ -77,7 +77,7 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-_CLASSES = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ", 4: "Ⅳ", 5: "Ⅴ"}
+_CLASSES = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ", 4: "Ⅳ", 5: "Ⅴ", 6: "劣Ⅴ"}
 
 
 def quantity(value: float, unit: str) -> str:

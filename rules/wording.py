@@ -74,6 +74,10 @@ def deadline(target: Target, year: int) -> str:
     return f"{year}年{'全年' if target.expect.shape is Shape.HOLD else '底'}"
 
 
+_PLACES = {Measure.RANK: ("位次", "落后", "靠前"), Measure.CLASS: ("类别", "差", "好")}
+"""What is counted in places: its name, and what is said of worse and better ones."""
+
+
 def gap(verdict: Verdict) -> str:
     """Actual against expected: 比时序进度少1200人（低于应完成数35.6%）、低于目标0.9个百分点. Empty where not known."""
     short, expected = verdict.shortfall, verdict.expected
@@ -85,24 +89,27 @@ def gap(verdict: Verdict) -> str:
         return _stage(verdict)
     if target.measure is Measure.MILESTONE:
         return "已完成" if short <= 0 else f"尚差{number(short)}%"
-    if abs(short) < 1e-9:
-        return "与预期持平"
-    percent = target.goal.unit in PERCENT
-    amount = f"{number(abs(short))}{'个百分点' if percent else '个位次' if target.measure is Measure.RANK else target.goal.unit}"
-    low = (short > 0) == less
+    held, over = target.expect.shape is Shape.HOLD, False
     if target.goal.op in (Op.BETWEEN, Op.EXACTLY) and verdict.actual is not None:
-        if short < 0:
+        over = short > 0 and verdict.actual > expected
+        if short < 0 and held:
             return "在目标范围内"
-        low = verdict.actual < expected
+        short = expected - verdict.actual if short <= 0 else short
+    if abs(short) < 1e-9:
+        return "与预期持平" + {Op.MORE_THAN: "，尚未超过", Op.LESS_THAN: "，尚未低于"}.get(target.goal.op, "")
+    if found := _PLACES.get(target.measure):
+        noun, worse, better = found
+        return f"比目标{noun}{worse if short > 0 else better}{number(abs(short))}个{noun}"
+    percent = target.goal.unit in PERCENT
+    amount = f"{number(abs(short))}{'个百分点' if percent else target.goal.unit}"
+    low = (short > 0) == less and not over
     other = target.goal.reference and (f"{target.goal.reference}{'的要求' if target.goal.plus else ''}")
     if target.measure in PROGRESS:
-        words = f"比{other or '时序进度'}{'少' if low else '多'}{amount}"
-        if expected and not percent:
-            words += f"（{'低' if low else '高'}{'' if other else '于应完成数'}{number(abs(short / expected) * 100)}%）"
+        words = f"比{other or ('目标' if held or over else '时序进度')}{'少' if low else '多'}{amount}"
+        if expected and not percent and not over:
+            words += f"（{'低' if low else '高'}{'' if held else '于应完成数'}{number(abs(short / expected) * 100)}%）"
         return words
-    if target.measure is Measure.RANK:
-        return f"比目标位次{'落后' if short > 0 else '靠前'}{amount}"
-    bound = other or ("红线" if target.measure in HARD else "目标" if target.expect.shape is Shape.HOLD else "时序进度")
+    bound = other or ("红线" if target.measure in HARD else "目标" if held else "时序进度")
     return f"{'低' if low else '高'}于{bound}{amount}"
 
 
