@@ -174,11 +174,13 @@ def pace(verdict: Verdict, workdays: Workdays = PUBLISHED) -> str:
     if verdict.goal is None or verdict.actual is None or verdict.period is None or verdict.target.goal.reference:
         return ""
     target = verdict.target
-    found = pace_of(target, verdict.goal, verdict.actual, verdict.period, workdays)
+    # From here on leads to the goal that will be in force, as the outlook has it.
+    goal = target.changes[-1].goal.value if target.changes else verdict.goal
+    found = pace_of(target, goal, verdict.actual, verdict.period, workdays)
     if found is None:
         return ""
     if target.measure is Measure.GOOD_DAYS:
-        return _good_days(found, verdict.goal, verdict.actual, verdict.period)
+        return _good_days(found, goal, verdict.actual, verdict.period)
     each, unit = PERIOD_NAMES[target.every].removeprefix("个"), target.goal.unit
     needed = [f"每{each}需完成{_enough(found.needed, unit)}"]
     before = [f"{each}均{quantity(found.so_far, unit)}"] if found.so_far is not None else []

@@ -172,6 +172,12 @@ def test_the_pace_from_here_is_told_where_it_has_a_meaning(
     assert wording.pace(judged(figures, **target)) == words
 
 
+def test_the_pace_from_here_leads_to_the_goal_that_is_to_come() -> None:
+    raised = {**JOBS, "changes": [{"from": "2025-07-01", "goal": "at least 5100 人", "why": "调整"}]}
+    for figures, needed in (({6: 2100}, "500人"), ({9: 4500}, "200人")):
+        assert wording.pace(judged(figures, **raised)).startswith(f"此后每月需完成{needed}、")
+
+
 def test_the_working_days_of_the_book_are_counted() -> None:
     found = judged({11: 4180}, **JOBS)
     assert wording.pace(found).endswith("余1个月、23个工作日）")
