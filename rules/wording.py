@@ -146,17 +146,28 @@ def nil(verdict: Verdict) -> str:
     return f"{label(verdict.target.every, verdict.nil)}{Status.NIL.text}" if verdict.nil else ""
 
 
-def cause(why: Reason, shortfall: float | None) -> str:
-    """The reason alone. Who is not behind the plan missed another yardstick: the period's task, the average, a bound."""
-    other = why is Reason.BEHIND_SCHEDULE and shortfall is not None and shortfall <= 0
-    return "达到预警条件" if other else why.text
+def cause(why: Reason, shortfall: float | None, *, held: bool = False) -> str:
+    """The reason alone. Who is not behind the plan missed another yardstick: the period's task, the average, a bound.
+
+    What is ``held`` to its goal all year has no schedule to be behind of.
+    """
+    if why is not Reason.BEHIND_SCHEDULE:
+        return why.text
+    if shortfall is not None and shortfall <= 0:
+        return "达到预警条件"
+    return "未达目标要求" if held else why.text
+
+
+def because(verdict: Verdict) -> str:
+    """The same of a verdict."""
+    return cause(verdict.reason, verdict.shortfall, held=verdict.target.expect.shape is Shape.HOLD)
 
 
 def reason(verdict: Verdict) -> str:
     """Why the verdict is so: 数据逾期未报，应报2025年9月; 符合时序进度，本期已达红色条件，待连续期数确认."""
     if verdict.target.goal.by is not None and verdict.reason in (Reason.NOT_DUE, Reason.ANNUAL_ONLY):
         return "未到完成时限"
-    words = cause(verdict.reason, verdict.shortfall)
+    words = because(verdict)
     if verdict.nil is not None:
         words += f"，{nil(verdict)}"
     if verdict.owed is not None:

@@ -327,6 +327,13 @@ def test_who_is_ahead_of_the_plan_and_missed_another_yardstick_is_not_called_lat
     assert wording.reason(judged({1: 0}, levels=levels, **JOBS)) == "未达时序进度"
 
 
+def test_what_is_held_to_its_goal_all_year_is_behind_no_schedule() -> None:
+    assert wording.reason(judged({1: 6.1}, **GROWTH)) == "未达目标要求"
+    assert wording.reason(judged({1: 5}, measure="rank", goal="at most 3 位")) == "未达目标要求"
+    share = {"measure": "share", "goal": "at least 50 %", "expect": "path from 26"}
+    assert wording.reason(judged({6: 36}, **share)) == "未达时序进度"
+
+
 def test_a_level_without_a_threshold_says_so() -> None:
     assert wording.thresholds((), a_target()) == "未设"
 
