@@ -59,7 +59,7 @@ def advance(kind: Kind, alert: Alert | None, verdict: Verdict, at: datetime) -> 
     if event is None:
         return alert, None
     basis = Basis(verdict.period, verdict.actual, rule(kind, verdict))
-    cause = _cause(kind, alert, event, basis)
+    cause = _cause(kind, alert, event, basis, task=verdict.target.goal.by is not None)
     corrects = None
     if alert is not None and cause is Cause.REVISED and event.told and state is not State.PENDING:
         # What was told of this very period is taken back; nobody was told of what is pending.
@@ -141,7 +141,7 @@ def rule(kind: Kind, verdict: Verdict) -> str:
     return edit.of_pace(verdict) if kind is Kind.PACE else edit.of_filing(verdict)
 
 
-def _cause(kind: Kind, alert: Alert | None, event: Event, basis: Basis) -> Cause:
+def _cause(kind: Kind, alert: Alert | None, event: Event, basis: Basis, *, task: bool) -> Cause:
     if alert is None:
         return Cause.ORDINARY
     stood = alert.basis
@@ -152,7 +152,7 @@ def _cause(kind: Kind, alert: Alert | None, event: Event, basis: Basis) -> Cause
     if edited and (same or alert.state is not State.RESOLVED):
         # Figures read under another rule cannot be held against each other: the edit comes first.
         return Cause.RULE_EDITED
-    if not same:
+    if not same or task:  # a task comes on within its one period: that takes nothing back
         return Cause.ORDINARY
     return Cause.REVISED if basis.actual != stood.actual else Cause.COMPARED
 

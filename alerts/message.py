@@ -169,7 +169,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
     """What templates may speak of: every fact by its own name, ready to print; "" for what is not known.
 
     ``wanted`` is the goal with the time by which it must be met; ``of_goal`` says that the gap is one to the goal
-    itself, ``done`` that there is none.
+    itself, or to what stands for it all year, ``done`` that there is none.
     """
     notice = letter.notice
     return {
@@ -196,7 +196,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "actual": notice.actual_text,
         "expected": notice.expected_text,
         "gap": notice.gap_text,
-        "of_goal": "目标" in notice.gap_text,
+        "of_goal": "目标" in notice.gap_text or notice.by.endswith("全年"),
         "done": notice.gap_text == "已完成",
         "pace": notice.pace_text,
         "outlook": notice.outlook_text,

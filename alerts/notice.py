@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from alerts.alert import Alert, Cause, Change, Event, Kind, State
 from rules import edit, wording
-from rules.calendar import label
+from rules.calendar import Every, label
 from rules.target import Book, Level, Target, quantity
 from rules.verdict import Reason, Verdict
 
@@ -144,7 +144,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         previous_level=change.previous_level,
         judged=change.judged,
         reason=verdict.reason,
-        period=label(target.every, verdict.period) if verdict.period else "",
+        period=_period(verdict, change, zone),
         status=verdict.status.text,
         owed=label(target.every, verdict.owed) if verdict.owed else "",
         nil=wording.nil(verdict),
@@ -175,6 +175,15 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         enough_text=wording.enough(verdict) if change.state is State.FIRING and change.level == change.judged else "",
         labels=target.labels,
     )
+
+
+def _period(verdict: Verdict, change: Change, zone: str) -> str:
+    """Of what the figure speaks; of a task with a deadline, which has come so far by now, the day."""
+    if verdict.period is None:
+        return ""
+    if verdict.target.goal.by is not None:
+        return label(Every.DAY, change.at.astimezone(ZoneInfo(zone)).date())
+    return label(verdict.target.every, verdict.period)
 
 
 def section(book: Book, target: Target) -> str:

@@ -241,6 +241,7 @@ class Cases:
 _REASONS: dict[str, Reason] = {
     **{reason.value: reason for reason in Reason},
     **{reason.text: reason for reason in Reason},
+    "未达目标要求": Reason.BEHIND_SCHEDULE,
 }
 
 

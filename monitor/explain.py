@@ -136,7 +136,7 @@ def _line(found: Verdict) -> str:
         figures = f"实际{wording.actual(found)}，预期{quantity(found.expected, unit)}，{wording.gap(found)}"
     owed = f"{label(target.every, found.owed)}数据未报" if found.owed else ""
     who = f"{found.subject} {target.name}" if found.subject else target.name
-    told = "；".join(filter(None, (wording.cause(found.reason, found.shortfall), wording.nil(found), owed, figures)))
+    told = "；".join(filter(None, (wording.because(found), wording.nil(found), owed, figures)))
     return f"  [{found.level.text}] {who}（{target.key}，{'、'.join(target.lead)}）：{told}"
 
 
@@ -150,7 +150,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
     target = found.target
     unit = target.goal.unit
     item = book.item(target.item)
-    cause = wording.cause(found.reason, found.shortfall)
+    cause = wording.because(found)
     conclusion = cause if found.outcome is Outcome.NOT_JUDGED else f"{found.level.text}：{cause}"
     if found.pending > Level.GREEN:
         conclusion += f"（已触及{found.pending.text}阈值，尚未满连续期数）"

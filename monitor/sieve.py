@@ -63,7 +63,11 @@ def readable(feed: Feed, answer: Reading, released: Released, at: datetime) -> t
         for one in pd.unique(pair).tolist()
         if (wanted := goal[one // len(words)]) is not None and conversion(words[one % len(words)], wanted) is None
     ]
-    reason = np.where(table["period"].to_numpy() > np.datetime64((at + EARLIEST).date()), 2, 0)
+    period, new_year = table["period"].to_numpy(), np.datetime64(f"{feed.book.year + 1}-01-01")
+    # Of a task with a deadline it is said all year long how far it has come, and the year is its one period.
+    tasks = {target.series for target in feed.book.targets_of(feed.source.name) if target.goal.by is not None}
+    all_year = np.array([series in tasks for series in names], bool)[name] & (period < new_year)
+    reason = np.where((period > np.datetime64((at + EARLIEST).date())) & ~all_year, 2, 0)
     reason[np.isin(pair, strange)] = 1
     if feed.book.subjects != ("",):
         subject, subjects = pd.factorize(table["subject"])

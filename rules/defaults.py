@@ -5,7 +5,21 @@ from dataclasses import replace
 from rules.calendar import Every
 from rules.phrase import ANY_BREACH, OPS, thresholds
 from rules.spec import LevelsSpec
-from rules.target import FORECAST, HARD, LEARNT, PROGRESS, Against, Expect, Goal, Levels, Measure, Op, Shape, Threshold
+from rules.target import (
+    FORECAST,
+    HARD,
+    LEARNT,
+    PERCENT,
+    PROGRESS,
+    Against,
+    Expect,
+    Goal,
+    Levels,
+    Measure,
+    Op,
+    Shape,
+    Threshold,
+)
 from rules.unit import conversion
 
 _LEVELS = {
@@ -117,13 +131,13 @@ def _threshold_objection(measure: Measure, every: Every, goal: Goal, expect: Exp
         return f"当期任务只用于逐期推进、越多越好的指标 ('{level.text}')"
     if level.against is Against.SPREAD and expect.shape is not Shape.SEASONAL:
         return f"spreads 以往年同期的波动为尺度，只用于 expect: seasonal ('{level.text}')"
-    if words := _foresight_objection(measure, every, level):
+    if words := _foresight_objection(measure, every, goal, level):
         return words
     if level.against is Against.LATE and expect.shape is not Shape.STAGES:
         return f"late 只用于分阶段的节点任务，goal 应如 开工 by 2025-06-30 ('{level.text}')"
     if level.against is Against.LATE:
         return None
-    if level.against is Against.POINTS and goal.reference and measure in PROGRESS:
+    if level.against is Against.POINTS and goal.reference and measure in PROGRESS and goal.unit not in PERCENT:
         return f"对照其他序列的目标没有全年目标值，请写 behind 5% 或 behind 5 {goal.unit} ('{level.text}')"
     if level.against is Against.SHARE and measure not in PROGRESS:
         return f"{measure} 不按比例比较，请写 behind {level.value:g} points 或 behind {level.value:g} {goal.unit} ('{level.text}')"
@@ -134,7 +148,9 @@ def _threshold_objection(measure: Measure, every: Every, goal: Goal, expect: Exp
     return None
 
 
-def _foresight_objection(measure: Measure, every: Every, level: Threshold) -> str | None:
+def _foresight_objection(measure: Measure, every: Every, goal: Goal, level: Threshold) -> str | None:
+    if level.against in (Against.PROBABILITY, Against.OUTLOOK) and goal.reference:
+        return f"对照其他序列的目标不作年底预测，不能用 probability、with outlook ('{level.text}')"
     if level.against is Against.PROBABILITY and (measure not in FORECAST or every is Every.YEAR):
         return f"{measure} 不作年底预测，不能用 probability ('{level.text}')"
     if level.against is Against.OUTLOOK and (measure not in PROGRESS or every is Every.YEAR):

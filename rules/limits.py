@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rules.calendar import Days
 from rules.expectation import Floats, steps
-from rules.target import PROGRESS, Against, Target, Threshold
+from rules.target import PERCENT, PROGRESS, Against, Target, Threshold
 from rules.unit import conversion
 
 Rows = slice | NDArray[np.int64]
@@ -170,7 +170,7 @@ def _terms(target: Target, level: Threshold | None, ends: Days) -> tuple[float, 
             share = level.value
         case Against.PROBABILITY:
             absolute, below = np.inf, level.value / 100
-        case Against.POINTS if target.measure in PROGRESS:
+        case Against.POINTS if target.measure in PROGRESS and target.goal.unit not in PERCENT:
             of_goal = level.value / 100
         case Against.POINTS | Against.UNITS:
             absolute = _in_unit(level, target)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rules.expectation import Floats
 from rules.panel import Panel
 from rules.past import shares
-from rules.target import PROGRESS, Against, Target, quantity
+from rules.target import PERCENT, PROGRESS, Against, Target, quantity
 from rules.unit import conversion
 
 _LEAST = 8
@@ -65,7 +65,7 @@ def _margin(target: Target) -> _Margin | None:
         return None
     if one.against is Against.SHARE:
         return _Margin(one.value / 100, 0.0)
-    if one.against is Against.POINTS and target.measure in PROGRESS:
+    if one.against is Against.POINTS and target.measure in PROGRESS and target.goal.unit not in PERCENT:
         return _Margin(0.0, one.value / 100 * abs(target.goal.value))
     found = conversion(one.unit, target.goal.unit)
     return _Margin(0.0, one.value * found[0]) if found else None

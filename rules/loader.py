@@ -336,7 +336,9 @@ def _wrong_cells(table: "pd.DataFrame", path: Path, known: dict[str, Target]) ->
     problems = []
     double = table.duplicated(["subject", "target"])
     particular = [
-        name for name, target in known.items() if target.goal.stages or target.goal.reference or target.changes
+        name
+        for name, target in known.items()
+        if target.goal.stages or target.goal.reference or target.changes or target.goal.op is Op.BETWEEN
     ]
     numbers = [goal for goal in table["goal"].unique() if re.fullmatch(_NUMBER, goal)]
     plain = (
@@ -362,6 +364,8 @@ def _wrong_cells(table: "pd.DataFrame", path: Path, known: dict[str, Target]) ->
 
 def _wrong_cell(target: Target, goal: str) -> Iterator[str]:
     """What a subject's own goal cannot be."""
+    if goal and target.goal.op is Op.BETWEEN and target.goal.upper is not None and float(goal) >= target.goal.upper:
+        yield f"goal: '{target.id}' 的上限为{target.goal.upper:g}，对象表中的下限应小于它 (empty range)"
     if goal and target.goal.stages and float(goal) != target.goal.value:
         yield f"goal: '{target.id}' 共{target.goal.value:g}个阶段，只能写此数或留空 (stages)"
     if target.goal.reference:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from connectors.observation import Refused
 from rules.expectation import Floats
-from rules.target import Book, Measure, Op, Shape, Target
+from rules.target import PERCENT, Book, Measure, Op, Shape, Target
 from rules.unit import COUNTED, conversion
 
 Ints = NDArray[np.int64]
@@ -59,8 +59,7 @@ _RANGE = {
     Measure.ZERO: (0.0, np.inf),
 }
 _ANY = (-np.inf, np.inf)
-_PERCENT = frozenset({"%", "个百分点"})
-_IN_PERCENT = frozenset({Measure.SHARE, Measure.MILESTONE, Measure.REDUCTION, Measure.GROWTH})
+_INPERCENT = frozenset({Measure.SHARE, Measure.MILESTONE, Measure.REDUCTION, Measure.GROWTH})
 
 
 class Figures(NamedTuple):
@@ -152,7 +151,7 @@ def _terms(target: Target | None, factor: float, offset: float) -> _Terms:
         no = False
         return _Terms(factor, offset, np.nan, no, no, *_ANY, no, no, no, no, no)
     measure, goal = target.measure, target.goal
-    percent, daily = goal.unit in _PERCENT, target.counts is not None
+    percent, daily = goal.unit in PERCENT, target.counts is not None
     lowest, highest = limits(target)
     return _Terms(
         factor,
@@ -173,7 +172,7 @@ def _terms(target: Target | None, factor: float, offset: float) -> _Terms:
 def limits(target: Target) -> tuple[float, float]:
     """The least and the most that a figure of a target can be, in its unit; infinite where there is no bound."""
     measure, unit = target.measure, target.goal.unit
-    lowest, highest = _ANY if measure in _IN_PERCENT and unit not in _PERCENT else _RANGE.get(measure, _ANY)
+    lowest, highest = _ANY if measure in _INPERCENT and unit not in PERCENT else _RANGE.get(measure, _ANY)
     return 0.0 if unit in COUNTED and measure in _SUMS else lowest, highest
 
 

@@ -48,6 +48,8 @@ class Measure(StrEnum):
 
 # Progress is a share of a plan; everything else is compared directly, in points or units, at any date.
 PROGRESS = frozenset({Measure.CUMULATIVE, Measure.LEVEL, Measure.GOOD_DAYS, Measure.REDUCTION})
+# Behind in such a unit is told in percentage points as it stands, not as a share of the goal.
+PERCENT = frozenset({"%", "个百分点"})
 # The year's figure is the sum of its periods'.
 SUMS = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS})
 # Where the year will land can be said from earlier years: of a sum, and of a figure that ends near where it stands.
@@ -75,7 +77,7 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-_CLASSES = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ", 4: "Ⅳ", 5: "Ⅴ"}
+_CLASSES = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ", 4: "Ⅳ", 5: "Ⅴ", 6: "劣Ⅴ"}
 
 
 def quantity(value: float, unit: str) -> str:
@@ -167,7 +169,7 @@ class Against(StrEnum):
     """What a threshold's number is compared with."""
 
     SHARE = "share"  # shortfall as a fraction of what is expected by now
-    POINTS = "points"  # shortfall in percentage points (of the goal, for a progress measure)
+    POINTS = "points"  # shortfall in percentage points (of the goal, for progress that is not itself in percent)
     UNITS = "units"  # shortfall in the target's unit
     BELOW = "below"  # the figure itself
     ABOVE = "above"

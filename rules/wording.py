@@ -14,6 +14,7 @@ from rules.target import (
     FORECAST,
     HARD,
     LEARNT,
+    PERCENT,
     PROGRESS,
     SUMS,
     Against,
@@ -73,6 +74,10 @@ def deadline(target: Target, year: int) -> str:
     return f"{year}年{'全年' if target.expect.shape is Shape.HOLD else '底'}"
 
 
+_PLACES = {Measure.RANK: ("位次", "落后", "靠前"), Measure.CLASS: ("类别", "差", "好")}
+"""What is counted in places: its name, and what is said of worse and better ones."""
+
+
 def gap(verdict: Verdict) -> str:
     """Actual against expected: 比时序进度少1200人（低于应完成数35.6%）、低于目标0.9个百分点. Empty where not known."""
     short, expected = verdict.shortfall, verdict.expected
@@ -84,24 +89,27 @@ def gap(verdict: Verdict) -> str:
         return _stage(verdict)
     if target.measure is Measure.MILESTONE:
         return "已完成" if short <= 0 else f"尚差{number(short)}%"
-    if abs(short) < 1e-9:
-        return "与预期持平"
-    percent = target.goal.unit in ("%", "个百分点")
-    amount = f"{number(abs(short))}{'个百分点' if percent else '个位次' if target.measure is Measure.RANK else target.goal.unit}"
-    low = (short > 0) == less
+    held, over = target.expect.shape is Shape.HOLD, False
     if target.goal.op in (Op.BETWEEN, Op.EXACTLY) and verdict.actual is not None:
-        if short < 0:
+        over = short > 0 and verdict.actual > expected
+        if short < 0 and held:
             return "在目标范围内"
-        low = verdict.actual < expected
+        short = expected - verdict.actual if short <= 0 else short
+    if abs(short) < 1e-9:
+        return "与预期持平" + {Op.MORE_THAN: "，尚未超过", Op.LESS_THAN: "，尚未低于"}.get(target.goal.op, "")
+    if found := _PLACES.get(target.measure):
+        noun, worse, better = found
+        return f"比目标{noun}{worse if short > 0 else better}{number(abs(short))}个{noun}"
+    percent = target.goal.unit in PERCENT
+    amount = f"{number(abs(short))}{'个百分点' if percent else target.goal.unit}"
+    low = (short > 0) == less and not over
     other = target.goal.reference and (f"{target.goal.reference}{'的要求' if target.goal.plus else ''}")
     if target.measure in PROGRESS:
-        words = f"比{other or '时序进度'}{'少' if low else '多'}{amount}"
-        if expected and not percent:
-            words += f"（{'低' if low else '高'}{'' if other else '于应完成数'}{number(abs(short / expected) * 100)}%）"
+        words = f"比{other or ('目标' if held or over else '时序进度')}{'少' if low else '多'}{amount}"
+        if expected and not percent and not over:
+            words += f"（{'低' if low else '高'}{'' if held else '于应完成数'}{number(abs(short / expected) * 100)}%）"
         return words
-    if target.measure is Measure.RANK:
-        return f"比目标位次{'落后' if short > 0 else '靠前'}{amount}"
-    bound = other or ("红线" if target.measure in HARD else "目标" if target.expect.shape is Shape.HOLD else "时序进度")
+    bound = other or ("红线" if target.measure in HARD else "目标" if held else "时序进度")
     return f"{'低' if low else '高'}于{bound}{amount}"
 
 
@@ -138,17 +146,28 @@ def nil(verdict: Verdict) -> str:
     return f"{label(verdict.target.every, verdict.nil)}{Status.NIL.text}" if verdict.nil else ""
 
 
-def cause(why: Reason, shortfall: float | None) -> str:
-    """The reason alone. Who is not behind the plan missed another yardstick: the period's task, the average, a bound."""
-    other = why is Reason.BEHIND_SCHEDULE and shortfall is not None and shortfall <= 0
-    return "达到预警条件" if other else why.text
+def cause(why: Reason, shortfall: float | None, *, held: bool = False) -> str:
+    """The reason alone. Who is not behind the plan missed another yardstick: the period's task, the average, a bound.
+
+    What is ``held`` to its goal all year has no schedule to be behind of.
+    """
+    if why is not Reason.BEHIND_SCHEDULE:
+        return why.text
+    if shortfall is not None and shortfall <= 0:
+        return "达到预警条件"
+    return "未达目标要求" if held else why.text
+
+
+def because(verdict: Verdict) -> str:
+    """The same of a verdict."""
+    return cause(verdict.reason, verdict.shortfall, held=verdict.target.expect.shape is Shape.HOLD)
 
 
 def reason(verdict: Verdict) -> str:
     """Why the verdict is so: 数据逾期未报，应报2025年9月; 符合时序进度，本期已达红色条件，待连续期数确认."""
     if verdict.target.goal.by is not None and verdict.reason in (Reason.NOT_DUE, Reason.ANNUAL_ONLY):
         return "未到完成时限"
-    words = cause(verdict.reason, verdict.shortfall)
+    words = because(verdict)
     if verdict.nil is not None:
         words += f"，{nil(verdict)}"
     if verdict.owed is not None:
@@ -166,11 +185,13 @@ def pace(verdict: Verdict, workdays: Workdays = PUBLISHED) -> str:
     if verdict.goal is None or verdict.actual is None or verdict.period is None or verdict.target.goal.reference:
         return ""
     target = verdict.target
-    found = pace_of(target, verdict.goal, verdict.actual, verdict.period, workdays)
+    # From here on leads to the goal that will be in force, as the outlook has it.
+    goal = target.changes[-1].goal.value if target.changes else verdict.goal
+    found = pace_of(target, goal, verdict.actual, verdict.period, workdays)
     if found is None:
         return ""
     if target.measure is Measure.GOOD_DAYS:
-        return _good_days(found, verdict.goal, verdict.actual, verdict.period)
+        return _good_days(found, goal, verdict.actual, verdict.period)
     each, unit = PERIOD_NAMES[target.every].removeprefix("个"), target.goal.unit
     needed = [f"每{each}需完成{_enough(found.needed, unit)}"]
     before = [f"{each}均{quantity(found.so_far, unit)}"] if found.so_far is not None else []
@@ -208,6 +229,8 @@ def outlook(verdict: Verdict) -> str:
     target, period = verdict.target, verdict.period
     if target.measure not in FORECAST or target.every is Every.YEAR or verdict.goal is None or period is None:
         return ""
+    if target.goal.reference:
+        return ""  # nobody foresees where the other series will end
     if (period.month, period.day) == (12, 31):
         return ""
     if verdict.probability is None or verdict.low is None or verdict.high is None:

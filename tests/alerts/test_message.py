@@ -283,6 +283,12 @@ def test_a_target_ahead_of_its_plan_that_missed_another_yardstick_is_not_called_
     assert "城镇新增就业达到预警条件，现予以红色预警" in body
 
 
+def test_a_target_that_follows_another_series_is_behind_no_schedule():
+    facts = {"shortfall": 0.3, "gap_text": "低于全市平均增速0.3个百分点", "by": "2025年全年"}
+    _, body = render(letter(pace_notice(**facts)), Form.TEXT)
+    assert "城镇新增就业未达目标要求，现予以红色预警" in body
+
+
 def test_times_are_told_in_the_offset_given():
     body = render(letter(pace_notice(since="2025-10-27T08:59:59.123456+00:00")), Form.TEXT).body
     assert "预警起始\uff1a2025年10月27日 08:59" in body

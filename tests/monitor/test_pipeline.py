@@ -238,6 +238,22 @@ def test_what_nobody_can_judge_is_kept_apart_with_its_reason(engine, book):
     assert {row.reason for row in found} == {Refused.WRONG_DIMENSION, Refused.FUTURE_PERIOD}
 
 
+def test_a_task_is_reported_all_year_long_and_its_progress_corrects_nothing(engine):
+    task = {"source": "filings", "measure": "milestone", "goal": "done by 2025-09-30", "lead": "甲局"}
+    book = a_book(task, sources=SOURCES)
+    watch, found = Watch([book]), []
+    watch.load(engine, AT - timedelta(days=90))
+    for days, share in ((-60, 30.0), (-20, 60.0), (-17, 80.0), (7, 100.0)):
+        at = AT + timedelta(days=days)
+        said = figure(share, period=datetime(2025, 12, 31).date(), unit="%", known_at=None)  # noqa: DTZ001
+        assert pulled(engine, book, said, at=at).rows_refused == 0
+        watch.load(engine, at)
+        found += [(days, move.change.event, move.notice.period) for move in judged(engine, watch, at)[1]]
+    assert found == [(-20, Event.FIRED, "2025年10月7日"), (7, Event.RESOLVED, "2025年11月3日")]
+    unborn = figure(30.0, period=datetime(2026, 12, 31).date(), unit="%")  # noqa: DTZ001
+    assert pulled(engine, book, unborn).rows_refused == 1
+
+
 def month(number, value):
     end = (datetime(2025, number + 1, 1, tzinfo=UTC) - timedelta(days=1)).date()
     return figure(value, period=end, known_at=None)

@@ -106,6 +106,13 @@ def test_a_case_that_is_not_as_it_says_fails_at_its_moment(tmp_path, moment, cha
     assert wrong(tmp_path, STORY | {"expect": expect}) == [f"{moment} {says}"]
 
 
+@pytest.mark.parametrize(("words", "failed"), [("未达目标要求", 0), ("突破红线", 1)])
+def test_a_case_may_name_the_reason_as_messages_do(tmp_path, words, failed):
+    moment = "2025-03-11"
+    expect = STORY["expect"] | {moment: STORY["expect"][moment] | {"reason": words}}
+    assert len(wrong(tmp_path, STORY | {"expect": expect})) == failed
+
+
 def test_cases_of_one_file_do_not_touch_each_other(tmp_path):
     other = {"figures": {"2025-01": 1}, "expect": {"2025-02-11": "红色"}}
     late = {"figures": {}, "expect": {"2025-02-11": {"alert": "催报"}, "2025-02-10": {"alert": "无"}}}

@@ -94,7 +94,7 @@ class NaiveJudge:
         match threshold.against:
             case Against.SHARE:
                 return self.exceeds(short, value / 100 * abs(self.expected(period)))
-            case Against.POINTS if self.target.measure in PROGRESS:
+            case Against.POINTS if self.target.measure in PROGRESS and self.target.goal.unit != "%":
                 return self.exceeds(short, value / 100 * abs(self.goal))
             case Against.POINTS | Against.UNITS:
                 return self.exceeds(short, value)

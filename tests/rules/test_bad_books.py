@@ -8,6 +8,7 @@ import pytest
 
 from rules.document import Invalid
 from rules.loader import load_book, load_books
+from tests.rules.builders import a_book
 
 GOOD = """\
 book: b
@@ -241,6 +242,13 @@ def test_all_objections_to_all_targets_are_reported_at_once(errors: Errors) -> N
     book = GOOD.replace("measure: cumulative", "measure: cumulative\n    source: none\n    words: 无此语")
     found = errors(book_yaml=f"{book}  - {{id: other, name: 其他, goal: at least 1 个, measure: level}}\n")
     assert [error.split(": ")[0] for error in found] == ["book.yaml:9"] * 2 + ["book.yaml:16"]
+
+
+def test_a_subject_whose_range_would_be_empty_is_refused() -> None:
+    target = {"goal": "between 7.5 and 8 %", "measure": "growth"}
+    assert a_book(target, subjects="subject,target,goal\n甲,t0,7\n乙,t0,\n").subjects == ("乙", "甲")
+    with pytest.raises(Invalid, match=r":3: goal: 't0' 的上限为8"):
+        a_book(target, subjects="subject,target,goal\n甲,t0,7\n乙,t0,9\n")
 
 
 def test_a_subject_goes_through_all_stages_or_none(errors: Errors) -> None:

@@ -19,7 +19,7 @@ from rules.loader import load_book
 from rules.panel import Panel
 from rules.target import Level, Op
 from rules.verdict import OWED, Reason, Verdict
-from tests.rules.builders import a_block, a_book, a_panel, a_target, judged, verdicts
+from tests.rules.builders import a_block, a_book, a_panel, a_target, judged, remember, verdicts
 
 N, G, Y, R = sorted(Level)
 SOURCES = {"filings": {"connector": "table_file"}, "stats": {"connector": "table_file"}}
@@ -101,6 +101,22 @@ def test_an_amount_leans_on_an_amount() -> None:
     assert verdict.level is R
     assert wording.gap(verdict) == "比计划数少20亿元（低20%）"
     assert wording.pace(verdict) == ""  # what the year asks is not known
+
+
+def test_where_a_leaning_target_lands_is_not_foreseen_and_no_lack_of_years_is_blamed() -> None:
+    panel = a_panel(a_block(AVERAGE, sources=SOURCES), {1: 6, 2: 5})
+    lean(panel, {1: 6, 2: 5.5})
+    remember(panel, {year: {1: 5 + year % 3, 2: 5.2, 3: 5.5, 4: 5.1} for year in range(2018, 2025)})
+    (verdict,) = verdicts(panel, date(2025, 7, 10))
+    assert (verdict.years, wording.outlook(verdict)) == (7, "")
+
+
+@pytest.mark.parametrize(
+    ("measure", "level"), [("growth", "probability below 30%"), ("reduction", "behind 5% with outlook")]
+)
+def test_a_threshold_that_would_need_such_a_forecast_is_refused(measure: str, level: str) -> None:
+    with pytest.raises(Invalid, match="不作年底预测"):
+        a_book({**AVERAGE, "measure": measure, "levels": {"yellow": level}}, sources=SOURCES)
 
 
 @given(

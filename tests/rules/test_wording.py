@@ -36,6 +36,15 @@ DEBT: dict[str, Any] = {"measure": "level", "goal": "at most 0 亿元", "expect"
         (RATE, {1: 7.9}, "在目标范围内"),
         ({**GROWTH, "goal": "exactly 7 %"}, {1: 7.5}, "高于目标0.5个百分点"),
         ({**GROWTH, "goal": "exactly 7 %"}, {1: 6.5}, "低于目标0.5个百分点"),
+        ({"goal": "exactly 8 座", "every": "half"}, {1: 9}, "比目标多1座"),
+        ({"goal": "exactly 8 座", "every": "half"}, {1: 7}, "比时序进度多3座（高于应完成数75%）"),
+        ({"goal": "between 80 and 90 座", "every": "half"}, {1: 30}, "比时序进度少10座（低于应完成数25%）"),
+        ({"measure": "level", "goal": "at least 50 万亩"}, {1: 48}, "比目标少2万亩（低4%）"),
+        ({"measure": "level", "goal": "exactly 8 座"}, {1: 9}, "比目标多1座"),
+        ({"measure": "level", "goal": "at most 30 微克/立方米"}, {1: 33}, "比目标多3微克/立方米（高10%）"),
+        ({**GROWTH, "goal": "more than 7 %"}, {1: 7}, "与预期持平，尚未超过"),
+        ({"measure": "class", "goal": "at most Ⅲ类"}, {1: 6}, "比目标类别差3个类别"),
+        ({"measure": "class", "goal": "at most Ⅲ类"}, {1: 2}, "比目标类别好1个类别"),
         ({"measure": "share", "goal": "at least 50 %", "expect": "path from 26"}, {6: 36}, "低于时序进度2个百分点"),
         ({"measure": "floor", "goal": "at least 12.6 万亩"}, {1: 12.5}, "低于红线0.1万亩"),
         ({"measure": "ceiling", "goal": "at most 5.5 %"}, {1: 5.8}, "高于红线0.3个百分点"),
@@ -161,6 +170,12 @@ def test_the_pace_from_here_is_told_where_it_has_a_meaning(
     target: dict[str, Any], figures: dict[int, float], words: str
 ) -> None:
     assert wording.pace(judged(figures, **target)) == words
+
+
+def test_the_pace_from_here_leads_to_the_goal_that_is_to_come() -> None:
+    raised = {**JOBS, "changes": [{"from": "2025-07-01", "goal": "at least 5100 人", "why": "调整"}]}
+    for figures, needed in (({6: 2100}, "500人"), ({9: 4500}, "200人")):
+        assert wording.pace(judged(figures, **raised)).startswith(f"此后每月需完成{needed}、")
 
 
 def test_the_working_days_of_the_book_are_counted() -> None:
@@ -312,6 +327,13 @@ def test_who_is_ahead_of_the_plan_and_missed_another_yardstick_is_not_called_lat
     assert wording.reason(judged({1: 0}, levels=levels, **JOBS)) == "未达时序进度"
 
 
+def test_what_is_held_to_its_goal_all_year_is_behind_no_schedule() -> None:
+    assert wording.reason(judged({1: 6.1}, **GROWTH)) == "未达目标要求"
+    assert wording.reason(judged({1: 5}, measure="rank", goal="at most 3 位")) == "未达目标要求"
+    share = {"measure": "share", "goal": "at least 50 %", "expect": "path from 26"}
+    assert wording.reason(judged({6: 36}, **share)) == "未达时序进度"
+
+
 def test_a_level_without_a_threshold_says_so() -> None:
     assert wording.thresholds((), a_target()) == "未设"
 
@@ -369,7 +391,14 @@ def test_a_number_has_at_most_two_decimals_and_no_trailing_zeros(value: float, t
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
-    [(4500, "人", "4500人"), (3, "类", "Ⅲ类"), (3.5, "类", "3.5类"), (3, "位", "第3位"), (5.2, "%", "5.2%")],
+    [
+        (4500, "人", "4500人"),
+        (3, "类", "Ⅲ类"),
+        (6, "类", "劣Ⅴ类"),
+        (3.5, "类", "3.5类"),
+        (3, "位", "第3位"),
+        (5.2, "%", "5.2%"),
+    ],
 )
 def test_a_figure_reads_with_its_unit(value: float, unit: str, text: str) -> None:
     assert quantity(value, unit) == text

@@ -131,6 +131,28 @@ def test_a_goal_is_overdue_from_its_own_last_day_on() -> None:
     assert [judged({quarter: 0.0}, **_levels("never", "overdue")).level for quarter in (3, 4)] == [G, R]
 
 
+@pytest.mark.parametrize(
+    ("measure", "goal", "figure", "level"),
+    [
+        (
+            "reduction",
+            "at least 3 %",
+            1.01,
+            G,
+        ),  # half a point less than the 1.5 of by now is 0.5, not 0.5 % of the goal
+        ("reduction", "at least 3 %", 0.99, Y),
+        ("cumulative", "at least 92 %", 45.51, G),
+        ("cumulative", "at least 92 %", 45.49, Y),
+        ("cumulative", "at least 200 个", 99.01, G),
+        ("cumulative", "at least 200 个", 98.99, Y),
+    ],
+)
+def test_points_of_what_is_in_percent_are_its_own_and_of_anything_else_of_the_goal(
+    measure: str, goal: str, figure: float, level: Level
+) -> None:
+    assert judged({2: figure}, measure=measure, goal=goal, **_levels("behind 0.5 points")).level is level
+
+
 def test_rows_are_picked_out_of_any_block_alike() -> None:
     """Rows with and without further thresholds, judged whole and in part."""
     plain: dict[str, Any] = {"every": "quarter"}
