@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Column, Table
 
-from connectors.base import ConnectorError
+from connectors.base import ConnectorError, Failure
 from connectors.observation import STATUSES, Query, Reading, Refusal, Status
 from monitor import sieve
 from monitor.app import InForce
@@ -15,7 +15,6 @@ from monitor.clock import Clock, parse_moment
 from monitor.pipeline import asked
 from monitor.wiring import Feed
 from rules.document import Invalid, near
-
 
 _SHOWN = ("cell", "series", "subject", "period", "value", "unit", "status", "published")
 
@@ -39,6 +38,9 @@ def tried(force: InForce, name: str, at: str | None) -> Trial:
         answer = feed.connector.fetch(query)
     except ConnectorError as error:
         raise Invalid([f"{feed.source.key}: {error.detail} ({error.reason})"]) from None
+    except Exception as error:  # a third party's connector may do anything
+        words = f"连接器 {feed.source.connector} 出错: {type(error).__name__}: {error} ({Failure.INTERNAL})"
+        raise Invalid([f"{feed.source.key}: {words}"]) from error
     taken, unreadable = sieve.readable(feed, answer, frozenset(), moment)
     return Trial(feed, query, answer, taken, [*answer.refusals, *unreadable])
 

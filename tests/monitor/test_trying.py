@@ -120,3 +120,10 @@ def test_what_cannot_be_tried_is_told_with_a_cure(duban, source, words):
     done = duban(source)
     assert done.exit_code == 1
     assert words in str(done.exception)
+
+
+def test_a_connector_that_crashes_is_told_as_a_pull_would(duban, monkeypatch):
+    monkeypatch.setattr("connectors.table_file.TableFile.fetch", lambda *_: 1 / 0)
+    done = duban("b/filings")
+    assert done.exit_code == 1
+    assert "连接器 table_file 出错: ZeroDivisionError: division by zero (internal)" in str(done.exception)
