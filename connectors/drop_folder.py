@@ -91,7 +91,7 @@ def _check(path: Path, status: os.stat_result, most: int) -> None:
     if status.st_size > most:
         raise ConnectorError(
             Failure.TOO_LARGE,
-            f"{path}: 有 {status.st_size / 2**20:.0f} MB，超过 {most >> 20} MB (too large); 请拆分文件，或加大 max_mb",
+            f"{path}: 有 {status.st_size / 2**20:.0f} MB，超过 {most >> 20} MB (too large); 请拆分文件，或加大 max_mb、max_bytes",
             retryable=False,
         )
 
