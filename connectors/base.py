@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors.observation import Query, Reading
+from connectors.observation import Query, Reading, storable
 
 
 class Options(BaseModel):
@@ -39,7 +39,7 @@ class ConnectorError(Exception):
     def __init__(self, reason: Failure, detail: str, *, retryable: bool) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.detail = detail
+        self.detail = storable(detail)
         self.retryable = retryable
 
 

@@ -77,7 +77,7 @@ def read(path: Path, most: int) -> Dropped:
     except OSError as error:
         reason, words, cure = Failure.UNREACHABLE, f"读不出 ({error.strerror})", "请检查磁盘或共享目录"
     else:
-        fresh = time.time() - after.st_mtime < _FRESH
+        fresh = abs(time.time() - after.st_mtime) < _FRESH  # a file from a clock far ahead is not always new
         same = (before.st_size, before.st_mtime_ns, len(data)) == (after.st_size, after.st_mtime_ns, before.st_size)
         if not same or (fresh and not data):
             raise incomplete(path)
@@ -91,7 +91,7 @@ def _check(path: Path, status: os.stat_result, most: int) -> None:
     if status.st_size > most:
         raise ConnectorError(
             Failure.TOO_LARGE,
-            f"{path}: 有 {status.st_size / 2**20:.0f} MB，超过 {most >> 20} MB (too large); 请拆分文件，或加大 max_mb",
+            f"{path}: 有 {status.st_size / 2**20:.0f} MB，超过 {most >> 20} MB (too large); 请拆分文件，或加大 max_mb、max_bytes",
             retryable=False,
         )
 

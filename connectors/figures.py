@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from connectors.fields import Constants
 from connectors.number import Numbers, numbers
-from connectors.observation import COLUMNS, NIL, STATUSES, LeftOut, Query, Reading, Refusal, Refused, Status
+from connectors.observation import COLUMNS, NIL, STATUSES, LeftOut, Query, Reading, Refusal, Refused, Status, storable
 from connectors.period import moment, period_end
 from connectors.places import Places
 from connectors.status import status
@@ -65,7 +65,7 @@ class Column:
     def names(self) -> "Column":
         """The same cells as clean names: texts without outer or hard blanks, equal ones under one code."""
         cleaned = Column(self.contents, np.arange(len(self.contents)))
-        names = Column.of([cleaned.words(row).replace("\xa0", " ") for row in range(len(self.contents))])
+        names = Column.of([storable(cleaned.words(row)).replace("\xa0", " ") for row in range(len(self.contents))])
         same = len(names.contents) == len(self.contents)
         return Column(names.contents, self.codes if same else names.codes[self.codes])
 
@@ -167,7 +167,7 @@ class _Sieve:
         for row, cell in zip(refused.tolist(), self._cells.place(field, refused), strict=True):
             series, subject = self._figures.series.words(row), self._figures.subject.words(row)
             period = self._figures.period.end(row)
-            refusal = Refusal(cell, reason, words(row)[:_WORDS_SHOWN], series, subject, period)
+            refusal = Refusal(cell, reason, storable(words(row)[:_WORDS_SHOWN]), series, subject, period)
             self._refused.append((int(self._cells.line[row]), refusal))
 
     def refusals(self) -> tuple[Refusal, ...]:

@@ -62,7 +62,10 @@ def numbers(cells: NDArray[np.generic]) -> Numbers:
             return numbers(cells.astype(np.float64))
     found = pd.Series(cells, dtype=object)
     blank = np.array(found.isna() | found.isin(MISSING), dtype=bool)
-    values = np.array(pd.to_numeric(found.mask(blank), errors="coerce"), dtype=np.float64)
+    try:
+        values = np.array(pd.to_numeric(found.mask(blank), errors="coerce"), dtype=np.float64)
+    except OverflowError:  # of whole numbers beyond all floats; their digits are no number either
+        return numbers(found.map(lambda cell: str(cell) if isinstance(cell, int) else cell).to_numpy(dtype=object))
     bad, nil = (np.zeros(len(values), dtype=bool) for _ in range(2))
     for place in np.flatnonzero(~blank & ~np.isfinite(values)):
         try:

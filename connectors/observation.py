@@ -6,6 +6,7 @@ September, of the third quarter and of January to September all end on
 30 September, and a figure is judged at the end of its own period.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -32,6 +33,7 @@ class Status(StrEnum):
         return {Status.FINAL: "", Status.PARTIAL: "初步数", Status.NIL: "无报送事项"}[self]
 
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 STATUSES = tuple(Status)
 """What the codes of a column ``status`` stand for."""
 FINAL, PARTIAL, NIL = range(len(STATUSES))
@@ -131,6 +133,11 @@ _WORDS = {
     Refused.REPEATED: ("与上期数据完全相同，疑为旧数据", "请核对来源是否已更新，确属无误的请放行"),
     Refused.MISLABELLED: ("疑错标一期", "请核对来源的期间是所属期还是发布期，确属无误的请放行"),
 }
+
+
+def storable(text: str) -> str:
+    """``text`` with U+FFFD for what no database keeps: NUL, and halves of characters, which JSON may hold."""
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def where(document: str, cell: str) -> str:

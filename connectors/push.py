@@ -139,6 +139,10 @@ class Batch:
         except (UnicodeDecodeError, csv.Error):
             raise _bad("内容不是 UTF-8 的 CSV (invalid CSV)") from None
         header, *rows = lines or [[]]
+        if len({*header}) < len(header):
+            raise _bad("首行有同名的列 (duplicate column): 每列请只写一次")
+        while rows and not rows[-1]:
+            rows.pop()  # scripts end their text with an empty line
         for place, row in enumerate(rows):
             if len(row) != len(header):
                 raise _bad(f"{self.place(place)}有 {len(row)} 格，表头有 {len(header)} 格 (torn row)")

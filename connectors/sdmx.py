@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from connectors.base import ConnectorError, Failure
+from connectors.drop_folder import read
 from connectors.fields import Fields
 from connectors.figures import Cells, Column, Rows, objects, reading
 from connectors.http_site import Site, bad_status
@@ -52,6 +53,8 @@ class SdmxOptions(Site):
             raise ValueError("url 与 path 须写且只写一个 (exactly one source)")
         if any(self.template.names(hole) for hole in ("period", "series", "subject")):
             raise ValueError("query 里只可用 {first}、{last}、{year} (unknown hole)")
+        if nowhere := "、".join(self.codes.keys() - self.dimensions.keys()):
+            raise ValueError(f"codes 里的 {nowhere} 没有写入 dimensions (no dimension): 请写明其代码所在的维度")
         return self.agree_with(Fields.model_validate({"period": "TIME_PERIOD", **self.dimensions}))
 
     @property
@@ -79,20 +82,12 @@ class Sdmx:
         """
         options = self._options
         document = options.path or options.document
-        data = self._read() if options.path else self._ask(query)
+        data = read(self._folder / options.path, options.max_bytes).data if options.path else self._ask(query)
         try:
             cells = self._cells(data)
         except ConnectorError as error:
             raise ConnectorError(error.reason, f"{document}: {error.detail}", retryable=error.retryable) from None
         return reading(cells, options, query, document, hashlib.sha256(data).hexdigest())
-
-    def _read(self) -> bytes:
-        path = self._folder / (self._options.path or "")
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            detail = f"{path}: 读不出文件 (unreadable): {error.strerror}；请放入该文件，或改 path"
-            raise ConnectorError(Failure.NOT_FOUND, detail, retryable=False) from None
 
     def _ask(self, query: Query) -> bytes:
         (request,) = self._options.template.requests(query, query.last)

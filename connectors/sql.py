@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -244,7 +244,11 @@ def _cells(columns: Mapping[str, list[Any]], options: SqlOptions) -> Cells:
 
 
 def _column(cells: Sequence[Any], options: SqlOptions) -> Column:
-    found = Column.of(cells)
+    try:
+        found = Column.of(cells)
+    except TypeError:  # lists and objects cannot be told apart by hash
+        cells = [cell if isinstance(cell, Hashable) else str(cell) for cell in cells]
+        found = Column.of(cells)
     if (found.codes < 0).any():  # neither NULL nor NaN is a content to pandas
         found = Column.of([_stated(cell) for cell in cells])
     return Column([_content(cell, options) for cell in found.contents], found.codes)

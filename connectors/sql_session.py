@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from connectors.base import ConnectorError, Failure
@@ -110,6 +110,7 @@ class Database:
         def limit(connection: sqlite3.Connection, _: object) -> None:
             ends = time.monotonic() + self.timeout
             connection.execute("PRAGMA query_only = ON")
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # neither ATTACH nor VACUUM INTO makes a file
             connection.set_progress_handler(lambda: time.monotonic() > ends, _SQLITE_STEPS)
 
         return engine
@@ -118,7 +119,8 @@ class Database:
         """The reason behind what the driver raised, with the database's own words."""
         cause, said = error.orig, self._said(error.orig)
         code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
-        code = "42" if not code and isinstance(error, ProgrammingError) else code
+        if not code:  # the driver itself found it, not the server
+            code = "42" if isinstance(error, ProgrammingError) else "22" if isinstance(error, DataError) else ""
         known = max((begins for begins in _CODES if code.startswith(begins)), key=len, default=None)
         if known:
             reason, words, retryable = _CODES[known]

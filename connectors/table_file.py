@@ -1,6 +1,5 @@
 """The source kind ``table_file``: CSV, TSV, TXT, XLSX or XLS files, described by a short mapping of their layout."""
 
-import codecs
 import fnmatch
 import hashlib
 import re
@@ -90,7 +89,7 @@ class TableOptions(Constants):
     @classmethod
     def _encoding_exists(cls, encoding: str | None) -> str | None:
         try:
-            codecs.lookup(encoding or "utf-8")
+            "".encode(encoding or "utf-8")
         except LookupError:
             raise ValueError(f"没有编码 {encoding} (unknown encoding): 如 utf-8、gb18030") from None
         return encoding

@@ -38,6 +38,8 @@ class Text:
         """Raises ConnectorError (BAD_ANSWER) for bytes that are no text and quotes that do not close."""
         self._document = document
         utf8 = _utf8(data, (encoding,) if encoding else _ENCODINGS, document)
+        if b"\n" not in utf8:  # as the CSV of a Macintosh ends its lines
+            utf8 = utf8.replace(b"\r", b"\n")
         splits = [_split(utf8, one, document, wanted) for one in ([delimiter] if delimiter else _delimiters(utf8))]
         self._split = splits[0] if len(splits) == 1 else min(splits, key=lambda split: _lacks(split, wanted))
         self.head: Head = self._split.head

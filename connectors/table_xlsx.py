@@ -26,6 +26,7 @@ from connectors.table_sheet import Row, Sheet, broken_workbook, chosen, shown, s
 _CHUNK = 1 << 20
 _REMEMBERED = 1 << 14
 _MOST_MERGED = 100_000
+_MOST_ROWS = 2**31
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^<>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
 _ROW, _CELL, _VALUE, _FORMULA, _TEXT, _STRING, _PHONETIC = (
     f"{SHEET_MAIN_NS} {tag}" for tag in ("row", "c", "v", "f", "t", "si", "rPh")
@@ -145,7 +146,10 @@ class _Rows:
             self._attributes, self._value, self._formula = attributes, None, None
             self._said.clear()
         elif tag == _ROW:
-            self._line = int(float(attributes["r"])) if "r" in attributes else self._line + 1
+            line = float(attributes.get("r", self._line + 1))
+            if not 0 < line < _MOST_ROWS:
+                raise ValueError("no such row")
+            self._line = int(line)
             self._place, self._cells = -1, {}
         elif tag == _PHONETIC:
             self._pronounced = True

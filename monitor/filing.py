@@ -83,13 +83,13 @@ def make(force: InForce, unit: str, period: str, out: Path) -> list[Made]:
     if not forms:
         raise Invalid([_nothing(force.watch.books, unit, end)])
     made = []
-    out.mkdir(parents=True, exist_ok=True)
     for form in forms:
         path = out / f"{_file_name(form, several=len(forms) > 1)}.xlsx"
         try:
-            receipts.write(path, workbook(form))
+            content = workbook(form)
         except ValueError as error:
             raise Invalid([str(error)]) from None
+        _write(path, content, "")
         made.append(Made(path, form))
     return made
 
@@ -118,8 +118,7 @@ def take(force: InForce, file: Path, out: Path | None) -> Taken:
     path = receipts.place(beside, file)
     content = workbook(filing.form, receipt)
     for where in {path, receipts.place(connector.receipts, kept)}:
-        where.parent.mkdir(parents=True, exist_ok=True)
-        receipts.write(where, content)
+        _write(where, content, "填报表已收回，但回执")
     return Taken(filing.form, receipt, path)
 
 
@@ -237,6 +236,14 @@ def _feed(force: InForce, filing: Filing, file: Path) -> Feed:
         words = f"现行各册没有来源 {form.source} ({Refused.WRONG_FORM})；现有: {known}；{Refused.WRONG_FORM.cure}"
         raise Invalid([f"{file}: 这是{whose}，{words}"])
     return feed
+
+
+def _write(path: Path, content: bytes, what: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        receipts.write(path, content)
+    except OSError as error:
+        raise Invalid([f"{path}: {what}无法写出 (cannot write): {error.strerror}；请检查文件夹及其写权限"]) from None
 
 
 def _put(connector: FilingWorkbook, form: Form, data: bytes, file: Path) -> Path:

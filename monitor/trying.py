@@ -5,16 +5,18 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from connectors.base import ConnectorError
-from connectors.observation import Query, Reading, Refusal
+from connectors.base import ConnectorError, Failure
+from connectors.observation import STATUSES, Query, Reading, Refusal, Status
 from monitor import sieve
 from monitor.app import InForce
 from monitor.clock import Clock, parse_moment
 from monitor.pipeline import asked
 from monitor.wiring import Feed
 from rules.document import Invalid, near
+
+_SHOWN = ("cell", "series", "subject", "period", "value", "unit", "status", "published")
 
 
 class Trial(NamedTuple):
@@ -36,6 +38,9 @@ def tried(force: InForce, name: str, at: str | None) -> Trial:
         answer = feed.connector.fetch(query)
     except ConnectorError as error:
         raise Invalid([f"{feed.source.key}: {error.detail} ({error.reason})"]) from None
+    except Exception as error:  # a third party's connector may do anything
+        words = f"连接器 {feed.source.connector} 出错: {type(error).__name__}: {error} ({Failure.INTERNAL})"
+        raise Invalid([f"{feed.source.key}: {words}"]) from error
     taken, unreadable = sieve.readable(feed, answer, frozenset(), moment)
     return Trial(feed, query, answer, taken, [*answer.refusals, *unreadable])
 
@@ -86,15 +91,16 @@ def show(trial: Trial, limit: int) -> None:
     console = Console(soft_wrap=True)
     answer = trial.answer
     console.print(f"{trial.feed.source.key}：{answer.document}（SHA-256 {answer.digest[:12]}…）", markup=False)
-    table = Table("单元格", "序列", "对象", "期间", "数值", "单位", "公布时间", title=f"读到 {len(trial.taken)} 个数值")
+    table = _table(
+        f"读到 {len(trial.taken)} 个数值", "单元格", "序列", "对象", "期间", "数值", "单位", "状态", "公布时间"
+    )
     for row in trial.taken.head(limit or len(trial.taken)).itertuples():
         figure = _figure(row, trial)
-        table.add_row(
-            *(_plain(figure[name]) for name in ("cell", "series", "subject", "period", "value", "unit", "published"))
-        )
+        figure["status"] = Status(figure["status"]).text
+        table.add_row(*(_plain(figure[name]) for name in _SHOWN))
     console.print(table)
     if trial.refused:
-        table = Table("单元格", "原文", "原因", "如何改正", title=f"拒收 {len(trial.refused)} 处")
+        table = _table(f"拒收 {len(trial.refused)} 处", "单元格", "原文", "原因", "如何改正")
         for one in trial.refused[: limit or None]:
             table.add_row(_plain(one.cell), _plain(one.text), f"{one.reason.said} ({one.reason})", one.reason.cure)
         console.print(table)
@@ -113,10 +119,16 @@ def _figure(row: Any, trial: Trial) -> dict[str, Any]:
         "series": row.series,
         "subject": row.subject,
         "period": f"{row.period:%Y-%m-%d}",
-        "value": row.value,
+        "value": None if pd.isna(row.value) else row.value,
         "unit": row.unit,
+        "status": STATUSES[row.status].value,
         "published": None if pd.isna(known) else known.tz_convert(zone).isoformat(timespec="minutes"),
     }
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table that shows all words in narrow columns too: rich would cut Chinese, which has no blanks to break at."""
+    return Table(*(Column(one, overflow="fold") for one in columns), title=title)
 
 
 def _plain(content: Any) -> str:

@@ -61,6 +61,9 @@ def feeds(books: Iterable[Book], errors: list[str]) -> dict[str, Feed]:
                 errors.append(f"{source.place}: {error.detail}")
             except Invalid as error:
                 errors.extend(error.errors)
+            except Exception as error:  # noqa: BLE001  a third party's package may do anything; the others must go on
+                words = f"连接器 {source.connector} 不能启用 (broken connector): {type(error).__name__}: {error}"
+                errors.append(f"{source.place}: {words}；请检查提供它的软件包")
     return made
 
 

@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 
 from alerts import organisation
+from connectors.registry import connector_class, kinds
 from monitor.config import Settings, load
 from monitor.rehearsal.figures import from_file
 from monitor.wiring import feeds
@@ -47,6 +48,12 @@ def test_the_readme_shows_every_setting_as_it_is():
     shown = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README, re.DOTALL)
     assert shown, "the README has no table of settings"
     assert shown[1] == settings_table()
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_the_guide_names_every_option_of_a_connector(kind):
+    named = set(re.findall(r"\w+", GUIDE, re.ASCII))
+    assert connector_class(kind).Options.model_fields.keys() <= named
 
 
 def test_every_file_the_readme_links_to_exists():

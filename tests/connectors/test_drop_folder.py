@@ -112,6 +112,11 @@ def test_a_figure_that_may_lack_its_last_digits_waits_until_the_file_rests(tmp_p
     assert read(tmp_path).observations.value.tolist() == [12]
 
 
+def test_a_file_of_a_clock_that_is_a_day_ahead_is_read(tmp_path):
+    put(tmp_path, "a.csv", "月份,数值\n2025-09,1", hours_old=-24)
+    assert read(tmp_path).observations.value.tolist() == [1]
+
+
 @pytest.mark.parametrize("share", [0, 0.2, 0.5, 0.99])
 def test_half_a_workbook_is_not_complete_yet_and_broken_when_it_stays_so(tmp_path, share):
     book = Workbook()

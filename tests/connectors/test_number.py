@@ -58,3 +58,10 @@ def test_a_whole_column_reads_as_its_cells_do(cells):
             assert found.blank[place] == (value is None)
             assert found.nil[place] == (cell == "无")
             assert value is None or found.value[place] == value
+
+
+def test_a_whole_number_beyond_all_floats_is_no_number_and_harms_no_other():
+    column = np.array([10**400, "1,234", 5, None], dtype=object)
+    found = numbers(column)
+    assert found.bad.tolist() == [True, False, False, False]
+    assert found.value[1:3].tolist() == [1234, 5]

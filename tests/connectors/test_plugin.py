@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from connectors import registry
 from monitor.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +88,15 @@ def test_without_the_package_the_kind_is_unknown(tmp_path):
     done = CliRunner().invoke(app, ["check", "--config", str(town(tmp_path))])
     assert done.exit_code == 1
     assert "没有名为 lines 的连接器" in done.output
+
+
+@pytest.mark.parametrize("module", ["no_such_module", "json"])
+def test_a_package_that_cannot_be_used_keeps_only_its_own_sources_out(tmp_path, monkeypatch, module):
+    point = EntryPoint("lines", f"{module}:Lines", "duban.connectors")
+    monkeypatch.setattr(registry, "_known", lambda: {"lines": point})
+    done = CliRunner().invoke(app, ["check", "--config", str(town(tmp_path))])
+    assert done.exit_code == 1
+    assert "连接器 lines 不能启用 (broken connector)" in done.output
 
 
 def test_its_author_can_hold_it_to_the_contract(installed, tmp_path):

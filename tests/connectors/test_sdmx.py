@@ -106,6 +106,7 @@ def test_places_that_no_dimension_tells_apart_are_in_conflict_not_mixed():
         ({"path": "nowhere.json"}, Failure.NOT_FOUND, "nowhere.json"),
         ({"path": "nbs_error.json"}, Failure.BAD_ANSWER, "bad message"),
         ({"path": "README.md"}, Failure.BAD_ANSWER, "bad message"),
+        ({"path": "oecd_sdmx.json", "max_bytes": 100}, Failure.TOO_LARGE, "max_bytes"),
     ],
 )
 def test_what_is_not_there_is_told_with_what_is(options, reason, words):
@@ -206,6 +207,7 @@ def test_without_the_library_its_extra_is_named(monkeypatch):
         ({"series": None}, "序列名"),
         ({"dimensions": {"series": "SUBJECT"}}, "series"),
         ({"dimensions": {"area": "LOCATION"}}, "dimensions"),
+        ({"dimensions": {}, "codes": {"subject": {"甲县": "CN50"}}}, "codes 里的 subject"),
         ({"query": {"startPeriod": "{period}"}}, "unknown hole"),
     ],
 )

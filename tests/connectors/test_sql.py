@@ -218,6 +218,13 @@ def test_a_function_that_writes_is_refused_by_the_database(postgres, tmp_path):
     assert made.run(SELECT) == []
 
 
+def test_a_query_makes_no_file(tmp_path):
+    Made(f"sqlite:///{tmp_path}/stat.db", tmp_path).run(FIGURES)
+    error = Made("sqlite:///stat.db", tmp_path).failure(f"ATTACH DATABASE '{tmp_path}/new.db' AS new")
+    assert error.reason is Failure.MISCONFIGURED
+    assert [path.name for path in tmp_path.iterdir()] == ["stat.db"]
+
+
 def test_a_missing_table_and_a_missing_column_are_named(database):
     database.run(FIGURES)
     for query, name in (("SELECT * FROM nowhere", "nowhere"), ("SELECT nothing FROM figures", "nothing")):
@@ -292,7 +299,7 @@ class TestPostgres:
         found = made.fetch(f"SELECT 'x' AS series, {period} AS period, 1 AS value")
         assert found.observations.period.dt.date.tolist() == [date(2025, 9, 30)]
 
-    @pytest.mark.parametrize("period", ["'NaN'::numeric", "NULL", "true"])
+    @pytest.mark.parametrize("period", ["'NaN'::numeric", "NULL", "true", "'{1}'::int[]"])
     def test_what_is_no_period_is_refused(self, made, period):
         found = made.fetch(f"SELECT 'x' AS series, {period} AS period, 1 AS value")
         assert [refusal.reason for refusal in found.refusals] == [Refused.BAD_PERIOD]
@@ -315,6 +322,10 @@ class TestPostgres:
         error = made.failure(one("('a' || now()::text)::numeric"))
         assert error.reason is Failure.BAD_ANSWER
         assert "invalid input syntax" in error.detail
+
+    def test_a_date_that_the_driver_cannot_hold_is_bad_data_and_no_lost_connection(self, made):
+        error = made.failure("SELECT 'x' AS series, date 'infinity' AS period, 1 AS value")
+        assert (error.reason, error.retryable) == (Failure.BAD_ANSWER, False)
 
 
 @pytest.fixture(scope="module")

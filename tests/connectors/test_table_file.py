@@ -69,6 +69,11 @@ def test_a_csv_reads_in_the_encodings_that_offices_save(csv, encoding):
     assert values(read(csv("月份,数值\n2025年10月,3\n", encoding), **LONG)) == [3]
 
 
+def test_lines_may_end_as_on_a_macintosh(csv):
+    found = read(csv("月份,数值\r2025年9月,3\r2025年10月,x\r"), **LONG)
+    assert (values(found), [refusal.cell for refusal in found.refusals]) == ([3], ["第3行"])
+
+
 def test_an_encoding_that_is_named_is_the_only_one(csv):
     assert values(read(csv("月份,数值\n2025年10月,3\n", "utf-16"), encoding="utf-16", **LONG)) == [3]
 
@@ -263,6 +268,7 @@ def test_a_year_completes_periods_that_name_none(csv):
         ({"path": "表.csv", "series": "就业", "columns": {"period": "月份"}}, "数值列"),
         ({"path": "表.csv", **LONG, "known": "soon"}, "days after period"),
         ({"path": "表.csv", **LONG, "encoding": "utf-9"}, "没有编码"),
+        ({"path": "表.csv", **LONG, "encoding": "rot13"}, "没有编码"),
         ({"path": "表.csv", **LONG, "timezone": "Asia/Wansheng"}, "timezone"),
         ({"path": "表.csv", **LONG, "columsn": {}}, "columsn"),
         ({"path": "表.csv", **LONG, "values": {"甲": "甲"}}, "不能并用"),

@@ -106,3 +106,10 @@ def test_a_reference_to_no_text_is_a_broken_workbook(tmp_path):
     path = sheet_of(tmp_path, '<row><c t="s"><v>7</v></c></row>')
     with pytest.raises(Exception, match="broken workbook"):
         head(path)
+
+
+@pytest.mark.parametrize("number", ["0", "-2", "1e30", "INF", "NaN"])
+def test_a_row_that_no_sheet_has_is_a_broken_workbook(tmp_path, number):
+    path = sheet_of(tmp_path, f'<row r="{number}"><c><v>7</v></c></row>')
+    with pytest.raises(Exception, match="broken workbook"):
+        head(path)

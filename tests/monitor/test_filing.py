@@ -290,6 +290,16 @@ def test_what_cannot_be_made_says_why(office):
     assert "2025-13" in words("--unit", "人力社保局", "--period", "2025-13")
 
 
+def test_a_folder_that_cannot_be_written_is_said(office, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot write" in said(
+        office("filing", "make", "--unit", "人力社保局", "--period", "2025-10", "--out", str(tmp_path / "file"))
+    )
+    done = office.take(office.filled({"jobs": 3960}), "--out", str(tmp_path / "file"))
+    assert "填报表已收回，但回执无法写出" in said(done)
+    assert [one.value for one in office.stored()] == [3960]
+
+
 def test_a_file_that_is_no_form_is_not_taken(office, tmp_path):
     (tmp_path / "x.xlsx").write_bytes(b"words")
     assert "broken workbook" in said(office.take(tmp_path / "x.xlsx"))

@@ -135,12 +135,21 @@ def test_nothing_to_report_needs_no_value(push):
     assert results(push({"series": "就业", "period": "2025-09", "status": "无"})) == ["accepted"]
 
 
+def test_half_a_character_and_what_no_database_keeps_become_a_sign_of_it(push):
+    answer = push(
+        {**figure(800), "series": "\ud800\0"}, figure("\ud800", "2025-08"), figure(1, "\ud800"), figure(10**400)
+    )
+    assert results(answer) == ["accepted", "refused", "refused", "refused"]
+    assert (answer.json()["unasked"], answer.json()["rows"][1]["said"]) == (["\ufffd\ufffd"], "“\ufffd”不是数值")
+    assert push({"\ud800": 1}).status_code == 422
+
+
 def test_a_series_that_no_target_reads_is_named(push):
     assert push(figure(800, series="就业人数")).json()["unasked"] == ["就业人数"]
 
 
 def test_a_table_is_read_too(push):
-    body = "series,period,value\n就业,2025-08,700\n就业,2025-09,很多\n".encode()
+    body = "series,period,value\n就业,2025-08,700\n就业,2025-09,很多\n\n".encode()
     answer = push(body=body, Content_Type="text/csv; charset=utf-8")
     assert results(answer) == ["accepted", "refused"]
     assert answer.json()["rows"][1]["cell"] == "第3行"
@@ -209,6 +218,7 @@ def test_of_many_at_once_under_one_key_one_is_taken(push, daemon):
         ({"body": b'{"observations": [{"series": "a", "value": 1}]}'}, 422, "wrong shape"),
         ({"body": b"series\n\xff\n", "Content_Type": "text/csv"}, 422, "invalid CSV"),
         ({"body": b"series,value\na\n", "Content_Type": "text/csv"}, 422, "torn row"),
+        ({"body": b"value,value\n1,2\n", "Content_Type": "text/csv"}, 422, "duplicate column"),
     ],
 )
 def test_what_is_not_taken_is_told_why(push, how, status, said):

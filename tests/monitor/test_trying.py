@@ -40,9 +40,9 @@ def duban(tmp_path):
     config = f"books: {tmp_path}/books\ndatabase: sqlite:///{tmp_path}/duban.db\narchive: {tmp_path}/archive\n"
     (tmp_path / "duban.yaml").write_text(config, encoding="utf-8")
 
-    def run(*words):
+    def run(*words, width="200"):
         told = ["connector", "try", *words, "--config", str(tmp_path / "duban.yaml"), "--at", "2025-12-01"]
-        return CliRunner().invoke(app, told, env={"COLUMNS": "200"})
+        return CliRunner().invoke(app, told, env={"COLUMNS": width})
 
     return run
 
@@ -52,7 +52,7 @@ def test_every_cell_is_shown_with_what_was_read_there(duban):
     assert done.exit_code == 0, done.output
     (line,) = [line for line in done.output.splitlines() if "第2行" in line]
     assert [cell.strip() for cell in line.strip("│").split("│")] == [
-        "第2行", "就业", "", "2025-08-31", "3000", "人", "2025-09-10T00:00+08:00",
+        "第2行", "就业", "", "2025-08-31", "3000", "人", "", "2025-09-10T00:00+08:00",
     ]  # fmt: skip
     assert "[收入]" in done.output
 
@@ -82,6 +82,19 @@ def test_a_script_reads_the_same(duban):
     assert (facts["unread"], facts["unasked"]) == (["备注"], ["[收入]"])
 
 
+def test_what_a_source_says_of_a_figure_is_shown_and_nothing_to_report_is_no_number(duban, tmp_path):
+    rows = "指标,期间,数值,单位,发布\n就业,2025-08,无,人,2025-09-10\n"
+    (tmp_path / "books" / "b" / "表.csv").write_text(rows, encoding="utf-8")
+    assert "无报送事项" in duban("b/filings").output
+    (figure,) = json.loads(duban("b/filings", "--json").output)["figures"]
+    assert (figure["value"], figure["status"]) == (None, "nil")
+
+
+def test_no_word_is_cut_off_where_the_window_is_narrow(duban):
+    told = duban("b/filings", width="60").output
+    assert "…" not in told.partition("拒收")[2]
+
+
 def test_the_rows_shown_can_be_few_and_the_counts_stay(duban):
     told = duban("b/filings", "--limit", "1").output
     assert "读到 2 个数值" in told
@@ -107,3 +120,10 @@ def test_what_cannot_be_tried_is_told_with_a_cure(duban, source, words):
     done = duban(source)
     assert done.exit_code == 1
     assert words in str(done.exception)
+
+
+def test_a_connector_that_crashes_is_told_as_a_pull_would(duban, monkeypatch):
+    monkeypatch.setattr("connectors.table_file.TableFile.fetch", lambda *_: 1 / 0)
+    done = duban("b/filings")
+    assert done.exit_code == 1
+    assert "连接器 table_file 出错: ZeroDivisionError: division by zero (internal)" in str(done.exception)
