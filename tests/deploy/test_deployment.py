@@ -84,3 +84,9 @@ def test_the_unit_is_one_and_leaves_little_open(tmp_path):
     command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit]
     rated = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert rated.returncode == 0, rated.stdout[-300:]
+
+
+def test_the_unit_leaves_to_be_read_what_the_metrics_of_the_process_are_counted_from():
+    unit = UNIT.read_text("utf-8")
+    assert "ProcSubset" not in unit  # memory, processor time and files are told only where /proc/stat can be read
+    assert "duban_process_resident_memory_bytes" in (DEPLOY / "grafana" / "build.py").read_text("utf-8")
