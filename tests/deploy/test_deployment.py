@@ -62,6 +62,13 @@ def test_the_image_and_the_cluster_run_as_nobody_in_particular():
     assert mounted == {one["name"] for one in pod["volumes"]}
 
 
+def test_the_operator_of_the_cluster_gets_the_rules_of_prometheus():
+    for made in documents("kubernetes/rules.yaml"):
+        (rules,) = documents(f"prometheus/rules/{made['metadata']['name'].removeprefix('duban-')}.yml")
+        assert made["spec"] == rules, "make rules"
+    assert len(documents("kubernetes/rules.yaml")) == 2
+
+
 def test_the_composed_services_mount_what_is_there():
     (composed,) = documents("compose/compose.yaml")
     made = {"./books", "./database-url", "./postgres-password"}  # by the three commands at its head
