@@ -38,6 +38,9 @@ TARGET_SERIES = (
 TARGET_LABELS = ("name", "item", "section", "lead", "unit", "measure")
 """What ``duban_target_info`` says of a target besides its identity."""
 
+AT_ONCE = ("books", "organisation", "channels", "archive", "keep", "heartbeat", "quiet")
+"""Settings that a reload puts in force. The others are read when a process starts."""
+
 
 class Executors(StrEnum):
     """Who asks sources on other machines and delivers: the daemon's threads, or ``duban worker`` on any host."""
