@@ -23,9 +23,16 @@ def pins(path):
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", path.read_text("utf-8"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["example/duban.yaml", "example/month.yaml", "compose/duban.yaml"])
+@pytest.mark.parametrize("name", ["example/duban.yaml", "example/month.yaml", "compose/duban.yaml", "systemd/duban.yaml"])
 def test_settings_that_are_shipped_are_settings(name):
     assert config.load(DEPLOY / name, {}).channels
+
+
+def test_what_the_unit_runs_with_does_not_depend_on_where_a_command_is_given():
+    settings = config.load(DEPLOY / "systemd" / "duban.yaml", {})
+    places = [settings.database_file, settings.books, settings.archive, settings.cache]
+    places += [Path(channel.model_extra["path"]) for channel in settings.channels.values()]
+    assert all(place.is_absolute() for place in places)
 
 
 def test_the_settings_of_the_cluster_are_settings(tmp_path):
@@ -71,7 +78,7 @@ def test_the_operator_of_the_cluster_gets_the_rules_of_prometheus():
 
 def test_the_composed_services_mount_what_is_there():
     (composed,) = documents("compose/compose.yaml")
-    made = {"./books", "./database-url", "./postgres-password"}  # by the three commands at its head
+    made = {"./books", "./database-url", "./postgres-password"}  # by the commands at its head
     for service in composed["services"].values():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
