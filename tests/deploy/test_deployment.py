@@ -23,7 +23,9 @@ def pins(path):
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", path.read_text("utf-8"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["example/duban.yaml", "example/month.yaml", "compose/duban.yaml", "systemd/duban.yaml"])
+@pytest.mark.parametrize(
+    "name", ["example/duban.yaml", "example/month.yaml", "compose/duban.yaml", "systemd/duban.yaml"]
+)
 def test_settings_that_are_shipped_are_settings(name):
     assert config.load(DEPLOY / name, {}).channels
 
