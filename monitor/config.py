@@ -23,7 +23,7 @@ from pydantic import (
 from alerts import suppression
 from alerts.suppression import Quiet
 from monitor import logs
-from rules.document import Document, Invalid, near
+from rules.document import Document, Invalid, explain, near
 from rules.spec import SchedulePhrase, Strict
 
 CONFIG_ENV = "DUBAN_CONFIG"
@@ -206,7 +206,7 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
             settings = Settings.model_validate({**dict(settings), **given})
         except ValidationError as error:
             raise Invalid(
-                [f"环境变量 DUBAN_{str(e['loc'][0]).upper()}: 值不对 (bad value): {e['msg']}" for e in error.errors()]
+                [f"环境变量 DUBAN_{str(e['loc'][0]).upper()}: {explain(e, Settings)}" for e in error.errors()]
             ) from None
     return settings
 
