@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,11 @@ def test_the_settings_of_the_cluster_are_settings(tmp_path):
 def test_what_is_installed_in_production_is_what_is_tested():
     production, tested = pins(DEPLOY / "requirements.lock"), pins(ROOT / "requirements.lock")
     assert production.items() <= tested.items()
-    assert {"sqlalchemy", "psycopg", "sdmx1"} <= production.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    del extras["dev"]
+    needed = [*project["dependencies"], *(one for extra in extras.values() for one in extra)]
+    assert {re.split(r"[^\w.-]", one)[0].replace(".", "-") for one in needed} <= production.keys(), "make lock"
     assert "pytest" not in production
 
 
