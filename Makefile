@@ -3,7 +3,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: run test check lock clean
+.PHONY: run test check lock rules clean
 
 run: $(READY)
 	$(VENV)/bin/duban run --config deploy/example/duban.yaml
@@ -36,6 +36,14 @@ lock:
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --all-extras pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --extra postgres --extra sdmx --extra cluster --extra plans -c requirements.lock \
 		pyproject.toml -o deploy/requirements.lock
+
+# The rules of Prometheus as its operator on Kubernetes wants them.
+rules:
+	for name in recording alerts; do \
+		printf -- '---\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n'; \
+		printf 'metadata: {name: duban-%s, labels: {app.kubernetes.io/name: duban}}\nspec:\n' $$name; \
+		sed 's/^./  &/' deploy/prometheus/rules/$$name.yml; \
+	done >deploy/kubernetes/rules.yaml
 
 clean:
 	rm -rf $(VENV) var

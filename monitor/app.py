@@ -258,6 +258,9 @@ class Daemon:
             self._config_error = str(found)
         self.meters.reloads.labels(outcome="refused" if self._config_error else "ok").inc()
         if not self._config_error:
+            then, now = dict(self.force.settings), dict(fresh.settings)
+            if later := [name for name in now if now[name] != then[name] and name not in config.AT_ONCE]:
+                log.warning("action=restart_needed settings=%s", ",".join(later))
             return fresh
         log.error("action=reload_refused error=%s", self._config_error)
         return None

@@ -23,7 +23,7 @@ from pydantic import (
 from alerts import suppression
 from alerts.suppression import Quiet
 from monitor import logs
-from rules.document import Document, Invalid, near
+from rules.document import Document, Invalid, explain, near
 from rules.spec import SchedulePhrase, Strict
 
 CONFIG_ENV = "DUBAN_CONFIG"
@@ -37,6 +37,9 @@ TARGET_SERIES = (
 """What is written of each target; the metric of one is named ``duban_target_<series>``, and its unit."""
 TARGET_LABELS = ("name", "item", "section", "lead", "unit", "measure")
 """What ``duban_target_info`` says of a target besides its identity."""
+
+AT_ONCE = ("books", "organisation", "channels", "archive", "keep", "heartbeat", "quiet")
+"""Settings that a reload puts in force. The others are read when a process starts."""
 
 
 class Executors(StrEnum):
@@ -203,7 +206,7 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
             settings = Settings.model_validate({**dict(settings), **given})
         except ValidationError as error:
             raise Invalid(
-                [f"环境变量 DUBAN_{str(e['loc'][0]).upper()}: 值不对 (bad value): {e['msg']}" for e in error.errors()]
+                [f"环境变量 DUBAN_{str(e['loc'][0]).upper()}: {explain(e, Settings)}" for e in error.errors()]
             ) from None
     return settings
 

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine, func, select, text
 from alerts.delivery import Status
 from monitor.app import InForce, read
 from monitor.clock import Clock
-from monitor.config import Settings
+from monitor.config import Executors, Settings
 from monitor.route import objections
-from monitor.store import database, letters, pulls, quarantine
+from monitor.store import database, errands, letters, pulls, quarantine
 from monitor.store.database import DatabaseError, reading
 from monitor.store.leader import alive
 from monitor.store.tables import pull
@@ -48,7 +48,7 @@ class Finding(NamedTuple):
 
 
 def examine(path: Path | None) -> list[Finding]:
-    """Settings and books, organisation, calendars, disk, database, daemon, clock, sources and deliveries, in that order."""
+    """Settings and books, organisation, calendars, disk, database, daemon, workers, clock, sources, deliveries, in order."""
     try:
         force = read(path)
     except Invalid as error:
@@ -114,6 +114,7 @@ def _stored(force: InForce) -> Iterator[Finding]:
         yield Finding("数据库", Health.WELL, f"{shown}，结构 {revision}")
         yield _daemon(alive(engine))
         with reading(engine) as connection:
+            yield from _workers(connection, force.settings)
             yield from _clock(engine, connection, force.settings)
             yield from _sources(connection, force)
             yield from _deliveries(connection, force.settings.channels)
@@ -125,6 +126,23 @@ def _daemon(leader: str) -> Finding:
     if leader:
         return Finding("守护进程", Health.WELL, f"正在运行，由 {leader} 值守")
     return Finding("守护进程", Health.DOUBTFUL, "未在运行", "执行 duban run，或 systemctl start duban")
+
+
+def _workers(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Who asks and carries for the daemon, where it leaves that to others."""
+    if settings.executor is not Executors.CLUSTER:
+        return
+    from monitor.cluster import require
+
+    try:
+        require(settings)
+    except Invalid as error:
+        yield Finding("分担", Health.ILL, str(error), "改正后重新启动守护进程")
+        return
+    if count := errands.workers(connection, settings.takeover):
+        yield Finding("分担", Health.WELL, f"{count} 个 worker 正在受理")
+    else:
+        yield Finding("分担", Health.ILL, "没有 worker 受理，拉取与投递都在等待", "启动 duban worker，查看其日志")
 
 
 def _clock(engine: Engine, connection: Connection, settings: Settings) -> Iterator[Finding]:

@@ -59,7 +59,7 @@ _RANGE = {
     Measure.ZERO: (0.0, np.inf),
 }
 _ANY = (-np.inf, np.inf)
-_INPERCENT = frozenset({Measure.SHARE, Measure.MILESTONE, Measure.REDUCTION, Measure.GROWTH})
+_IN_PERCENT = frozenset({Measure.SHARE, Measure.MILESTONE, Measure.REDUCTION, Measure.GROWTH})
 
 
 class Figures(NamedTuple):
@@ -172,7 +172,7 @@ def _terms(target: Target | None, factor: float, offset: float) -> _Terms:
 def limits(target: Target) -> tuple[float, float]:
     """The least and the most that a figure of a target can be, in its unit; infinite where there is no bound."""
     measure, unit = target.measure, target.goal.unit
-    lowest, highest = _ANY if measure in _INPERCENT and unit not in PERCENT else _RANGE.get(measure, _ANY)
+    lowest, highest = _ANY if measure in _IN_PERCENT and unit not in PERCENT else _RANGE.get(measure, _ANY)
     return 0.0 if unit in COUNTED and measure in _SUMS else lowest, highest
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from alerts import organisation
 from connectors.registry import connector_class, kinds
-from monitor.config import Settings, load
+from monitor.config import AT_ONCE, Settings, load
 from monitor.rehearsal.figures import from_file
 from monitor.wiring import feeds
 from rules.loader import load_book
@@ -165,6 +165,13 @@ def test_the_plan_of_the_guide_becomes_the_draft_of_the_guide(tmp_path):
     path = tmp_path / "分解方案.txt"
     path.write_text(plan[1], encoding="utf-8")
     assert draft(import_plan(path), "plan-2025", path.name) == shown[1]
+
+
+def test_the_operator_is_told_which_settings_a_reload_puts_in_force():
+    operations = (ROOT / "deploy" / "README.md").read_text("utf-8")
+    told = re.search(r"systemctl reload duban`：(.*?)随即生效", operations, re.DOTALL)
+    assert told
+    assert tuple(re.findall(r"`(\w+)`", told[1])) == AT_ONCE
 
 
 def test_the_settings_and_the_table_of_past_figures_of_the_guide_are_read(tmp_path):

@@ -52,7 +52,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
 
 @daemon.command()
 def doctor(config: Config = None, as_json: AsJson = False) -> None:
-    """逐项检查设置、接收人、日历、磁盘、数据库、时钟、来源与渠道，说明如何处理；不作任何改动。"""
+    """逐项检查设置、接收人、日历、磁盘、数据库、分担、时钟、来源与渠道，说明如何处理；不作任何改动。"""
     from monitor.doctor import Health, examine
 
     parts = examine(settings_file(config))

@@ -50,6 +50,9 @@ _LOST = text("""
         OR job.status = 'doing' AND worker.last_heartbeat > now() - make_interval(secs => :patience)
     )
 """)
+_WORKERS = text("""
+    SELECT count(*) FROM duban_queue.procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => :patience)
+""")
 _UNTAKEN = text("""
     DELETE FROM procrastinate_jobs WHERE status = 'todo' AND CAST(args ->> 'errand' AS bigint) = ANY(:errands)
     RETURNING CAST(args ->> 'errand' AS bigint)
@@ -79,6 +82,13 @@ def prepared(engine: Engine) -> bool:
     """Whether a leader has made the tables as this program needs them."""
     with engine.connect() as connection:
         return bool(connection.scalar(_MADE, {"schema": SCHEMA}) == _edition())
+
+
+def workers(connection: Connection, patience: float) -> int:
+    """How many gave a sign of life within ``patience`` seconds; 0 where no leader has made the tables yet."""
+    if connection.scalar(_MADE, {"schema": SCHEMA}) is None:
+        return 0
+    return int(connection.scalar(_WORKERS, {"patience": patience}) or 0)
 
 
 def put(connection: Connection, question: str) -> int:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,18 @@ def pins(path):
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", path.read_text("utf-8"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["example/duban.yaml", "example/month.yaml", "compose/duban.yaml"])
+@pytest.mark.parametrize(
+    "name", ["example/duban.yaml", "example/month.yaml", "compose/duban.yaml", "systemd/duban.yaml"]
+)
 def test_settings_that_are_shipped_are_settings(name):
     assert config.load(DEPLOY / name, {}).channels
+
+
+def test_what_the_unit_runs_with_does_not_depend_on_where_a_command_is_given():
+    settings = config.load(DEPLOY / "systemd" / "duban.yaml", {})
+    places = [settings.database_file, settings.books, settings.archive, settings.cache]
+    places += [Path(channel.model_extra["path"]) for channel in settings.channels.values()]
+    assert all(place.is_absolute() for place in places)
 
 
 def test_the_settings_of_the_cluster_are_settings(tmp_path):
@@ -37,7 +47,11 @@ def test_the_settings_of_the_cluster_are_settings(tmp_path):
 def test_what_is_installed_in_production_is_what_is_tested():
     production, tested = pins(DEPLOY / "requirements.lock"), pins(ROOT / "requirements.lock")
     assert production.items() <= tested.items()
-    assert {"sqlalchemy", "psycopg", "sdmx1"} <= production.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    del extras["dev"]
+    needed = [*project["dependencies"], *(one for extra in extras.values() for one in extra)]
+    assert {re.split(r"[^\w.-]", one)[0].replace(".", "-") for one in needed} <= production.keys(), "make lock"
     assert "pytest" not in production
 
 
@@ -62,9 +76,16 @@ def test_the_image_and_the_cluster_run_as_nobody_in_particular():
     assert mounted == {one["name"] for one in pod["volumes"]}
 
 
+def test_the_operator_of_the_cluster_gets_the_rules_of_prometheus():
+    for made in documents("kubernetes/rules.yaml"):
+        (rules,) = documents(f"prometheus/rules/{made['metadata']['name'].removeprefix('duban-')}.yml")
+        assert made["spec"] == rules, "make rules"
+    assert len(documents("kubernetes/rules.yaml")) == 2
+
+
 def test_the_composed_services_mount_what_is_there():
     (composed,) = documents("compose/compose.yaml")
-    made = {"./books", "./database-url", "./postgres-password"}  # by the three commands at its head
+    made = {"./books", "./database-url", "./postgres-password"}  # by the commands at its head
     for service in composed["services"].values():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
@@ -84,3 +105,9 @@ def test_the_unit_is_one_and_leaves_little_open(tmp_path):
     command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit]
     rated = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert rated.returncode == 0, rated.stdout[-300:]
+
+
+def test_the_unit_leaves_to_be_read_what_the_metrics_of_the_process_are_counted_from():
+    unit = UNIT.read_text("utf-8")
+    assert "ProcSubset" not in unit  # memory, processor time and files are told only where /proc/stat can be read
+    assert "duban_process_resident_memory_bytes" in (DEPLOY / "grafana" / "build.py").read_text("utf-8")

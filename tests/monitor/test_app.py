@@ -82,6 +82,16 @@ def test_the_end_of_a_daemon_keeps_what_came_since_the_file_was_written(daemon, 
     assert daemon.force.settings.cache.stat().st_mtime_ns > before
 
 
+def test_a_setting_that_waits_for_the_next_start_is_told_when_it_is_reloaded(daemon, tmp_path, caplog):
+    path = tmp_path / "duban.yaml"
+    given = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**given, "keep": 500, "cycle": 60, "log": "json"}, ensure_ascii=False), "utf-8")
+    assert daemon.reload() == ""
+    told = [record.message for record in caplog.records if "restart_needed" in record.message]
+    assert told == ["action=restart_needed settings=cycle,log"]
+    assert daemon.force.settings.keep == 500
+
+
 def test_a_book_with_an_error_withdraws_nothing(daemon, tmp_path):
     rewrite(tmp_path / "books", "other-2025", "measure: cumulative", "measure: unheard-of")
     assert "unheard-of" in daemon.reload()

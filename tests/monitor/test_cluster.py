@@ -14,7 +14,9 @@ from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
 from monitor import app, cluster
 from monitor.cluster import Cluster, _Worker
+from monitor.doctor import Health, examine
 from monitor.store import errands
+from monitor.store.database import migrate, open_engine
 from rules.document import Invalid
 from tests.alerts.builders import letter
 
@@ -94,6 +96,32 @@ def test_a_leader_begins_with_an_empty_slate(engine):
     with engine.begin() as connection:
         assert not errands.answer(connection, errand, "late")
         assert errands.withdraw(connection, [errand]) == []
+
+
+def test_the_doctor_says_whether_anybody_works(config, engine):
+    def told():
+        return [(one.health, one.words) for one in examine(config) if one.part == "分担"]
+
+    nobody = [(Health.ILL, "没有 worker 受理，拉取与投递都在等待")]
+    assert told() == nobody
+    errands.prepare(engine)
+    assert told() == nobody
+    with engine.begin() as connection:
+        at = "INSERT INTO duban_queue.procrastinate_workers (last_heartbeat) VALUES (now() - interval '%s seconds')"
+        connection.exec_driver_sql(at % 1)
+        connection.exec_driver_sql(at % 60)
+    assert told() == [(Health.WELL, "1 个 worker 正在受理")]
+
+
+def test_the_doctor_says_why_a_cluster_cannot_be(config, tmp_path):
+    settings = json.loads(config.read_text())
+    store = open_engine(f"sqlite:///{tmp_path}/duban.db")
+    migrate(store)
+    store.dispose()
+    config.write_text(json.dumps({**settings, "database": f"sqlite:///{tmp_path}/duban.db"}))
+    (found,) = [one for one in examine(config) if one.part == "分担"]
+    assert found.health is Health.ILL
+    assert "needs postgresql" in found.words
 
 
 def test_one_answer_is_taken_and_a_second_one_is_not(engine):

@@ -44,8 +44,8 @@ def test_a_wrong_setting_is_told_with_its_line(tmp_path, text, line, words):
     assert words in str(found.value)
 
 
-def test_a_wrong_value_in_the_environment_names_the_variable():
-    with pytest.raises(Invalid, match="DUBAN_CYCLE"):
+def test_a_wrong_value_in_the_environment_names_the_variable_and_what_is_meant():
+    with pytest.raises(Invalid, match=r"DUBAN_CYCLE: .*应为整数"):
         config.load(None, {"DUBAN_CYCLE": "soon"})
 
 

@@ -90,13 +90,15 @@ def test_an_alert_says_how_grave_it_is_what_is_wrong_and_what_to_do(rule):
 
 
 def commands() -> list[str]:
-    """The commands that alerts name."""
+    """The commands that alerts and the operator's manual name."""
     texts = [rule["annotations"]["description"] for rule in rules("alert")]
-    return sorted({found.strip() for text in texts for found in re.findall(r"duban ([a-z][a-z -]*)", text)})
+    named = [found for text in texts for found in re.findall(r"duban ([a-z][a-z -]*)", text)]
+    named += re.findall(r"(?:^|`)duban ([a-z][a-z -]*)", (DEPLOY / "README.md").read_text("utf-8"), re.MULTILINE)
+    return sorted({found.strip() for found in named})
 
 
 @pytest.mark.parametrize("words", commands())
-def test_a_command_that_an_alert_names_exists(words):
+def test_a_command_that_operators_are_told_exists(words):
     command: Any = typer.main.get_command(app)
     for word in words.split():
         if word.startswith("--"):
