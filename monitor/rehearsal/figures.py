@@ -1,6 +1,6 @@
 """The figures of a rehearsal: everything that was ever stated of a book's series, and since when each was known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 
 from alerts.escalation import OPENS
 from connectors.base import ConnectorError
-from connectors.observation import COLUMNS, FINAL, Query, Reading
+from connectors.observation import COLUMNS, FINAL, Query, Reading, Refusal
 from monitor import pipeline, wide
+from monitor.sieve import UNREADABLE
 from monitor.store import quarantine, stated
-from monitor.store.database import reading
+from monitor.store.database import emptied, reading
 from monitor.store.observations import Figures, Group
 from monitor.wiring import Feed
 from rules.calendar import period_ends
@@ -82,7 +83,8 @@ class Stock:
         found = {}
         for name, table in (self._tables or {}).items():
             mine = table[table["series"].isin(book.read_from(name))]
-            due = _due(book, [Series(name, one) for one in mine["series"]], mine["period"].to_numpy("datetime64[D]"))
+            code, series = pd.factorize(mine["series"])
+            due = _due(book, code, [Series(name, one) for one in series], mine["period"].to_numpy("datetime64[D]"))
             stamps = pd.Series(pd.to_datetime(due, utc=True), index=mine.index)
             found[name] = mine.assign(known_at=mine["known_at"].fillna(stamps))
         return found
@@ -164,19 +166,44 @@ class Released:
 
 
 def _filled(memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], start: datetime, end: datetime) -> int:
-    """Have the store take what the sources state at each moment at which they state more; returns how much it refused."""
-    for moment in moments_of((table["known_at"] for table in tables.values()), start, end):
+    """Have the store take what the sources state at each moment at which they state more; returns how much it refused.
+
+    Where every series goes forward and nothing comes to be doubted, one look at the end finds what all of them would.
+    """
+    moments = moments_of((table["known_at"] for table in tables.values()), start, end)
+    if not book.derived and all(map(_forward, tables.values())):
+        refused = _looked(memory, book, tables, moments[-1:])
+        if {one.reason for one in refused} <= UNREADABLE:
+            return len(refused)
+        emptied(memory)
+    _looked(memory, book, tables, moments)
+    with reading(memory) as connection:
+        return sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+
+
+def _looked(
+    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], moments: Sequence[datetime]
+) -> list[Refusal]:
+    """Have the store take what the sources state at ``moments``; returns what it refused."""
+    refused: list[Refusal] = []
+    for moment in moments:
         for name, table in tables.items():
             fresh = table["known_at"] == moment
-            if moment > start and not fresh.any():
+            if moment > moments[0] and not fresh.any():
                 continue
             feed = Feed(book, book.sources[name], Released(table))  # type: ignore[arg-type]  # made without options
             query = pipeline.asked(feed, moment, YEARS)
-            if moment > start and (table["period"][fresh].dt.year >= book.year).all():
+            if moment > moments[0] and (table["period"][fresh].dt.year >= book.year).all():
                 query = replace(query, first=date(book.year, 1, 1))
-            pipeline.pull(memory, feed, moment, query=query)
-    with reading(memory) as connection:
-        return sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+            refused += pipeline.take(memory, feed, moment, query=query).refused
+    return refused
+
+
+def _forward(table: pd.DataFrame) -> bool:
+    """Whether each series states every period once, and one after the other."""
+    ordered = table.sort_values(["known_at", "period"])
+    steps = ordered["period"].groupby([ordered["series"], ordered["subject"]], sort=False).diff()
+    return not (steps <= pd.Timedelta(0)).any()
 
 
 def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, end: datetime) -> list[datetime]:
@@ -193,7 +220,8 @@ def _stored(engine: Engine, book: Book, deemed: int, refused: int) -> Known:
         )
     place = {int(number): Series(group.source.partition("/")[2], group.name) for group in groups for number in group.id}
     late = np.flatnonzero(unsaid & _first(figures) & (figures.known_at > figures.period + BACKFILLED))
-    due = _due(book, [place[number] for number in figures.series[late].tolist()], figures.period[late])
+    code, series = pd.factorize(figures.series[late])
+    due = _due(book, code, [place[number] for number in series.tolist()], figures.period[late])
     moved = figures.known_at[late] > due + BACKFILLED
     known_at = figures.known_at.copy()
     known_at[late[moved]] = due[moved]
@@ -210,15 +238,16 @@ def _first(figures: Figures) -> NDArray[np.bool_]:
     return ~key.duplicated().to_numpy()
 
 
-def _due(book: Book, reads: list[Series], periods: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+def _due(
+    book: Book, code: NDArray[np.intp], reads: Sequence[Series], periods: NDArray[np.datetime64]
+) -> NDArray[np.datetime64]:
     """When the figures of ``periods`` were due, (N,) UTC: by the calendar of the first target that reads them.
 
-    Those of an earlier year were due as much later as those of this one are.
+    ``code`` is a place in ``reads``. Those of an earlier year were due as much later as those of this one are.
     """
-    code, names = pd.factorize(pd.Series(reads, dtype=object))
     found = periods.copy()
     calendars = _calendars(book)
-    for number, read in enumerate(names):
+    for number, read in enumerate(reads):
         mine = np.flatnonzero(code == number)
         ends, lags = calendars.get(
             read, (np.array([f"{book.year}-12-31"], "M8[D]"), np.array([np.timedelta64(0, "D")]))
