@@ -1,6 +1,7 @@
 """A year of a book in virtual time: the daemon's own cycle, run at the moments at which something can come of it."""
 
-from datetime import UTC, datetime, time, timedelta
+from bisect import bisect_right
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from monitor import pipeline
 from monitor.following import found_steps
-from monitor.moves import Move, found_moves
+from monitor.moves import Move, found_moves, local_day
 from monitor.rehearsal.figures import NOTHING_KNOWN, Known
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
@@ -148,42 +149,51 @@ class _Patient:
 class _AtOnce:
     """The same where no message ever waits: the store is asked for nothing but what was told of figures revised since.
 
-    So changes are saved when that is asked, which is rare: nine tenths of a cycle go into the store.
+    So changes are saved when that is asked, which is rare: nine tenths of a cycle go into the store. And nothing is
+    judged again until a figure became known or a day came from which more is: until then nothing but steps are due.
     """
 
     def __init__(self, engine: Engine, watch: Replay, setting: Setting) -> None:
         self._engine, self._watch, self._organisation = engine, watch, setting.organisation
         self._changes, self._unsaved = 0, list[Move]()
+        self._judged, self._days, self._gone = list[Judged](), _days(watch), -1
 
     def __call__(self, at: datetime) -> _Cycle:
-        watch = self._watch
-        watch.take(None, at)
-        if self._unsaved and any(revised.any() for revised in watch.revised):
-            with self._engine.begin() as connection:
-                alert_store.save(connection, [(move.alert, move.change, move.notice) for move in self._unsaved])
-            self._unsaved = []
-        judged = pipeline.verdicts_at(watch, (), at)
-        moves = found_moves(self._engine, watch, judged, self._organisation, at)
+        watch, moves = self._watch, list[Move]()
+        gone = bisect_right(self._days, local_day(watch.panels[0], at))
+        if watch.take(None, at) or gone > self._gone:
+            self._gone = gone
+            if self._unsaved and any(revised.any() for revised in watch.revised):
+                with self._engine.begin() as connection:
+                    alert_store.save(connection, [(move.alert, move.change, move.notice) for move in self._unsaved])
+                self._unsaved = []
+            self._judged = pipeline.verdicts_at(watch, (), at)
+            moves = found_moves(self._engine, watch, self._judged, self._organisation, at)
+            watch.settled([found.verdicts for found in self._judged])
         changed = [move.alert for move in moves if move.alert is not None]
-        moves += found_steps(self._engine, watch, judged, changed, self._organisation, at)
+        moves += found_steps(self._engine, watch, self._judged, changed, self._organisation, at)
         for alert in pipeline.stands(watch, list(enumerate(moves, self._changes + 1))):
             watch.stand(alert)
         self._changes += len(moves)
         self._unsaved += moves
-        watch.settled([found.verdicts for found in judged])
         told = [Told(*way, None) for move in moves for way in dict.fromkeys(route[:3] for route in move.routes)]
-        return _Cycle(judged, moves, told, NEVER)
+        return _Cycle(self._judged, moves, told, NEVER)
+
+
+def _days(watch: Replay) -> list[date]:
+    """The days from whose midnight on more is judged, or more is owed, than before."""
+    named = [np.unique(panel.block.due) + 1 for panel in watch.panels]
+    named += [np.unique(panel.block.judged_from) for panel in watch.panels]
+    found: list[date] = np.unique(np.concatenate(named)).tolist()
+    return found
 
 
 class _Days:
-    """The midnights after which more is judged, or more is owed, than before."""
+    """The midnights of ``_days``, one after the other."""
 
     def __init__(self, watch: Replay) -> None:
         self._watch, self._zone = watch, ZoneInfo(watch.books[0].timezone)
-        named = [np.unique(panel.block.due) + 1 for panel in watch.panels]
-        named += [np.unique(panel.block.judged_from) for panel in watch.panels]
-        self._days = np.unique(np.concatenate(named)).tolist()
-        self._next = 0
+        self._days, self._next = _days(watch), 0
 
     def next(self, at: datetime) -> np.datetime64:
         """The first one after ``at`` on which a figure is owed that is not there yet, or a day has passed."""
