@@ -71,12 +71,14 @@ class Stock:
         """
         if self._tables is None:
             assert self._engine is not None
-            return _stored(self._engine, book, 0, 0)
+            return _dated(book, *_stored(self._engine, book))
         tables, unsaid = self.stated(book), 0
         for name, table in tables.items():
             before = self._tables[name].loc[table.index]
             unsaid += int((before["known_at"].isna() & (table["period"].dt.year == book.year)).sum())
-        return _stored(memory, book, unsaid, _filled(memory, book, tables, start, end))
+        refused = _filled(memory, book, tables, start, end)
+        groups, figures, _ = _stored(memory, book)
+        return Known(groups, figures, unsaid, refused)
 
     def stated(self, book: Book) -> dict[str, pd.DataFrame]:
         """What sources state that ``book`` reads, by source; where they do not say when it was known, when it was due."""
@@ -212,12 +214,14 @@ def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, en
     return [one.to_pydatetime() for one in known if start <= one <= end]
 
 
-def _stored(engine: Engine, book: Book, deemed: int, refused: int) -> Known:
-    """What the store has of the book's year and the earlier ones that it is read beside."""
+def _stored(engine: Engine, book: Book) -> tuple[list[Group], Figures, NDArray[np.bool_]]:
+    """What the store has of the book's year and the earlier ones that it is read beside; see ``stated.everything``."""
     with reading(engine) as connection:
-        groups, figures, unsaid = stated.everything(
-            connection, book.id, date(book.year - YEARS, 1, 1), date(book.year, 12, 31)
-        )
+        return stated.everything(connection, book.id, date(book.year - YEARS, 1, 1), date(book.year, 12, 31))
+
+
+def _dated(book: Book, groups: list[Group], figures: Figures, unsaid: NDArray[np.bool_]) -> Known:
+    """What was fetched long afterwards is taken as known when it was due; ``unsaid`` (N,) may have been."""
     place = {int(number): Series(group.source.partition("/")[2], group.name) for group in groups for number in group.id}
     late = np.flatnonzero(unsaid & _first(figures) & (figures.known_at > figures.period + BACKFILLED))
     code, series = pd.factorize(figures.series[late])
@@ -229,7 +233,7 @@ def _stored(engine: Engine, book: Book, deemed: int, refused: int) -> Known:
     figures = replace(figures, known_at=known_at)
     ordered = Figures(*(getattr(figures, name)[order] for name in Figures.__slots__))
     of_year = figures.period[late[moved]] >= np.datetime64(f"{book.year}-01-01")
-    return Known(groups, ordered, deemed + int(of_year.sum()), refused)
+    return Known(groups, ordered, int(of_year.sum()), 0)
 
 
 def _first(figures: Figures) -> NDArray[np.bool_]:
