@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from alerts import escalation, lifecycle
 from alerts.alert import Alert, Change, Identity, Kind
 from alerts.escalation import Step
-from alerts.notice import Notice
 from alerts.organisation import Organisation
 from alerts.routing import Matter, Route, higher, routes
 from rules.calendar import Every
@@ -83,14 +82,19 @@ def corrections(
             yield Moved(None, change, found, row, before)
 
 
-def running(block: Block, first: date | None, found: Verdict) -> int:
-    """How many judged figures running an alert stands on since the period ``first``; of daily figures, in how many months."""
-    if first is None or found.period is None:
+def running(block: Block, first: date | None, last: date | None) -> int:
+    """How many judged figures running an alert stands on from the period ``first`` to ``last``; of daily ones, in how many months."""
+    if first is None or last is None:
         return 1
     if block.every is Every.DAY:
-        return (found.period.year - first.year) * 12 + found.period.month - first.month + 1
+        return (last.year - first.year) * 12 + last.month - first.month + 1
     ends = block.ends.tolist()
-    return bisect_left(ends, found.period) - bisect_left(ends, first) + 1
+    return bisect_left(ends, last) - bisect_left(ends, first) + 1
+
+
+def as_told(change: Change, number: int) -> Alert:
+    """The alert as the change of that id told of its period: at the level judged then."""
+    return Alert(change.identity, change.state, change.judged, change.since, change.at, change.basis, number)
 
 
 class Telling:
@@ -100,9 +104,9 @@ class Telling:
         self.organisation = organisation
         self._found: dict[Matter, list[Route]] = {}
 
-    def of(self, said: Notice, before: Alert | None = None) -> list[Route]:
+    def of(self, matter: Matter, before: Alert | None = None) -> list[Route]:
         """Who is told by the routes; and of the end of what stood too long, who was told of that."""
-        matter = Matter.of(said).seen_by(self.organisation)
+        matter = matter.seen_by(self.organisation)
         if matter not in self._found:
             self._found[matter] = routes(matter, self.organisation)
         found = self._found[matter]

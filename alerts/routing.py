@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from alerts.alert import Alert, Event, Kind
+from alerts.alert import Event, Identity, Kind
 from alerts.digest import Rhythm
 from alerts.notice import Notice, section
 from alerts.organisation import NEVER, Organisation, Role, When
@@ -54,21 +54,21 @@ class Matter(NamedTuple):
         )
 
     @staticmethod
-    def about(alert: Alert, book: Book, target: Target) -> "Matter":
-        """What an alert about ``target`` of ``book`` is as it stands."""
-        kind = alert.identity.kind
+    def about(identity: Identity, level: Level, book: Book, target: Target) -> "Matter":
+        """What an alert about ``target`` of ``book`` is at ``level``."""
+        kind = identity.kind
         return Matter(
             book.id,
             section(book, target),
             target.labels,
             kind,
-            alert.level,
+            level,
             target.reporter if kind is Kind.DATA else target.lead,
             target.lead,
             target.responsible,
             book.supervisor,
             target.id,
-            alert.identity.subject,
+            identity.subject,
         )
 
     def seen_by(self, organisation: Organisation) -> "Matter":

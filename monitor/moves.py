@@ -3,9 +3,9 @@
 Found in columns; objects begin here, and only for rows where something changed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,10 +15,10 @@ from sqlalchemy import Engine
 
 from alerts import lifecycle
 from alerts.alert import Alert, Cause, Change, Event, Identity
-from alerts.moving import Telling, corrections, moves
-from alerts.notice import Notice, notice, withdrawal
-from alerts.organisation import Organisation
-from alerts.routing import Route
+from alerts.escalation import Step
+from alerts.moving import Moved, Telling, corrections, moves
+from alerts.notice import Notice, notice, waiting, withdrawal
+from alerts.routing import Matter, Route
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations
@@ -29,6 +29,7 @@ from rules.judging import objects
 from rules.panel import Panel
 from rules.verdict import Verdict
 
+Recalled: TypeAlias = Callable[[Collection[date], Collection[tuple[str, str]]], list[Alert]]
 _ENDED = {Event.RESOLVED: "cleared", Event.FIRED: "raised"}
 
 
@@ -59,18 +60,42 @@ class Move(NamedTuple):
         return f"{words} {_ENDED.get(change.event, change.event)}: {edits}"
 
 
+class Found(NamedTuple):
+    """A move before it is put into words: who hears, and of what. The rest as in ``Move``.
+
+    ``verdict`` brought it about; a ``step`` of what stands goes by the one of now, the end of an alert whose target
+    left the books by its ``last`` notice.
+    """
+
+    alert: Alert | None
+    change: Change
+    routes: list[Route]
+    before: Alert | None
+    verdict: Verdict | None = None
+    step: Step | None = None
+    last: Notice | None = None
+
+
 def found_moves(
-    engine: Engine, watch: Watch, judged: Sequence[Judged], organisation: Organisation, at: datetime
-) -> list[Move]:
-    """All that is to be saved and told as of ``at``: corrections of past periods first, then what moves now."""
-    steps = list(_steps(watch, judged, at))
+    watch: Watch, judged: Sequence[Judged], telling: Telling, at: datetime, recalled: Recalled
+) -> list[Found]:
+    """All that changes as of ``at``: corrections of past periods first, then what moves now.
+
+    ``recalled`` finds what people were told of some periods of some targets (book, target).
+    """
+    steps = [step for block in range(len(judged)) for step in _steps(watch, judged, block, at)]
     moved = {step.alert.identity: step.alert for step in steps if step.alert is not None}
-    telling = Telling(organisation)
-    steps[:0] = _corrections(engine, watch, moved, at)
-    return [*_told(engine, watch, steps, telling, at), *_withdrawn(engine, watch, telling, at)]
+    steps[:0] = _corrections(watch, moved, at, recalled)
+    found = []
+    for alert, change, verdict, _, before in steps:
+        level = max(change.level, change.previous_level, change.judged)  # who heard of red must hear of its end
+        matter = Matter.about(change.identity, level, watch.by_id[change.identity.book], verdict.target)
+        routes = telling.of(matter, before) if change.event.told else []
+        found.append(Found(alert, change, routes, before, verdict))
+    return found
 
 
-def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Move]) -> list[Alert]:
+def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Found]) -> list[Alert]:
     """Alerts that an edit of their rule left where they are: from now on they go by the edited rule."""
     moved = {move.change.identity for move in moves if move.alert is not None}
     asked = [alert for alert in watch.alerts.values() if alert.basis.rule and alert.identity not in moved]
@@ -102,31 +127,20 @@ def local_day(panel: Panel, at: datetime) -> date:
     return at.astimezone(ZoneInfo(panel.block.timezone)).date()
 
 
-class _Step(NamedTuple):
-    alert: Alert | None
-    change: Change
-    verdict: Verdict
-    series: int
-    before: Alert | None
+def _steps(watch: Watch, judged: Sequence[Judged], block: int, at: datetime) -> Iterator[Moved]:
+    panel, verdicts = judged[block].panel, judged[block].verdicts
+    return moves(panel, verdicts, watch.standing[block], watch.alert, at, watch.revised[block])
 
 
-def _steps(watch: Watch, judged: Sequence[Judged], at: datetime) -> Iterator[_Step]:
-    for block, (panel, verdicts) in enumerate((j.panel, j.verdicts) for j in judged):
-        standing, series = watch.standing[block], watch.series_of[block]
-        for step in moves(panel, verdicts, standing, watch.alert, at, watch.revised[block]):
-            yield _Step(step.alert, step.change, step.verdict, int(series[step.row]), step.before)
-
-
-def _corrections(engine: Engine, watch: Watch, moved: Mapping[Identity, Alert], at: datetime) -> Iterator[_Step]:
+def _corrections(watch: Watch, moved: Mapping[Identity, Alert], at: datetime, recalled: Recalled) -> Iterator[Moved]:
     """What revised figures of past periods take back of what was told of those periods."""
     for block, panel in enumerate(watch.panels):
-        told = _told_of_revised(engine, watch, block)
+        told = _told_of_revised(watch, block, recalled)
         now = {before.identity: moved.get(before.identity) or watch.alerts.get(before.identity) for before, _ in told}
-        for step in corrections(panel, told, now.get, local_day(panel, at), at):
-            yield _Step(None, step.change, step.verdict, int(watch.series_of[block][step.row]), step.before)
+        yield from corrections(panel, told, now.get, local_day(panel, at), at)
 
 
-def _told_of_revised(engine: Engine, watch: Watch, block: int) -> list[tuple[Alert, tuple[int, int]]]:
+def _told_of_revised(watch: Watch, block: int, recalled: Recalled) -> list[tuple[Alert, tuple[int, int]]]:
     """What was told of the block's past periods whose figure was revised, each with its slot and row."""
     panel, revised = watch.panels[block], watch.revised[block]
     if not revised.any():  # as a rule; to find places takes far longer
@@ -135,10 +149,7 @@ def _told_of_revised(engine: Engine, watch: Watch, block: int) -> list[tuple[Ale
     past = slots < panel.latest[rows]
     if not past.any():
         return []
-    with reading(engine) as connection:
-        told = alert_store.told(
-            connection, panel.block.ends[np.unique(slots[past])].tolist(), _targets(panel, rows[past])
-        )
+    told = recalled(panel.block.ends[np.unique(slots[past])].tolist(), _targets(panel, rows[past]))
     spots = [(alert, watch.spot(alert)) for alert in told]
     return [
         (alert, spot[1:])
@@ -152,30 +163,48 @@ def _targets(panel: Panel, rows: NDArray[np.int64]) -> set[tuple[str, str]]:
     return {(target.book, target.id) for target in (panel.block.targets[found] for found in index.tolist())}
 
 
-def _told(engine: Engine, watch: Watch, steps: Sequence[_Step], telling: Telling, at: datetime) -> Iterator[Move]:
-    """The steps with their facts and who is to hear of them."""
-    if not steps:
-        return
-    with reading(engine) as connection:
-        read = {
-            (step.series, step.verdict.period) for step in steps if step.verdict.period is not None and step.series >= 0
-        }
-        origins = observations.origins(connection, read, at)
-    for alert, change, found, series, before in steps:
-        book = watch.by_id[found.target.book]
-        origin = origins.get((series, found.period), "") if found.period else ""
-        said = notice(change, found, book, origin, before)
-        yield Move(alert, change, said, telling.of(said, before) if change.event.told else [], before)
-
-
-def _withdrawn(engine: Engine, watch: Watch, telling: Telling, at: datetime) -> Iterator[Move]:
+def withdrawn(engine: Engine, watch: Watch, telling: Telling, at: datetime) -> list[Found]:
     """The end of alerts whose target has left the books: their last notices know whom to tell."""
     if not watch.gone:
-        return
+        return []
     with reading(engine) as connection:
         opened = alert_store.open_alerts(connection)
-    gone = set(watch.gone)
+    gone, found = set(watch.gone), []
     for before, last in ((item.alert, item.notice) for item in opened if item.alert.identity in gone):
         alert, change = lifecycle.withdrawn(before, at)
-        said = withdrawal(change, last)
-        yield Move(alert, change, said, telling.of(said, before) if change.event.told else [], before)
+        routes = telling.of(Matter.of(withdrawal(change, last)), before) if change.event.told else []
+        found.append(Found(alert, change, routes, before, last=last))
+    return found
+
+
+def worded(engine: Engine, watch: Watch, judged: Sequence[Judged], found: Sequence[Found], at: datetime) -> list[Move]:
+    """What was found, with the facts that are saved and told of it."""
+    if not found:
+        return []
+    follow = (one.alert for one in found if one.step is not None and one.alert is not None)
+    now = {alert.identity: verdict for alert, verdict, _ in held_against(watch, judged, follow)}
+    verdicts = [one.verdict or now.get(one.change.identity) for one in found]
+    read = [_read(watch, one.change.identity, verdict) for one, verdict in zip(found, verdicts, strict=True)]
+    with reading(engine) as connection:
+        origins = observations.origins(connection, {one for one in read if one is not None}, at)
+    moves = []
+    for one, verdict, figure in zip(found, verdicts, read, strict=True):
+        if one.last is not None:
+            said = withdrawal(one.change, one.last)
+        else:
+            assert verdict is not None
+            origin = "" if figure is None else origins.get(figure, "")
+            said = notice(one.change, verdict, watch.by_id[one.change.identity.book], origin, one.before)
+        if one.step is not None:
+            said = waiting(said, one.step.waited, one.step.attention)
+        moves.append(Move(one.alert, one.change, said, one.routes, one.before))
+    return moves
+
+
+def _read(watch: Watch, alert: Identity, verdict: Verdict | None) -> tuple[int, date] | None:
+    """Series and period of the figure that a verdict goes by."""
+    place = watch.place(*alert[:3])
+    if place is None or verdict is None or verdict.period is None:
+        return None
+    series = int(watch.series_of[place[0]][place[1]])
+    return None if series < 0 else (series, verdict.period)

@@ -5,8 +5,9 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from alerts.alert import Alert, Identity, State
 from alerts.channels.base import Channel, Letter
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
+from alerts.moving import Telling
 from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from connectors.base import ConnectorError, Failure
@@ -27,7 +29,7 @@ from monitor import archive, deriving, sieve
 from monitor.clock import Clock
 from monitor.executor import THREADS, Executor
 from monitor.following import found_steps
-from monitor.moves import Move, found_moves, kept_up, local_day
+from monitor.moves import Found, Move, found_moves, kept_up, local_day, withdrawn, worded
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine, silences
@@ -153,10 +155,13 @@ def judge(
     """
     watch.take(engine, at)
     judged = verdicts_at(watch, failed, at)
-    moves = found_moves(engine, watch, judged, organisation, at)
-    kept = kept_up(watch, judged, moves) if watch.loaded else []
-    changed = [*kept, *(move.alert for move in moves if move.alert is not None)]
-    moves += found_steps(engine, watch, judged, changed, organisation, at)
+    telling = Telling(organisation)
+    found = found_moves(watch, judged, telling, at, partial(_recalled, engine))
+    found += withdrawn(engine, watch, telling, at)
+    kept = kept_up(watch, judged, found) if watch.loaded else []
+    changed = [*kept, *(one.alert for one in found if one.alert is not None)]
+    found += found_steps(watch, judged, changed, organisation, at)
+    moves = worded(engine, watch, judged, found, at)
     if moves or kept:
         with engine.begin() as connection:
             waits = Waiting(connection, watch, organisation, quiet, at)
@@ -184,7 +189,12 @@ def judge(
     return judged, moves
 
 
-def stands(watch: Watch, moves: Sequence[tuple[int, Move]]) -> list[Alert]:
+def _recalled(engine: Engine, periods: Collection[date], targets: Collection[tuple[str, str]]) -> list[Alert]:
+    with reading(engine) as connection:
+        return alert_store.told(connection, periods, targets)
+
+
+def stands(watch: Watch, moves: Sequence[tuple[int, Move | Found]]) -> list[Alert]:
     """Where the moves, each with its change, leave their alerts: what follows one up moves nothing."""
     found: dict[Identity, Alert] = {}
     for change, move in moves:

@@ -17,9 +17,9 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from alerts import escalation, lifecycle
-from alerts.alert import Alert, Change, Identity, Kind, State
+from alerts.alert import Alert, Identity, Kind, State
 from alerts.escalation import Office
-from alerts.moving import Moved, Telling, corrections, moves, running, step_routes
+from alerts.moving import Moved, Telling, as_told, corrections, moves, running, step_routes
 from alerts.notice import Notice, notice, waiting
 from alerts.organisation import Organisation
 from alerts.routing import Matter, Route
@@ -305,17 +305,17 @@ class _Replay:
             one.alerts[change.identity] = alert
             self.standing[change.identity.kind][one.row] = lifecycle.standing(alert)
         if change.event.told and change.basis.period is not None and change.identity.kind is Kind.PACE:
-            one.of_period[change.identity, change.basis.period] = _as_told(change, self.changes)
+            one.of_period[change.identity, change.basis.period] = as_told(change, self.changes)
         if change.event.told and one.follows:
             said = notice(change, _named(found, one), self.book, "", step.before)
-            one.told += [Told(said, route) for route in self.telling.of(said, step.before)]
+            one.told += [Told(said, route) for route in self.telling.of(Matter.of(said), step.before)]
 
     def _follow(self, one: _Row, found: Verdict, at: datetime) -> None:
         """Reminders and escalations of what stands, and when to look again."""
         for identity, alert in list(one.alerts.items()):
             if alert.state is not State.FIRING:
                 continue
-            periods = running(self.panel.block, alert.basis.period, found) if found.level == alert.level else 1
+            periods = running(self.panel.block, alert.basis.period, found.period) if found.level == alert.level else 1
             steps, later = escalation.due(alert, periods, self.telling.organisation, self.office, at)
             for step in steps:
                 moved, change = escalation.take(one.alerts[identity], step, at)
@@ -328,10 +328,6 @@ class _Replay:
                 _, later = escalation.due(one.alerts[identity], periods, self.telling.organisation, self.office, at)
             if later is not None and _micros(later) <= self.last[one.row]:
                 heapq.heappush(self.moments, (_micros(later), one.row))
-
-
-def _as_told(change: Change, number: int) -> Alert:
-    return Alert(change.identity, change.state, change.judged, change.since, change.at, change.basis, number)
 
 
 def _named(found: Verdict, one: _Row) -> Verdict:

@@ -80,14 +80,17 @@ def _told(alert: Alert, book: Book, target: Target, force: InForce) -> Iterator[
         if one.route is None:
             yield one
             continue
-        matter = Matter.about(alert, book, target)
+        matter = Matter.about(alert.identity, alert.level, book, target)
         wanted = rhythm(matter, one.event, one.route.receiver, force.organisation)
         held = paced(alert.level, alert.level, one.at, force.settings.quiet, book.workdays, wanted)
         yield one._replace(held=held, within=wanted.budget)
 
 
 def _steps(alert: Alert, book: Book, target: Target, organisation: Organisation) -> Iterator[Telling]:
-    matter, office = Matter.about(alert, book, target), Office(book.workdays, ZoneInfo(book.timezone))
+    matter, office = (
+        Matter.about(alert.identity, alert.level, book, target),
+        Office(book.workdays, ZoneInfo(book.timezone)),
+    )
     yield from _each(alert.changed.astimezone(office.zone), Event.FIRED, "", routes(matter, organisation))
     figures = _later_figures(alert, book, target, office)
     now: datetime | None = alert.changed
@@ -183,9 +186,7 @@ def _unreached(organisation: Organisation, books: Sequence[Book]) -> Iterator[st
         for target in book.targets:
             for kind, level in ((Kind.PACE, Level.YELLOW), (Kind.PACE, Level.RED), (Kind.DATA, Level.YELLOW)):
                 matters = (
-                    Matter.about(
-                        Alert(Identity(book.id, target.id, name, kind), State.FIRING, level, *_NEVER), book, target
-                    )
+                    Matter.about(Identity(book.id, target.id, name, kind), level, book, target)
                     for name in (book.subjects if organisation.asks_where else book.subjects[:1])
                 )
                 matter = next((one for one in matters if not routes(one, organisation)), None)
@@ -246,6 +247,3 @@ def _for_nothing(organisation: Organisation, books: Sequence[Book]) -> Iterator[
             for name in getattr(when, key):
                 if name not in names:
                     yield f"{which}的 {key}: 目标册中没有 '{name}' (matches nothing){near(name, names)}"
-
-
-_NEVER = (datetime.fromisoformat("1970-01-01T00:00:00+00:00"),) * 2

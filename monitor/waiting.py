@@ -94,7 +94,7 @@ class Waiting:
                 continue
             alike = (identity.book, identity.target, identity.kind, alert.level)
             if holds.get(alike, True):
-                matter = Matter.about(alert, self._watch.by_id[identity.book], target)
+                matter = Matter.about(identity, alert.level, self._watch.by_id[identity.book], target)
                 holds[alike] = any(is_for(when, matter, self._organisation) for when in anywhere)
                 if holds[alike]:
                     yield Firing(matter, alert.change_id)

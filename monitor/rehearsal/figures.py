@@ -1,6 +1,6 @@
 """The figures of a rehearsal: everything that was ever stated of a book's series, and since when each was known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 
 from alerts.escalation import OPENS
 from connectors.base import ConnectorError
-from connectors.observation import COLUMNS, FINAL, Query, Reading
+from connectors.observation import COLUMNS, FINAL, Query, Reading, Refusal
 from monitor import pipeline, wide
+from monitor.sieve import UNREADABLE
 from monitor.store import quarantine, stated
-from monitor.store.database import reading
+from monitor.store.database import emptied, reading
 from monitor.store.observations import Figures, Group
 from monitor.wiring import Feed
 from rules.calendar import period_ends
@@ -70,19 +71,22 @@ class Stock:
         """
         if self._tables is None:
             assert self._engine is not None
-            return _stored(self._engine, book, 0, 0)
+            return _dated(book, *_stored(self._engine, book))
         tables, unsaid = self.stated(book), 0
         for name, table in tables.items():
             before = self._tables[name].loc[table.index]
             unsaid += int((before["known_at"].isna() & (table["period"].dt.year == book.year)).sum())
-        return _stored(memory, book, unsaid, _filled(memory, book, tables, start, end))
+        refused = _filled(memory, book, tables, start, end)
+        groups, figures, _ = _stored(memory, book)
+        return Known(groups, figures, unsaid, refused)
 
     def stated(self, book: Book) -> dict[str, pd.DataFrame]:
         """What sources state that ``book`` reads, by source; where they do not say when it was known, when it was due."""
         found = {}
         for name, table in (self._tables or {}).items():
             mine = table[table["series"].isin(book.read_from(name))]
-            due = _due(book, [Series(name, one) for one in mine["series"]], mine["period"].to_numpy("datetime64[D]"))
+            code, series = pd.factorize(mine["series"])
+            due = _due(book, code, [Series(name, one) for one in series], mine["period"].to_numpy("datetime64[D]"))
             stamps = pd.Series(pd.to_datetime(due, utc=True), index=mine.index)
             found[name] = mine.assign(known_at=mine["known_at"].fillna(stamps))
         return found
@@ -164,19 +168,44 @@ class Released:
 
 
 def _filled(memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], start: datetime, end: datetime) -> int:
-    """Have the store take what the sources state at each moment at which they state more; returns how much it refused."""
-    for moment in moments_of((table["known_at"] for table in tables.values()), start, end):
+    """Have the store take what the sources state at each moment at which they state more; returns how much it refused.
+
+    Where every series goes forward and nothing comes to be doubted, one look at the end finds what all of them would.
+    """
+    moments = moments_of((table["known_at"] for table in tables.values()), start, end)
+    if not book.derived and all(map(_forward, tables.values())):
+        refused = _looked(memory, book, tables, moments[-1:])
+        if {one.reason for one in refused} <= UNREADABLE:
+            return len(refused)
+        emptied(memory)
+    _looked(memory, book, tables, moments)
+    with reading(memory) as connection:
+        return sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+
+
+def _looked(
+    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], moments: Sequence[datetime]
+) -> list[Refusal]:
+    """Have the store take what the sources state at ``moments``; returns what it refused."""
+    refused: list[Refusal] = []
+    for moment in moments:
         for name, table in tables.items():
             fresh = table["known_at"] == moment
-            if moment > start and not fresh.any():
+            if moment > moments[0] and not fresh.any():
                 continue
             feed = Feed(book, book.sources[name], Released(table))  # type: ignore[arg-type]  # made without options
             query = pipeline.asked(feed, moment, YEARS)
-            if moment > start and (table["period"][fresh].dt.year >= book.year).all():
+            if moment > moments[0] and (table["period"][fresh].dt.year >= book.year).all():
                 query = replace(query, first=date(book.year, 1, 1))
-            pipeline.pull(memory, feed, moment, query=query)
-    with reading(memory) as connection:
-        return sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+            refused += pipeline.take(memory, feed, moment, query=query).refused
+    return refused
+
+
+def _forward(table: pd.DataFrame) -> bool:
+    """Whether each series states every period once, and one after the other."""
+    ordered = table.sort_values(["known_at", "period"])
+    steps = ordered["period"].groupby([ordered["series"], ordered["subject"]], sort=False).diff()
+    return not (steps <= pd.Timedelta(0)).any()
 
 
 def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, end: datetime) -> list[datetime]:
@@ -185,15 +214,18 @@ def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, en
     return [one.to_pydatetime() for one in known if start <= one <= end]
 
 
-def _stored(engine: Engine, book: Book, deemed: int, refused: int) -> Known:
-    """What the store has of the book's year and the earlier ones that it is read beside."""
+def _stored(engine: Engine, book: Book) -> tuple[list[Group], Figures, NDArray[np.bool_]]:
+    """What the store has of the book's year and the earlier ones that it is read beside; see ``stated.everything``."""
     with reading(engine) as connection:
-        groups, figures, unsaid = stated.everything(
-            connection, book.id, date(book.year - YEARS, 1, 1), date(book.year, 12, 31)
-        )
+        return stated.everything(connection, book.id, date(book.year - YEARS, 1, 1), date(book.year, 12, 31))
+
+
+def _dated(book: Book, groups: list[Group], figures: Figures, unsaid: NDArray[np.bool_]) -> Known:
+    """What was fetched long afterwards is taken as known when it was due; ``unsaid`` (N,) may have been."""
     place = {int(number): Series(group.source.partition("/")[2], group.name) for group in groups for number in group.id}
     late = np.flatnonzero(unsaid & _first(figures) & (figures.known_at > figures.period + BACKFILLED))
-    due = _due(book, [place[number] for number in figures.series[late].tolist()], figures.period[late])
+    code, series = pd.factorize(figures.series[late])
+    due = _due(book, code, [place[number] for number in series.tolist()], figures.period[late])
     moved = figures.known_at[late] > due + BACKFILLED
     known_at = figures.known_at.copy()
     known_at[late[moved]] = due[moved]
@@ -201,7 +233,7 @@ def _stored(engine: Engine, book: Book, deemed: int, refused: int) -> Known:
     figures = replace(figures, known_at=known_at)
     ordered = Figures(*(getattr(figures, name)[order] for name in Figures.__slots__))
     of_year = figures.period[late[moved]] >= np.datetime64(f"{book.year}-01-01")
-    return Known(groups, ordered, deemed + int(of_year.sum()), refused)
+    return Known(groups, ordered, int(of_year.sum()), 0)
 
 
 def _first(figures: Figures) -> NDArray[np.bool_]:
@@ -210,15 +242,16 @@ def _first(figures: Figures) -> NDArray[np.bool_]:
     return ~key.duplicated().to_numpy()
 
 
-def _due(book: Book, reads: list[Series], periods: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+def _due(
+    book: Book, code: NDArray[np.intp], reads: Sequence[Series], periods: NDArray[np.datetime64]
+) -> NDArray[np.datetime64]:
     """When the figures of ``periods`` were due, (N,) UTC: by the calendar of the first target that reads them.
 
-    Those of an earlier year were due as much later as those of this one are.
+    ``code`` is a place in ``reads``. Those of an earlier year were due as much later as those of this one are.
     """
-    code, names = pd.factorize(pd.Series(reads, dtype=object))
     found = periods.copy()
     calendars = _calendars(book)
-    for number, read in enumerate(names):
+    for number, read in enumerate(reads):
         mine = np.flatnonzero(code == number)
         ends, lags = calendars.get(
             read, (np.array([f"{book.year}-12-31"], "M8[D]"), np.array([np.timedelta64(0, "D")]))

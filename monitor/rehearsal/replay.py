@@ -1,6 +1,8 @@
 """A year of a book in virtual time: the daemon's own cycle, run at the moments at which something can come of it."""
 
-from datetime import UTC, datetime, time, timedelta
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -8,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from alerts.alert import Change, Kind
+from alerts.alert import Alert, Change, Identity, Kind
+from alerts.moving import Telling, as_told
 from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from monitor import pipeline
 from monitor.following import found_steps
-from monitor.moves import Move, found_moves
+from monitor.moves import Found, Move, found_moves, local_day
 from monitor.rehearsal.figures import NOTHING_KNOWN, Known
 from monitor.snapshot import Judged
-from monitor.store import alerts as alert_store
 from monitor.store import outbox, silences
 from monitor.store.observations import Figures
 from monitor.store.outbox import Told
@@ -107,7 +109,7 @@ def play(engine: Engine, watch: Replay, setting: Setting, start: datetime, end: 
     changes: list[Change] = []
     messages: list[Message] = []
     days, at, cycles = _Days(watch), start, 0
-    cycle = _AtOnce(engine, watch, setting) if setting.at_once else _Patient(engine, watch, setting)
+    cycle = _AtOnce(watch, setting.organisation) if setting.at_once else _Patient(engine, watch, setting)
     while at <= end:
         cycles += 1
         judged, moves, told, waits = cycle(at)
@@ -115,7 +117,7 @@ def play(engine: Engine, watch: Replay, setting: Setting, start: datetime, end: 
         messages += [Message(at, one) for one in told]
         upcoming = min(watch.next_known, days.next(at), waits)
         # The next cycle looks again at what has changed, and finds when it will ask for something.
-        if moves and found_steps(engine, watch, judged, [], setting.organisation, at):
+        if moves and found_steps(watch, judged, [], setting.organisation, at):
             upcoming = min(upcoming, _second(at + _AGAIN))
         upcoming = min(upcoming, _next_step(watch))
         at = max(_moment(min(upcoming, NEVER)), at + _SECOND)
@@ -126,7 +128,7 @@ class _Cycle(NamedTuple):
     """What a cycle found and told, and when a message that waits is due."""
 
     judged: list[Judged]
-    moves: list[Move]
+    moves: Sequence[Move | Found]
     told: list[Told]
     waits: np.datetime64
 
@@ -146,44 +148,56 @@ class _Patient:
 
 
 class _AtOnce:
-    """The same where no message ever waits: the store is asked for nothing but what was told of figures revised since.
+    """The same where no message ever waits: nine tenths of a cycle go into the store, which is not asked for anything.
 
-    So changes are saved when that is asked, which is rare: nine tenths of a cycle go into the store.
+    And nothing is judged again until a figure became known or a day came from which more is: until then nothing but
+    steps are due.
     """
 
-    def __init__(self, engine: Engine, watch: Replay, setting: Setting) -> None:
-        self._engine, self._watch, self._organisation = engine, watch, setting.organisation
-        self._changes, self._unsaved = 0, list[Move]()
+    def __init__(self, watch: Replay, organisation: Organisation) -> None:
+        self._watch, self._telling, self._changes = watch, Telling(organisation), 0
+        self._told: dict[tuple[Identity, date | None], Alert] = {}
+        self._judged, self._days, self._gone = list[Judged](), _days(watch), -1
 
     def __call__(self, at: datetime) -> _Cycle:
-        watch = self._watch
-        watch.take(None, at)
-        if self._unsaved and any(revised.any() for revised in watch.revised):
-            with self._engine.begin() as connection:
-                alert_store.save(connection, [(move.alert, move.change, move.notice) for move in self._unsaved])
-            self._unsaved = []
-        judged = pipeline.verdicts_at(watch, (), at)
-        moves = found_moves(self._engine, watch, judged, self._organisation, at)
+        watch, moves = self._watch, list[Found]()
+        gone = bisect_right(self._days, local_day(watch.panels[0], at))
+        if watch.take(None, at) or gone > self._gone:
+            self._gone = gone
+            self._judged = pipeline.verdicts_at(watch, (), at)
+            moves = found_moves(watch, self._judged, self._telling, at, self._recalled)
+            watch.settled([found.verdicts for found in self._judged])
         changed = [move.alert for move in moves if move.alert is not None]
-        moves += found_steps(self._engine, watch, judged, changed, self._organisation, at)
-        for alert in pipeline.stands(watch, list(enumerate(moves, self._changes + 1))):
+        moves += found_steps(watch, self._judged, changed, self._telling.organisation, at)
+        numbered = list(enumerate(moves, self._changes + 1))
+        for alert in pipeline.stands(watch, numbered):
             watch.stand(alert)
         self._changes += len(moves)
-        self._unsaved += moves
-        watch.settled([found.verdicts for found in judged])
+        for number, (_, change, *_) in numbered:
+            if change.event.told and not change.event.follows and change.identity.kind is Kind.PACE:
+                self._told[change.identity, change.basis.period] = as_told(change, number)
         told = [Told(*way, None) for move in moves for way in dict.fromkeys(route[:3] for route in move.routes)]
-        return _Cycle(judged, moves, told, NEVER)
+        return _Cycle(self._judged, moves, told, NEVER)
+
+    def _recalled(self, periods: Collection[date], targets: Collection[tuple[str, str]]) -> list[Alert]:
+        """As ``alerts.told`` of the store."""
+        return [told for (of, day), told in self._told.items() if day in periods and of[:2] in targets]
+
+
+def _days(watch: Replay) -> list[date]:
+    """The days from whose midnight on more is judged, or more is owed, than before."""
+    named = [np.unique(panel.block.due) + 1 for panel in watch.panels]
+    named += [np.unique(panel.block.judged_from) for panel in watch.panels]
+    found: list[date] = np.unique(np.concatenate(named)).tolist()
+    return found
 
 
 class _Days:
-    """The midnights after which more is judged, or more is owed, than before."""
+    """The midnights of ``_days``, one after the other."""
 
     def __init__(self, watch: Replay) -> None:
         self._watch, self._zone = watch, ZoneInfo(watch.books[0].timezone)
-        named = [np.unique(panel.block.due) + 1 for panel in watch.panels]
-        named += [np.unique(panel.block.judged_from) for panel in watch.panels]
-        self._days = np.unique(np.concatenate(named)).tolist()
-        self._next = 0
+        self._days, self._next = _days(watch), 0
 
     def next(self, at: datetime) -> np.datetime64:
         """The first one after ``at`` on which a figure is owed that is not there yet, or a day has passed."""
