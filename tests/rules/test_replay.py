@@ -2,12 +2,14 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from alerts.alert import Cause, Event, Kind
+from alerts.lifecycle import advance
 from connectors.period import period_end
 from rules.judging import judge, verdict
 from rules.loader import load_book
@@ -86,6 +88,20 @@ def test_the_national_series_keeps_a_plain_rule_in_every_year(year: int, rule: s
     book = a_book(target, year=year, sources={"nbs": {"connector": "table_file"}})
     found = dict(_replayed(book, NATIONAL, _days(f"{year}-01-01", f"{year + 1}-03-31")))
     assert {verdict.reason for verdict in found.values()} == {Reason.NOT_DUE, Reason.ON_SCHEDULE}
+
+
+def test_no_release_of_the_national_series_is_taken_for_a_correction_of_another() -> None:
+    target = {"goal": "at least 5 %", "measure": "growth", "every": "quarter", "published": "day 24 of next month"}
+    series = {"source": {"connector": "nbs", "series": "国内生产总值累计指数"}}
+    alert, events = None, []
+    for year in (2022, 2023, 2024, 2025):
+        book = a_book(target | series, year=year, sources={"nbs": {"connector": "table_file"}})
+        for day, found in _replayed(book, NATIONAL, _days(f"{year}-02-01", f"{year + 1}-01-31")):
+            alert, change = advance(Kind.PACE, alert, found, datetime(day.year, day.month, day.day, tzinfo=UTC))
+            events += [(change.event, change.cause)] if change else []
+    assert {cause for _, cause in events} == {Cause.ORDINARY}
+    assert {Event.FIRED, Event.RESOLVED} <= {event for event, _ in events}
+    assert Event.CORRECTED not in {event for event, _ in events}
 
 
 def test_a_release_that_does_not_come_on_its_announced_day_is_late_the_day_after(tmp_path: Path) -> None:
