@@ -173,8 +173,8 @@ class _Rows:
         self._place = place = _column(name.rstrip(_DIGITS)) - 1 if name else self._place + 1
         if kind == "inlineStr":
             content = "".join(self._said)
-        elif content is None and self._formula is not None:
-            kind, content = "str", f"={self._formula}"  # it was never computed
+        elif not content and self._formula is not None and kind != "str":
+            kind, content = "str", f"={self._formula}"  # it was never computed; one that gives no words says "str"
         if content:
             self._cells[place] = self._cell_of(content, kind, attributes.get("s", "0"))
 

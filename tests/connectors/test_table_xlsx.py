@@ -113,3 +113,9 @@ def test_a_row_that_no_sheet_has_is_a_broken_workbook(tmp_path, number):
     path = sheet_of(tmp_path, f'<row r="{number}"><c><v>7</v></c></row>')
     with pytest.raises(Exception, match="broken workbook"):
         head(path)
+
+
+@pytest.mark.parametrize("value", ["", "<v/>", "<v></v>"])
+def test_a_formula_without_result_is_shown_and_one_that_gives_no_words_is_blank(tmp_path, value):
+    path = sheet_of(tmp_path, f'<row><c><f>1+1</f>{value}</c><c t="str"><f>""</f><v></v></c><c><v>5</v></c></row>')
+    assert [cell.value for cell in head(path)[0]] == ["=1+1", None, 5]
