@@ -7,6 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
@@ -180,8 +181,12 @@ class _AtOnce:
         return _Cycle(self._judged, moves, told, NEVER)
 
     def _recalled(self, periods: Collection[date], targets: Collection[tuple[str, str]]) -> list[Alert]:
-        """As ``alerts.told`` of the store."""
-        return [told for (of, day), told in self._told.items() if day in periods and of[:2] in targets]
+        """As ``alerts.told`` of the store: with the steps that the alert has taken by now."""
+        return [
+            replace(told, steps=self._watch.alerts[of].steps)
+            for (of, day), told in self._told.items()
+            if day in periods and of[:2] in targets
+        ]
 
 
 def _days(watch: Replay) -> list[date]:

@@ -21,6 +21,13 @@ from rules.loader import load_book
 from tests.monitor.rehearsal.builders import RETAIL, ZONE, Lived, a_retail_book, an_organisation, lived
 
 AIR = Path(__file__).parents[3] / "rules" / "books" / "chongqing-air-2025"
+LED = Organisation.model_validate(
+    {
+        "default": {"contacts": ["robot"], "reports to": "张市长"},
+        "people": {"张市长": {"contacts": [{"mail": "z@x"}]}},
+        "escalation": [{"of": "yellow", "after": "3 workdays", "to": ["leader in charge"]}],
+    }
+)
 NIGHTS = quiet("nights 20:00-09:00, days off")
 
 
@@ -72,9 +79,10 @@ def retail(tmp_path_factory):
     ("organisation", "hours"),
     [
         (Organisation.of_channels(["folder"]), None),
+        (LED, None),
         (an_organisation(reminders={"red": "3 workdays", "yellow": "8 workdays"}), NIGHTS),
     ],
-    ids=["all told at once", "digests, budgets and quiet nights"],
+    ids=["all told at once", "leaders told at once", "digests, budgets and quiet nights"],
 )
 def test_a_year_of_monthly_series_comes_out_as_the_daemon_would_have_lived_it(retail, organisation, hours, store):
     book, tables = retail
