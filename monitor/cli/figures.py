@@ -16,7 +16,7 @@ figures.add_typer(quarantine, name="quarantine")
 filing = typer.Typer(help="填报表：生成、收回。", no_args_is_help=True)
 figures.add_typer(filing, name="filing")
 
-Number = Annotated[int, typer.Argument(help="待核数据的编号，见 duban quarantine")]
+Number = Annotated[int, typer.Argument(max=2**63 - 1, help="待核数据的编号，见 duban quarantine")]
 Note = Annotated[str, typer.Option("--note", help="处理的理由")]
 
 
