@@ -32,7 +32,7 @@ def figure(name, value, period="2025-09"):
 
 
 def test_a_figure_that_is_handed_in_is_judged_and_told_at_once(tmp_path):
-    pushed_town(tmp_path)
+    pushed_town(tmp_path, targets=2)
     receiver = Receiver()
     daemon = Running(
         tmp_path,
