@@ -39,6 +39,8 @@ _REMEMBERED = timedelta(days=7)
 """For how long at least what was handed in is known by its Idempotency-Key; older ones are forgotten at the start."""
 _JUDGING_RESTS = 3.0
 """Times as long as it took: judging takes at most a quarter of the time, however many sources have news."""
+_LONGEST_REST = 1.0
+"""Seconds: nobody waits longer for news to be looked at because the cycle before was a long one, as the first is."""
 _TIDY_EVERY = 3600.0
 _DELIVERY_EVERY = 5.0
 """Seconds between looks for deliveries whose next try is due; new ones wake the loop at once."""
@@ -79,7 +81,7 @@ class Loop(threading.Thread):
             except Exception:
                 log.exception("action=loop_failed loop=%s", self.name)
                 self._failed(self.name)
-            self._stopping.wait(self._rest * (time.monotonic() - started))
+            self._stopping.wait(min(self._rest * (time.monotonic() - started), _LONGEST_REST))
             self._wanted.wait(self._every)
 
     def wake(self) -> None:
