@@ -5,11 +5,11 @@
 markup adds a form, a new kind of alert adds its words.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from alerts import digest
 from alerts.alert import Cause, State
 from alerts.channels.base import Letter
 from alerts.digest import Turn
+from alerts.notice import Notice
 from rules import wording
 from rules.target import Level
 from rules.verdict import Reason
@@ -60,28 +61,12 @@ def render(letter: Letter, form: Form, *, brief: bool = False) -> Rendered:
     return Rendered(_line(said["title"]), body)
 
 
-def texts(letters: Iterable[Letter]) -> Iterator[Rendered]:
-    """``render`` of each as text. Alerts that are told in the same words but for what is each one's own share one rendering."""
-    moulds: dict[tuple[Any, ...], tuple[str, str]] = {}
-    for letter in letters:
-        if not letter.notice.target:
-            yield render(letter, Form.TEXT)
-            continue
-        facts = _facts(letter)
-        own = [facts[name] for name in _OWN]
-        facts |= {name: mark if facts[name] else "" for name, mark in _OWN.items()}
-        shape = (letter.notice.kind, *facts.values())
-        if shape not in moulds:
-            said, body = _set(letter.notice.kind, facts, _template(f"{Form.TEXT}.j2"), brief=False)
-            moulds[shape] = _mould(str(said["title"])), _mould(body)
-        title, body = moulds[shape]
-        yield Rendered(_line(title.format(*own)), body.format(*own))
-
-
-def _mould(text: str) -> str:
-    """A rendering as a format in which each fact's own place is numbered."""
-    text = text.replace("{", "{{").replace("}", "}}")
-    return _MARKED.sub(lambda found: f"{{{ord(found[0]) - _FIRST_MARK}}}", text)
+def marked(letter: Letter) -> Rendered:
+    """``render`` as text of every letter of the same ``shape``, with ``MARKS`` where each one's own facts stand."""
+    marks = {name: mark for name, mark in MARKS._asdict().items() if getattr(own(letter.notice), name)}
+    facts = _facts(letter) | marks
+    said, body = _set(letter.notice.kind, facts, _template(f"{Form.TEXT}.j2"), brief=False)
+    return Rendered(_line(said["title"]), body)
 
 
 def headline(letter: Letter) -> Headline:
@@ -154,27 +139,79 @@ def _template(name: str) -> Template:
     return _environment().get_template(name)
 
 
-_FIRST_MARK = 0xFDD0  # from here on Unicode has characters that stand in no text
-_OWN = {
-    name: chr(_FIRST_MARK + place)
-    for place, name in enumerate(
-        ("about", "goal", "wanted", "actual", "expected", "gap", "pace", "outlook", "enough", "origin")
-    )
+class Own(NamedTuple):
+    """What each alert has for itself, ready to print; "" for what is not known.
+
+    Templates may ask whether one is there, and print it. ``wanted`` is the goal with the time by which it must be met.
+    """
+
+    about: str
+    goal: str
+    wanted: str
+    actual: str
+    expected: str
+    gap: str
+    pace: str
+    outlook: str
+    enough: str
+    origin: str
+
+
+MARKS = Own(*(chr(0xFDD0 + place) for place in range(len(Own._fields))))
+"""What stands for them in ``marked``: characters that are in no text, from U+FDD0 on."""
+_READ_FROM = {
+    "subject",
+    "goal",
+    "goal_value",
+    "actual",
+    "actual_text",
+    "expected",
+    "expected_text",
+    "shortfall",
+    "gap_text",
+    "pace_text",
+    "probability",
+    "outlook_text",
+    "enough_text",
+    "origin",
 }
-"""Facts that each alert has for itself, and what stands for them. Templates may ask whether one is there, and print it."""
-_MARKED = re.compile(f"[{''.join(_OWN.values())}]")
+_shared = attrgetter(*(name for name in Notice.__struct_fields__ if name not in _READ_FROM))
+
+
+def own(notice: Notice) -> Own:
+    """What the alert of ``notice`` has for itself."""
+    goal = notice.goal
+    return Own(
+        _line(f"{notice.subject}{notice.name}"),
+        goal,
+        goal if notice.by in goal else f"{notice.by}{goal}",
+        notice.actual_text,
+        notice.expected_text,
+        notice.gap_text,
+        notice.pace_text,
+        notice.outlook_text,
+        notice.enough_text,
+        notice.origin,
+    )
+
+
+def shape(letter: Letter, mine: Iterable[str]) -> Hashable:
+    """Letters of one shape say the same, but for what each alert has for itself: ``mine``, of which "" is not said."""
+    notice, gap, short = letter.notice, letter.notice.gap_text, letter.notice.shortfall
+    ahead = short is not None and short <= 0
+    return letter.why, _shared(notice), tuple(map(bool, mine)), "目标" in gap, gap == _DONE, ahead
 
 
 def _facts(letter: Letter) -> dict[str, Any]:
     """What templates may speak of: every fact by its own name, ready to print; "" for what is not known.
 
-    ``wanted`` is the goal with the time by which it must be met; ``of_goal`` says that the gap is one to the goal
-    itself, or to what stands for it all year, ``done`` that there is none.
+    ``of_goal`` says that the gap is one to the goal itself, or to what stands for it all year, ``done`` that there is
+    none. What is read here from what each alert has for itself has its part in ``shape``.
     """
     notice = letter.notice
     return {
+        **own(notice)._asdict(),
         "event": notice.event,
-        "about": f"{notice.subject}{notice.name}",
         "level": _LEVELS[notice.level],
         "previous_level": _LEVELS[notice.previous_level],
         "judged": _LEVELS[notice.judged],
@@ -190,19 +227,11 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "said": f"{notice.period}，{notice.status}" if notice.period and notice.status else notice.period,
         "owed": notice.owed,
         "nil": notice.nil,
-        "goal": notice.goal,
-        "wanted": notice.goal if notice.by in notice.goal else f"{notice.by}{notice.goal}",
         "by": notice.by,
-        "actual": notice.actual_text,
-        "expected": notice.expected_text,
-        "gap": notice.gap_text,
         "of_goal": "目标" in notice.gap_text or notice.by.endswith("全年"),
-        "done": notice.gap_text == "已完成",
-        "pace": notice.pace_text,
-        "outlook": notice.outlook_text,
+        "done": notice.gap_text == _DONE,
         "rule": notice.rule,
         "clear": notice.clear_text,
-        "enough": notice.enough_text,
         "lines": tuple((label, value) for label, _, value in (line.partition("：") for line in notice.lines)),
         "lead": "、".join(notice.lead),
         "asked": "、".join(notice.asked),
@@ -211,7 +240,6 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "supervisor": notice.supervisor,
         "since": _moment(notice.since),
         "at": _moment(notice.at),
-        "origin": notice.origin,
         "plan": notice.book_title,
         "section": notice.section,
         "item": notice.item,
@@ -248,6 +276,7 @@ def _entry(letter: Letter, common: str) -> str:
 _TONES = {"红色预警": "red", "黄色预警": "yellow", "已解除": "green"}
 
 
+_DONE = "已完成"
 _LEVELS = {level.value: level.text for level in Level}
 _REASONS = frozenset(Reason)
 

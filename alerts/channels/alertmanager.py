@@ -13,7 +13,7 @@ from alerts.alert import State
 from alerts.channels import base
 from alerts.channels.base import Letter
 from alerts.channels.http import Address, Http, Timeout
-from alerts.channels.webhook import ALERTNAMES, SEVERITIES, annotations
+from alerts.channels.payload import ALERTNAMES, SEVERITIES, annotations
 from alerts.delivery import Attempt, Result
 from alerts.message import Form, render
 

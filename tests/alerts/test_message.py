@@ -4,15 +4,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
-from msgspec.structs import replace
 
 from alerts import message
-from alerts.bulletin import Bulletin, bulletin
-from alerts.message import Form, render, texts
+from alerts.message import Form, render
 from tests.alerts.builders import data_notice, letter, milestone_notice, pace_notice
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -181,32 +177,6 @@ def test_the_mark_stands_in_title_and_body(notice, form):
     title, body = render(letter(notice), form)
     assert "〔演示数据〕" in title
     assert "〔演示数据〕" in body.replace(title, "")
-
-
-_OWN = (
-    "subject",
-    "goal",
-    "actual_text",
-    "expected_text",
-    "gap_text",
-    "pace_text",
-    "outlook_text",
-    "enough_text",
-    "origin",
-)
-_WORDS = st.sampled_from(
-    ["", "已完成", "低于目标0.9个百分点", "2025年底前完成", "{0}", "{", "}}", "%s", "甲 县\u3000", "<b>&"]
-)
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from(EVERY_EVENT), st.fixed_dictionaries(dict.fromkeys(_OWN, _WORDS))), max_size=6)
-)
-def test_many_at_once_are_told_as_each_by_itself(drawn):
-    letters = [letter(replace(notice, **own)) for notice, own in drawn]
-    letters += [letter(replace(GOLDEN_NOTICES["pace-kept"], subject=name)) for name in ("甲县", "乙县")]
-    letters += [letter(bulletin(Bulletin.HEARTBEAT, "一切正常", ("数据：正常",), letters[0].sent_at))]
-    assert list(texts(letters)) == [render(one, Form.TEXT) for one in letters]
 
 
 @pytest.mark.parametrize("notice", EVERY_EVENT, ids=lambda notice: f"{notice.kind}-{notice.event}")
