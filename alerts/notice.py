@@ -197,9 +197,8 @@ def waiting(said: Notice, waited: str, attention: str) -> Notice:
     return replace(said, waited=waited, attention=attention)
 
 
-def withdrawal(change: Change, last: Notice) -> Notice:
-    """The facts of ``change``, which withdraws an alert whose target is in no book any more: ``last`` knew them."""
-    at = change.at.astimezone(datetime.fromisoformat(last.at).tzinfo).isoformat()
+def restated(change: Change, last: Notice) -> Notice:
+    """The facts of ``change``, which stands on no other figure than the one before it, told in ``last``."""
     return replace(
         last,
         event=change.event,
@@ -208,7 +207,7 @@ def withdrawal(change: Change, last: Notice) -> Notice:
         level=change.level,
         previous_level=change.previous_level,
         judged=change.judged,
-        at=at,
+        at=_beside(change.at, last.at),
         told_at="",
         told_level=None,
         told_actual=None,
@@ -249,5 +248,11 @@ def _reached(target: Target, level: Level) -> str:
 
 
 @lru_cache(maxsize=4096)  # thousands of alerts move in one moment
+def _beside(at: datetime, written: str) -> str:
+    """As ``_local``, in the offset that another moment is written in."""
+    return at.astimezone(datetime.fromisoformat(written).tzinfo).isoformat()
+
+
+@lru_cache(maxsize=4096)
 def _local(at: datetime, timezone: str) -> str:
     return at.astimezone(ZoneInfo(timezone)).isoformat()
