@@ -112,7 +112,7 @@ class Panel:
         taken = self.past.put(rows, periods, values)
         if not taken.any():
             return
-        self.landings.learnt(rows[taken])
+        self.landings.moved(rows[taken])
         self._unlearnt[rows[taken]] = True
 
     def kept(self) -> dict[str, NDArray[Any]]:
