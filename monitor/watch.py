@@ -115,6 +115,10 @@ class Watch:
             for index, target in enumerate(panel.block.targets)
         }
 
+    @property
+    def rows(self) -> int:
+        return sum(panel.block.rows for panel in self.panels)
+
     def load(self, engine: Engine, at: datetime) -> None:
         """Read everything known at ``at`` from the store, and how the alerts stand."""
         with reading(engine) as connection:
