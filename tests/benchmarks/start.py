@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from rules.loader import load_books
 from rules.plan import Block, compile_plan
 from tests.benchmarks.country import TARGETS, YEAR
 from tests.benchmarks.storm import SOURCE, publish
+from tests.servers.postgres import Postgres
 
 _ROWS = 10_000  # the most that a body may hold unless the book says otherwise
 AT = datetime(YEAR, 10, 20, 1, tzinfo=UTC)
@@ -134,7 +135,7 @@ def grow(settings: Path) -> None:
     inbox, written = Inbox(daemon, lambda: None), settings.parent / "books" / "country" / "book.yaml"
 
     def hand_in(year: int, number: int) -> None:
-        daemon.clock = Clock(datetime(year, number, 20, tzinfo=UTC) + timedelta(days=31), Clock.real())
+        daemon.clock = Clock(datetime(year, number, 20, tzinfo=UTC) + timedelta(days=20), Clock.real())
         for body in handed_in(daemon.force.watch.panels[0].block, number):
             inbox.receive(daemon.force.feeds[SOURCE], body, "", table=True)
             daemon.judge()
@@ -190,6 +191,7 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=430_000)
     parser.add_argument("--years", type=int, default=5)
     parser.add_argument("--at", type=Path, help="folder that keeps books and store")
+    parser.add_argument("--postgresql", action="store_true", help="a server of its own, gone at the end; not with --at")
     parser.add_argument("--starts", type=int, default=2)
     parser.add_argument("--grow", action="store_true", help="what is in --at is of the next year afterwards")
     parser.add_argument("--settings", type=Path, help=argparse.SUPPRESS)
@@ -197,9 +199,10 @@ def main() -> None:
     if given.settings:
         (grow if given.grow else start)(given.settings)
         return
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, Postgres() if given.postgresql else nullcontext() as server:
         folder = given.at or Path(name)
-        settings, url = folder / "duban.yaml", f"sqlite:///{folder}/duban.db"
+        settings = folder / "duban.yaml"
+        url = server.url(server.create()) if server else f"sqlite:///{folder}/duban.db"
         if not settings.exists():
             written = write(folder, round(given.targets / TARGETS), url)
             (block,) = compile_plan(load_books(folder / "books")[0])
