@@ -40,6 +40,8 @@ from rules.target import Book
 
 log = logging.getLogger(__name__)
 
+_MANY = 50_000
+"""Targets from which on there is no room for two: pages wait until the figures are laid out by another plan."""
 _TOLD = 1000
 """Changes of one cycle that have a line each in the log; of more it has the number. The store has them all."""
 
@@ -219,10 +221,12 @@ class Daemon:
             # What has come in so far is judged by the rules it came in under, so that an edit's effect stands alone.
             self.judge()
             with self._cycle:
-                self._cache.load(fresh.watch, self.engine, self.clock.now())
-                old, self.force = self.force, fresh
-                self._opened = None
-            for channel in old.channels.values():
+                channels, self._opened = self.force.channels, None
+                self._in_step = self._cache.hand_over(self.force.watch, fresh.watch, self.engine, self.clock.now())
+                if not self._in_step and fresh.watch.rows > _MANY:
+                    self.snapshot = None
+                self.force = fresh
+            for channel in channels.values():
                 channel.close()
             log.info("action=reloaded books=%s", len(fresh.watch.books))
         self.judge()

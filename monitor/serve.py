@@ -4,6 +4,7 @@ import ctypes
 import gc
 import logging
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -14,14 +15,15 @@ import uvicorn
 
 from monitor import logs
 from monitor.app import Daemon
-from monitor.config import Executors
+from monitor.config import Executors, Settings
 from monitor.liveness import Pulse
 from monitor.metrics import Exposition
 from monitor.notify import notify, watchdog
 from monitor.pushing import Inbox
 from monitor.store.leader import Leader
-from monitor.web.server import create_app
+from monitor.web.server import HANGS, create_app
 from monitor.worker import Worker
+from rules.document import Invalid
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ _LOOK_EVERY = 0.25
 """Seconds between two looks of a stand-by whether the lead is free."""
 _TELL_EVERY = 1.0
 """Seconds between two looks whether the service manager has something to hear, where it does not ask more often."""
+_PATIENCE = 120.0
+"""Seconds of one judging after which it is taken for hung, where the service manager does not say."""
 _END_REQUESTS, _END_WORK = 5, 15.0
 """Seconds for what is under way when the end is asked for; together less than the 30 s that most supervisors give."""
 _MMAP_THRESHOLD = -3
@@ -49,7 +53,8 @@ def serve(path: Path | None) -> None:
     """Run until SIGTERM or SIGINT. SIGHUP reloads; what is under way is finished before the end, within bounds.
 
     Beside a daemon that leads already this one stands by, and takes over when that one ends, dies or hangs. One that
-    lost the lead ends with status 1: its supervisor starts it anew, as a stand-by.
+    lost the lead ends with status 1: its supervisor starts it anew, as a stand-by. Raises Invalid where it cannot
+    listen, before it leads.
     """
     for_much_data()
     daemon = Daemon(path)
@@ -71,12 +76,12 @@ def serve(path: Path | None) -> None:
         Inbox(daemon, service.worker.news),
         settings.grafana,
         service.standing_by,
+        service.hangs,
     )
+    listening = _listen(settings)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            host=settings.host,
-            port=settings.port,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=_END_REQUESTS,
@@ -87,12 +92,19 @@ def serve(path: Path | None) -> None:
     log.info("action=started url=http://%s books=%s", settings.listen, len(daemon.force.watch.books))
     service.start()
     try:
-        server.run()
+        server.run([listening])
     finally:
         service.stop()
         log.info("action=stopped")
     if service.leader.deposed:
         raise SystemExit(1)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        return socket.create_server((settings.host, settings.port))
+    except (OSError, OverflowError) as error:
+        raise Invalid([f"listen: 不能在 {settings.listen} 监听 (cannot listen)：{error}"]) from None
 
 
 def _ended(server: uvicorn.Server) -> None:
@@ -147,6 +159,15 @@ class _Service:
             return "备用：值守已由另一进程接替，本进程即将退出"
         return f"备用：由{self.leader.holder or '另一进程'}值守，本进程待命，随时接替"
 
+    def hangs(self) -> bool:
+        """Whether judging, or looking for the lead, has stood still for longer than the manager has patience.
+
+        The first judging may take as long as it takes.
+        """
+        patience = watchdog() or _PATIENCE
+        begun = self._waiting.is_set() or self._daemon.snapshot is not None
+        return begun and (self._looking.seconds > patience or self.worker.hangs(patience))
+
     def _stand_by(self) -> None:
         """Stand by until the lead is free, then work."""
         holder, trouble = "", ""
@@ -178,8 +199,8 @@ class _Service:
         while not self._ending.wait(every):
             if not self._waiting.is_set() and self._daemon.snapshot is None:
                 continue
-            hangs = patience is not None and (self._looking.seconds > patience or self.worker.hangs(patience))
-            status = "停滞：判定久无进展，等待重新启动" if hangs else self._status()
+            hangs = self.hangs()
+            status = HANGS if hangs else self._status()
             if status != told:
                 told = status
                 notify(*([] if self._ready.is_set() else ["READY=1"]), f"STATUS={status}")

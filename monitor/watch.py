@@ -17,6 +17,7 @@ from monitor.store import alerts as alert_store
 from monitor.store import history, observations
 from monitor.store.database import reading
 from monitor.store.observations import Figures, Group
+from rules.calendar import Every, period_ends
 from rules.panel import Panel
 from rules.past import YEARS
 from rules.plan import Block, compile_plan
@@ -114,6 +115,10 @@ class Watch:
             for index, target in enumerate(panel.block.targets)
         }
 
+    @property
+    def rows(self) -> int:
+        return sum(panel.block.rows for panel in self.panels)
+
     def load(self, engine: Engine, at: datetime) -> None:
         """Read everything known at ``at`` from the store, and how the alerts stand."""
         with reading(engine) as connection:
@@ -189,10 +194,11 @@ class Watch:
 
     def _enter_known(self, connection: Connection, at: datetime) -> None:
         years = {panel.block.year for panel in self.panels}
+        every = {panel.block.every for panel in self.panels}
         series = np.unique(np.concatenate([links.series for links in self.links]))
-        for first, last in _months(min(years) - YEARS, min(years) - 1):
+        for first, last in _months(range(min(years) - YEARS, min(years)), every):
             self._enter_past(history.whole(connection, series, first, last, at))
-        for first, last in _months(min(years), max(years)):
+        for first, last in _months(range(min(years), max(years) + 1), every):
             self._enter(observations.known(connection, at, first, last))
 
     def stand(self, alert: Alert) -> None:
@@ -335,10 +341,11 @@ def _slots(block: Block, period: NDArray[np.datetime64]) -> NDArray[np.int64]:
     return np.where(block.ends[slot] == period, slot, -1)
 
 
-def _months(first: int, last: int) -> Iterator[tuple[date, date]]:
-    """First and last day of every month of the years: what is read at a time, for all at once takes a lot of memory."""
-    days = np.arange(f"{first}-01", f"{last + 1}-02", dtype="datetime64[M]").astype("datetime64[D]")
-    return zip(days[:-1].tolist(), (days[1:] - np.timedelta64(1, "D")).tolist(), strict=True)
+def _months(years: range, every: Iterable[Every]) -> Iterator[tuple[date, date]]:
+    """First and last end of a period in each month of the years that has one: all at once would take a lot of memory."""
+    ends = np.unique(np.concatenate([period_ends(year, one) for year in years for one in every]))
+    _, first = np.unique(ends.astype("datetime64[M]"), return_index=True)
+    return zip(ends[first].tolist(), ends[[*first[1:] - 1, -1]].tolist(), strict=True)
 
 
 def _rows(block: Block, index: int, group: Group) -> list[Reads]:

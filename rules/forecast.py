@@ -122,11 +122,6 @@ class Shape:
     spoken: Bools  # (n,)
     moments: dict[int, Moment]  # by elapsed periods
 
-    def of(self, series: slice | NDArray[np.int64], elapsed: int) -> "Shape":
-        """What outlook() needs of some of the series, at one number of elapsed periods."""
-        moments = {m: moment.cut(series) for m, moment in self.moments.items() if m == elapsed}
-        return Shape(self.basis.cut(series), self.spoken[series], moments)
-
     def put(self, series: NDArray[np.int64], part: "Shape") -> None:
         """Take over what part says of some of the series."""
         for m, moment in part.moments.items():

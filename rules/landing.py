@@ -15,8 +15,6 @@ from rules.plan import Block
 
 _CHUNK = 16_384
 """Rows foreseen at a time: the columns of a chunk stay in the processor's cache."""
-_WORKED_AT = 2
-"""Moments before the newest of which the forecast's working is kept: a figure that is revised moves its row again."""
 _KEPT = ("probability", "low", "high")
 _PARTS = 12
 """Of a year of days, for a forecast: the work grows with the cube of their number, and a day says little."""
@@ -34,19 +32,10 @@ class Landings:
         self._block, self._past = block, past
         self.probability, self.low, self.high = np.full((3, block.rows), np.nan, np.float32)
         self._stale = np.zeros(block.rows, np.bool_)
-        self._place = np.cumsum(block.sums) - 1  # of a row among those that are sums
-        self._read: dict[int, NDArray[np.bool_]] = {}  # by elapsed periods: whose past is read
-        self._shape: forecast.Shape | None = None
 
     def moved(self, rows: NDArray[np.int64]) -> None:
-        """Figures of this year are new."""
+        """Figures of this year or of earlier ones are new."""
         self._stale[rows] = True
-
-    def learnt(self, rows: NDArray[np.int64]) -> None:
-        """Figures of earlier years are new."""
-        self._stale[rows] = True
-        for read in self._read.values():
-            read[rows] = False
 
     def kept(self) -> dict[str, NDArray[np.float32]]:
         """Where the rows land by the last ``renew``, to be taken back by another of the same block."""
@@ -88,20 +77,9 @@ class Landings:
     def _sums(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
         if self._block.every is Every.DAY:
             return self._days(rows, slot, values)
-        elapsed = slot + 1
-        if self._shape is None:
-            self._shape = forecast.shape(np.empty((0, len(self._block.ends), int(self._block.sums.sum()))), [])
-        read = self._read.setdefault(elapsed, np.zeros(self._block.rows, np.bool_))
-        for old in [one for one in self._read if one < elapsed - _WORKED_AT]:
-            # Of a whole country a moment is large, and hardly any figure is still of so old a period.
-            del self._read[old], self._shape.moments[old]
-        fresh = rows[~read[rows]]
-        if len(fresh):
-            past = np.stack([increments(year) for year in self._past.of(fresh)])
-            self._shape.put(self._place[fresh], forecast.shape(past, [elapsed]))
-            read[fresh] = True
-        so_far = increments(values[:elapsed, rows])
-        return forecast.outlook(self._shape.of(_span(self._place[rows]), elapsed), so_far)
+        past = np.stack([increments(year) for year in self._past.of(rows)])
+        so_far = increments(values[: slot + 1, rows])
+        return forecast.outlook(forecast.shape(past, [slot + 1]), so_far)
 
     def _days(self, rows: NDArray[np.int64], slot: int, values: Floats) -> forecast.Outlook:
         """Days are foreseen by about a twelfth of the year at a time, cut so that one part ends today."""
@@ -127,10 +105,3 @@ class Landings:
             most = np.fmin(most, block.upper[rows] + np.abs(block.slack[rows]))
         low, _, high = forecast.interval(view)
         return np.stack([forecast.probability(view, least, most), low, high])
-
-
-def _span(places: NDArray[np.int64]) -> slice | NDArray[np.int64]:
-    """Neighbours as a slice: they are read in place."""
-    if len(places) and places[-1] - places[0] == len(places) - 1:
-        return slice(int(places[0]), int(places[-1]) + 1)
-    return places

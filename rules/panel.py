@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,8 @@ class Panel:
 
     def __init__(self, block: Block) -> None:
         self.block = block
-        self.values: Floats = np.full((len(block.ends), block.rows), np.nan)
         self.past = Past(block)
-        self.expected = block.expected
         self._drawn = block.leans is not None or len(block.learnt) > 0
-        self.spread = np.full((len(block.ends), len(block.learnt)), np.nan, np.float32)
         self._unlearnt = np.zeros(block.rows, np.bool_)
         self.landings = Landings(block, self.past)
         self.preliminary = np.zeros((len(block.ends), block.rows), dtype=np.bool_)
@@ -53,6 +51,20 @@ class Panel:
         self._averages: dict[int, Floats] = {}
         self._counting = np.flatnonzero(~np.isnan(block.counts))
         self._daily: Floats = np.full((len(block.ends), len(self._counting)), np.nan)
+
+    # Made when first looked at: of a country they are large, and a panel may yet take those of another one.
+
+    @cached_property
+    def values(self) -> Floats:
+        return np.full((len(self.block.ends), self.block.rows), np.nan)
+
+    @cached_property
+    def expected(self) -> Floats:
+        return self.block.expected
+
+    @cached_property
+    def spread(self) -> Floats:
+        return np.full((len(self.block.ends), len(self.block.learnt)), np.nan, np.float32)
 
     def put(
         self,
@@ -112,7 +124,7 @@ class Panel:
         taken = self.past.put(rows, periods, values)
         if not taken.any():
             return
-        self.landings.learnt(rows[taken])
+        self.landings.moved(rows[taken])
         self._unlearnt[rows[taken]] = True
 
     def kept(self) -> dict[str, NDArray[Any]]:

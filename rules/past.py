@@ -31,15 +31,17 @@ class Past:
         ``periods`` are last days of periods; one that is no period of an earlier year is left alone. NaN, a nil report,
         takes the place of the figure that its period may have had.
         """
-        back = self.block.year - (periods.astype("datetime64[Y]").astype(np.int64) + 1970)
-        mine = (back >= 1) & (back <= YEARS)
+        days = np.unique(periods)  # few, for many rows
+        back = self.block.year - (days.astype("datetime64[Y]").astype(np.int64) + 1970)
+        slot = np.full(len(days), -1)
+        for years in np.unique(back[(back >= 1) & (back <= YEARS)]).tolist():
+            here = np.flatnonzero(back == years)
+            slot[here] = _slots(self.block, self.block.year - years, days[here])
+        which = np.searchsorted(days, periods)
+        back, slot = back[which], slot[which]
+        mine = slot >= 0
         oldest = max(back[mine & ~np.isnan(values)].max(initial=0), len(self.values))
         mine &= back <= oldest
-        slot = np.full(len(rows), -1)
-        for years in np.unique(back[mine]).tolist():
-            here = np.flatnonzero(back == years)
-            slot[here] = _slots(self.block, self.block.year - years, periods[here])
-        mine &= slot >= 0
         if mine.any():
             self._reach(oldest)
             self.values[len(self.values) - back[mine], slot[mine], rows[mine]] = values[mine]

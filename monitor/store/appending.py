@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, text
+from sqlalchemy import Connection, text
 
 from connectors.observation import NIL, Refusal, Refused, refuse
 from monitor.store import bulk, moments, registry, stored
@@ -18,7 +18,6 @@ Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _LOCK = 0x66656564
-_SERIES_ASKED = 500
 _PERIODS_ASKED = 500
 
 
@@ -159,13 +158,9 @@ def _latest(connection: Connection, rows: Rows, registered: int, at: datetime) -
     ids = ids[ids <= registered]
     if len(ids) == 0:
         return _Stored(ids, np.empty(0), ids, np.empty(0, np.int8))
-    if len(ids) > _SERIES_ASKED:
-        concerned: ColumnElement[bool] = c.series_id.between(int(ids.min()), int(ids.max()))
-    else:
-        concerned = c.series_id.in_(ids.tolist())
     periods = pd.unique(rows.period).astype("datetime64[D]").tolist()
     parts = [periods[start : start + _PERIODS_ASKED] for start in range(0, len(periods), _PERIODS_ASKED)] or [[]]
-    query = stored.figures(connection).where(concerned, c.known_at <= at)
+    query = stored.figures(connection).where(stored.of(connection, ids), c.known_at <= at)
     found = np.concatenate([stored.fetch(connection, query.where(c.period.in_(part))) for part in parts])
     newest, key = stored.newest(found)
     _, status = stored.split(found["id"][newest])

@@ -16,8 +16,6 @@ Ids = NDArray[np.int64]
 _EPOCH = date(1970, 1, 1)
 
 _ROW = [("series", "i8"), ("value", "f8"), ("period", "i8")]
-_RUNS_ASKED = 500
-"""With more runs of neighbouring series than this, all between the first and the last are read."""
 
 
 def nearest(connection: Connection, series: Ids, days: Sequence[date], at: datetime) -> Figures:
@@ -40,7 +38,7 @@ def nearest(connection: Connection, series: Ids, days: Sequence[date], at: datet
 
 def whole(connection: Connection, series: Ids, first: date, last: date, at: datetime) -> Figures:
     """Every figure of ``series`` (distinct, sorted) with ``first <= period <= last``."""
-    return joined([_read(connection, series, first, last, at)] if len(series) else [])
+    return _read(connection, series, first, last, at) if len(series) else joined([])
 
 
 def these(connection: Connection, series: Ids, days: Sequence[date], at: datetime) -> Figures:
@@ -53,22 +51,17 @@ def these(connection: Connection, series: Ids, days: Sequence[date], at: datetim
 
 
 def _read(connection: Connection, series: Ids, first: date, last: date, at: datetime) -> Figures:
-    """Of several stated for one period the newest comes last. Series registered together lie together: a question a run."""
+    """By period; of several stated for one the newest comes last."""
     c = observation.c
-    ends = np.flatnonzero(np.append(np.diff(series) > 1, True)[: len(series)])
-    runs = list(zip(series[np.append(0, ends[:-1] + 1)].tolist(), series[ends].tolist(), strict=True))
-    if len(runs) > _RUNS_ASKED:
-        runs = [(runs[0][0], runs[-1][1])]
     # The day is known where only one is asked for, and each column costs.
     one = first == last
     days = [] if one else [moments.as_days(c.period, connection.dialect.name)]
     query = select(c.series_id, c.value, *days).where(
-        c.period == first if one else c.period.between(first, last), c.known_at <= at
+        c.period == first if one else c.period.between(first, last), stored.of(connection, series), c.known_at <= at
     )
     query = query.order_by(c.period, c.series_id, c.known_at, c.id)
     columns = _ROW[: 2 + len(days)]
-    parts = [bulk.fetch(connection, query.where(c.series_id.between(*run)), columns) for run in runs]
-    rows = _without_nil(np.concatenate(parts), [name for name, _ in columns if name != "value"])
+    rows = _without_nil(bulk.fetch(connection, query, columns), [name for name, _ in columns if name != "value"])
     wanted = np.zeros(int(series[-1]) + 1, bool)
     wanted[series] = True
     rows = rows[wanted[rows["series"]]]

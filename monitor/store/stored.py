@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from monitor.store import bulk, moments
 from monitor.store.tables import observation
@@ -13,6 +13,8 @@ Ids = NDArray[np.int64]
 
 _SERIES_BITS = 40
 _STATUS_BITS = 2
+_CLOSE = 8
+"""Series between the first and the last, for each one asked for, that are read with it sooner than it is looked up."""
 COLUMNS = [("id", "i8"), ("series", "i8"), ("period", "i8"), ("value", "f8"), ("known_at", "i8")]
 """``id`` has the status in its last bits: a column more makes storing a country slower by a fifteenth."""
 
@@ -27,6 +29,14 @@ def figures(connection: Connection) -> Select[Any]:
     c, dialect = observation.c, connection.dialect.name
     period, known_at = moments.as_days(c.period, dialect), moments.as_micros(c.known_at, dialect)
     return select(c.id * 2**_STATUS_BITS + c.status, c.series_id, period, c.value, known_at)
+
+
+def of(connection: Connection, series: Ids) -> ColumnElement[bool]:
+    """The figures of ``series`` (distinct, sorted), and of those between them where they lie close together."""
+    first, last = int(series[0]), int(series[-1])
+    if last - first < _CLOSE * len(series):
+        return observation.c.series_id.between(first, last)
+    return bulk.among(connection, observation.c.series_id, series.tolist())
 
 
 def fetch(connection: Connection, query: Select[Any]) -> NDArray[Any]:

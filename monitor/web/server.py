@@ -21,6 +21,7 @@ from monitor.web.push import handing_in
 from rules.document import explain
 from rules.target import Level
 
+HANGS = "停滞：判定久无进展，等待重新启动"
 _WAITING = "尚未完成首轮判定，请稍后再试"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -43,6 +44,7 @@ def create_app(
     inbox: Inbox | None = None,
     grafana: str | None = None,
     standing_by: Callable[[], str] = lambda: "",
+    hangs: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Build the web application.
 
@@ -50,11 +52,12 @@ def create_app(
     reads the configuration anew and returns what is wrong with it, "" where it
     is now in force; without it there is no way to reload over HTTP. ``inbox``
     takes what is handed in; without it nothing can be. ``grafana`` is where the page finds dashboards.
-    ``standing_by`` says why this process leaves the work to another one, "" while it does it itself.
+    ``standing_by`` says why this process leaves the work to another one, "" while it does it itself; ``hangs`` whether
+    only a new start can help it.
     """
     routes = [
         *_pages(snapshot, exposition, grafana, standing_by),
-        *_health(snapshot, standing_by),
+        *_health(snapshot, standing_by, hangs),
         *_api(snapshot),
         *([] if reload is None else [_reloading(reload)]),
         *([] if inbox is None else [handing_in(inbox)]),
@@ -101,8 +104,12 @@ def _pages(
     return [Route("/", page), Route("/metrics", metrics)]
 
 
-def _health(snapshot: Callable[[], Snapshot | None], standing_by: Callable[[], str]) -> list[Route]:
+def _health(
+    snapshot: Callable[[], Snapshot | None], standing_by: Callable[[], str], hangs: Callable[[], bool]
+) -> list[Route]:
     async def healthy(_: Request) -> PlainTextResponse:
+        if hangs():
+            return PlainTextResponse(f"{HANGS}\n", status_code=503)
         return PlainTextResponse("正常\n")
 
     async def ready(_: Request) -> PlainTextResponse:

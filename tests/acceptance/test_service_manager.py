@@ -123,8 +123,9 @@ def test_where_the_database_holds_judging_up_it_hears_no_more_life_until_judging
     with psycopg.connect(database_url) as holding:
         holding.execute("LOCK TABLE observation IN ACCESS EXCLUSIVE MODE")
         manager.hears("STATUS=停滞")
-        assert daemon.get("/-/healthy")[0] == 200  # only judging hangs, which nobody else would notice
+        assert daemon.get("/-/healthy") == (503, "停滞：判定久无进展，等待重新启动\n")  # to whoever asks instead
         manager.hears_nothing(WATCHDOG)
     manager.hears("STATUS=值守")
     manager.hears("WATCHDOG=1", within=30)
+    assert daemon.get("/-/healthy")[0] == 200
     assert daemon.stop() == 0

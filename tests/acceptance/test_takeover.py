@@ -1,6 +1,7 @@
 """Two daemons on one database: one leads, the other follows it whatever becomes of it, and nothing is lost or doubled."""
 
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -135,6 +136,14 @@ def test_the_stand_by_is_alive_not_ready_and_says_who_leads(pair):
     second.signal(signal.SIGHUP)  # what is written is read when it takes over
     assert second.stop() == 0
     assert first.get("/-/ready")[0] == 200
+
+
+def test_one_that_cannot_listen_never_leads(pair):
+    daemon = pair.daemons[0]
+    with socket.create_server(("127.0.0.1", daemon.port)):
+        assert daemon.start().process.wait(timeout=30) == 1
+    assert "cannot listen" in daemon.log.read_text("utf-8")
+    assert pair.term() == 0
 
 
 def test_a_leader_that_is_killed_is_followed_and_nothing_is_lost_or_doubled(pair):

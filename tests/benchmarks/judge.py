@@ -5,6 +5,8 @@ and of the least that numpy could do for the same question (one comparison of th
 newest month with its limit), measured in turn in one process.
 """
 
+import monitor  # noqa: F401, I001  first of all: it says how many threads numpy works with
+
 import argparse
 import resource
 import statistics

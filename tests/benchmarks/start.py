@@ -2,7 +2,9 @@
 
 A synthetic country in files, with nine months of figures and complete earlier years in a real store (kept in the folder
 ``--at``, if that is given, for the next time). Each start is a process of its own. Prints the seconds and the seconds
-of CPU up to each step, and the most memory the process ever had.
+of CPU up to each step, and the memory of the process then and at most. With ``--grow`` one more start lives through
+what follows: the last three months of the year are handed in, the books are read anew, a threshold and then a goal are
+edited, the year turns, and three months of the next one are handed in.
 """
 
 import argparse
@@ -11,11 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from monitor.clock import Clock
 from monitor.store import bulk
 from monitor.store.database import migrate, open_engine
 from monitor.store.tables import observation
@@ -23,8 +28,10 @@ from rules.calendar import period_ends
 from rules.loader import load_books
 from rules.plan import Block, compile_plan
 from tests.benchmarks.country import TARGETS, YEAR
-from tests.benchmarks.storm import publish
+from tests.benchmarks.storm import SOURCE, publish
+from tests.servers.postgres import Postgres
 
+_ROWS = 10_000  # the most that a body may hold unless the book says otherwise
 AT = datetime(YEAR, 10, 20, 1, tzinfo=UTC)
 _USUAL = (
     [{"goal": "at least 1200 亿元", "measure": "cumulative", "expect": "seasonal"}] * 6
@@ -90,29 +97,85 @@ def _micros(at: datetime) -> int:
     return int(at.timestamp() * 1e6)
 
 
+def handed_in(block: Block, number: int) -> Iterator[bytes]:
+    """One month as it is handed in: a CSV of each few counties, all that they owe."""
+    counties = block.subjects[0]
+    at_once = _ROWS // len(block.targets)
+    for first in range(0, len(counties), at_once):
+        some = np.arange(first, min(first + at_once, len(counties)))
+        rows = (block.first_row[:-1, None] + some).ravel()
+        values = block.planned(rows)[number - 1] * np.where(block.sign[rows] > 0, 1.1, 0.9)
+        said = zip(((one, c) for one in block.targets for c in some.tolist()), values.tolist(), strict=True)
+        lines = [f"{one.series},{counties[c]},{block.ends[number - 1]},{v!r},{one.goal.unit}\n" for (one, c), v in said]
+        yield ("series,subject,period,value,unit\n" + "".join(lines)).encode()
+
+
+def _step(name: str) -> None:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    most, now = (int(status.split(f"{key}:")[1].split()[0]) / 1024 for key in ("VmHWM", "VmRSS"))
+    took = time.time() - _begun()
+    print(
+        f"  {name:22} {took:7.2f} s {time.process_time():7.2f} s of CPU {now:6.0f} MiB, at most {most:6.0f} MiB",
+        flush=True,
+    )
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # at most since the step before
+
+
+def grow(settings: Path) -> None:
+    """In a process of its own: months of figures, edits of the books, and the turn of the year."""
+    from monitor.app import Daemon
+    from monitor.pushing import Inbox
+    from monitor.serve import for_much_data
+
+    for_much_data()
+    daemon = Daemon(settings)
+    daemon.judge()
+    _step("first cycle")
+    inbox, written = Inbox(daemon, lambda: None), settings.parent / "books" / "country" / "book.yaml"
+
+    def hand_in(year: int, number: int) -> None:
+        daemon.clock = Clock(datetime(year, number, 20, tzinfo=UTC) + timedelta(days=20), Clock.real())
+        for body in handed_in(daemon.force.watch.panels[0].block, number):
+            inbox.receive(daemon.force.feeds[SOURCE], body, "", table=True)
+            daemon.judge()
+        _step(f"{year}-{number:02d}")
+
+    def edit(name: str, before: str, after: str) -> None:
+        text = written.read_text("utf-8")
+        assert before in text
+        written.write_text(text.replace(before, after), "utf-8")
+        assert not daemon.reload()
+        _step(name)
+
+    for number in (10, 11, 12):
+        hand_in(YEAR, number)
+    edit("read anew", "", "")
+    edit("a threshold edited", '"supervisor"', '"levels": {"red": "behind 20%"}, "supervisor"')
+    edit("a goal edited", "at most 40 %", "at most 41 %")
+    edit("the year's turn", f'"year": {YEAR}', f'"year": {YEAR + 1}')
+    for number in (1, 2, 3):
+        hand_in(YEAR + 1, number)
+    daemon.close()
+    _step("closed")
+
+
 def start(settings: Path) -> None:
     """In a process of its own: each step with its time."""
-
-    def step(name: str) -> None:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        most, now = (int(status.split(f"{key}:")[1].split()[0]) / 1024 for key in ("VmHWM", "VmRSS"))
-        took = time.time() - _begun()
-        print(f"  {name:12} {took:7.2f} s {time.process_time():7.2f} s of CPU {now:6.0f} MiB, at most {most:6.0f} MiB")
-
     from monitor.app import Daemon
     from monitor.serve import for_much_data
 
     for_much_data()
-    step("imported")
+    _step("imported")
     daemon = Daemon(settings)
-    step("loaded")
+    _step("loaded")
     daemon.judge()
-    step("first cycle")
+    _step("first cycle")
     for _ in range(3):
         daemon.judge()
-    step("3 cycles on")
+    _step("3 cycles on")
     daemon.close()
-    step("closed")
+    _step("closed")
 
 
 def _begun() -> float:
@@ -128,15 +191,18 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=430_000)
     parser.add_argument("--years", type=int, default=5)
     parser.add_argument("--at", type=Path, help="folder that keeps books and store")
+    parser.add_argument("--postgresql", action="store_true", help="a server of its own, gone at the end; not with --at")
     parser.add_argument("--starts", type=int, default=2)
+    parser.add_argument("--grow", action="store_true", help="what is in --at is of the next year afterwards")
     parser.add_argument("--settings", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.settings:
-        start(given.settings)
+        (grow if given.grow else start)(given.settings)
         return
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, Postgres() if given.postgresql else nullcontext() as server:
         folder = given.at or Path(name)
-        settings, url = folder / "duban.yaml", f"sqlite:///{folder}/duban.db"
+        settings = folder / "duban.yaml"
+        url = server.url(server.create()) if server else f"sqlite:///{folder}/duban.db"
         if not settings.exists():
             written = write(folder, round(given.targets / TARGETS), url)
             (block,) = compile_plan(load_books(folder / "books")[0])
@@ -145,6 +211,9 @@ def main() -> None:
         for _ in range(given.starts):
             subprocess.run([sys.executable, "-m", "tests.benchmarks.start", "--settings", settings], check=True)
             print()
+        if given.grow:
+            again = [sys.executable, "-m", "tests.benchmarks.start", "--grow", "--settings", settings]
+            subprocess.run(again, check=True)
 
 
 if __name__ == "__main__":

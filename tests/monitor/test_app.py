@@ -123,6 +123,24 @@ def test_an_edited_threshold_is_logged_with_what_it_was_and_is(daemon, tmp_path,
     assert counted(daemon, "resolved", "rule_edited") == 2
 
 
+@pytest.mark.parametrize(("many", "waits"), [(0, True), (10, False)])
+def test_a_reload_reads_the_store_for_another_plan_alone_and_pages_wait_only_for_many_targets(
+    daemon, tmp_path, monkeypatch, many, waits
+):
+    load, seen = daemon._cache.load, []
+    monkeypatch.setattr(daemon._cache, "load", lambda *given: (seen.append(daemon.snapshot), load(*given)))
+    monkeypatch.setattr("monitor.app._MANY", many)
+    daemon.judge()
+    seen.clear()
+    rewrite(tmp_path / "books", "town-2025", "yellow: behind 5%", "yellow: behind 12%")
+    assert daemon.reload() == ""
+    assert seen == []
+    rewrite(tmp_path / "books", "town-2025", "at least 1200", "at least 1201")
+    assert daemon.reload() == ""
+    assert [one is None for one in seen] == [waits]
+    assert {judged.panel.block.goal.max() for judged in daemon.snapshot.judged} == {1201}
+
+
 def test_of_a_storm_the_log_has_the_first_changes_and_how_many_more(daemon, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr("monitor.app._TOLD", 1)
     rewrite(tmp_path / "books", "town-2025", "yellow: behind 5%", "yellow: behind 12%")

@@ -170,6 +170,26 @@ def test_what_only_judging_reads_may_be_edited(engine, path):
     assert_alike(watch, loaded(engine, START, edited))
 
 
+def test_a_watch_of_the_same_plan_takes_over_what_is_known_without_a_copy(engine):
+    years(engine)
+    before, later = loaded(engine, START), START + timedelta(hours=1)
+    state(engine, later, said("合计", "甲", DAYS[-1], 999.0))
+    edited = the_book(lead="乙局", levels={"yellow": "below 1", "red": "never"})
+    watch = Watch([edited], complete=True)
+    assert Cache.hand_over(before, watch, engine, later)
+    for mine, its in zip(watch.panels, before.panels, strict=True):
+        assert mine.values is its.values
+        assert mine.past.values is its.past.values
+    assert_alike(watch, loaded(engine, later, edited))
+
+
+def test_a_watch_of_another_plan_takes_nothing_over(engine):
+    years(engine)
+    watch = Watch([a_book(*TARGETS[:2], sources=SOURCES, subjects=SUBJECTS)], complete=True)
+    assert not Cache.hand_over(loaded(engine, START), watch, engine, START)
+    assert watch.position == 0
+
+
 @pytest.mark.parametrize(
     "edited",
     [
