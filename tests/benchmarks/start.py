@@ -1,8 +1,9 @@
 """From the start of the daemon to its first cycle: ``python -m tests.benchmarks.start --targets 430000 --years 5``.
 
 A synthetic country in files, with nine months of figures and complete earlier years in a real store (kept in the folder
-``--at``, if that is given, for the next time). Each start is a process of its own. Prints the seconds and the seconds
-of CPU up to each step, and the most memory the process ever had.
+``--at``, if that is given, for the next time): an SQLite file, or an empty PostgreSQL ``--database`` whose address is
+given. Each start is a process of its own. Prints the seconds and the seconds of CPU up to each step, and the most
+memory the process ever had.
 """
 
 import argparse
@@ -128,6 +129,7 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=430_000)
     parser.add_argument("--years", type=int, default=5)
     parser.add_argument("--at", type=Path, help="folder that keeps books and store")
+    parser.add_argument("--database", help="address of an empty database, rather than an SQLite file")
     parser.add_argument("--starts", type=int, default=2)
     parser.add_argument("--settings", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -136,7 +138,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = given.at or Path(name)
-        settings, url = folder / "duban.yaml", f"sqlite:///{folder}/duban.db"
+        settings, url = folder / "duban.yaml", given.database or f"sqlite:///{folder}/duban.db"
         if not settings.exists():
             written = write(folder, round(given.targets / TARGETS), url)
             (block,) = compile_plan(load_books(folder / "books")[0])
