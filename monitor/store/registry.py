@@ -1,6 +1,6 @@
 """Which series exist: every (source, name, subject) ever met, with the unit it was first stated in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +14,8 @@ from monitor.store.tables import series as table
 Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_NAMES_ASKED = 50
-"""With more names than this, all series of the source are looked up."""
+_ASKED = 500
+"""With more names, or subjects, than this, the series of all are looked up."""
 
 
 class Group(NamedTuple):
@@ -75,7 +75,7 @@ class _Known:
         name_codes, unit_codes, counts = [-1], [-1], [0]
         name_place = {name: code for code, name in enumerate(names)}
         unit_place = {unit: code for code, unit in enumerate(units)}
-        for name, unit, its_ids, its_subjects in stored(connection, source, names):
+        for name, unit, its_ids, its_subjects in stored(connection, source, names, subjects.tolist()):
             ids += its_ids
             subject += its_subjects
             name_codes.append(name_place.get(name, -1))
@@ -98,11 +98,14 @@ class _Known:
         return np.where(hit, self._id[place], -1), np.where(hit, self._unit[place], -1)
 
 
-def stored(connection: Connection, source: str, names: list[str]) -> Iterator[tuple[str, str, list[int], list[str]]]:
-    """By name and unit: ids and subjects."""
+def stored(
+    connection: Connection, source: str, names: Sequence[str], subjects: Sequence[str]
+) -> Iterator[tuple[str, str, list[int], list[str]]]:
+    """By name and unit: ids and subjects; of those named, and perhaps of others."""
     query = _gathered(connection, table.c.name, table.c.unit).where(table.c.source == source)
-    if len(names) <= _NAMES_ASKED:
-        query = query.where(table.c.name.in_(names))
+    for column, asked in ((table.c.name, names), (table.c.subject, subjects)):
+        if len(asked) <= _ASKED:
+            query = query.where(column.in_(asked))
     yield from connection.execute(query)
 
 
