@@ -24,6 +24,10 @@ class Status(StrEnum):
     SUPPRESSED = "suppressed"
 
 
+UNSENT = tuple(status for status in Status if status is not Status.SENT)
+"""What has not arrived. What has is all that ever did: to count it takes ever longer."""
+
+
 class Result(StrEnum):
     """What came of one attempt. The same word is stored, logged and counted."""
 

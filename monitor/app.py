@@ -16,7 +16,7 @@ from alerts.alert import Cause, Event, Identity, State
 from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
-from alerts.delivery import Sending
+from alerts.delivery import UNSENT, Sending
 from alerts.organisation import Organisation
 from connectors.observation import Query
 from monitor import config, pipeline, wiring
@@ -322,7 +322,7 @@ class Daemon:
             records = pulls.latest(connection)
             alerts = self._open_alerts(connection, force.watch, moves)
             trails = _trails(connection, force.watch.books, alerts)
-            queued = outbox.counts(connection)
+            queued = outbox.counts(connection, UNSENT)
             held = silences.waiting(connection)
             queues = {channel: Queue(*queue) for channel, queue in outbox.queues(connection).items()}
             waiting = quarantine.counts(connection)

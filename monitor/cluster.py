@@ -30,7 +30,7 @@ from monitor.app import Daemon
 from monitor.carrying import digest, read, written
 from monitor.config import ChannelSpec, Executors, Settings
 from monitor.store import errands
-from monitor.store.database import insist, open_engine
+from monitor.store.database import LIVELY, insist, open_engine
 from monitor.store.leader import NotLeading
 from monitor.wiring import Feed
 from monitor.worker import Loop
@@ -127,17 +127,20 @@ class Cluster:
 
     def _look(self) -> None:
         """Take what was answered, put what a dead worker had into the queue again, withdraw what nobody takes."""
-        if not (asked := dict(self._asked)):
+        if not self._asked:
             return
         untaken: list[int] = []
         try:
             with self._daemon.engine.begin() as connection:
-                said = errands.answered(connection, asked)
+                for errand, said in errands.answered(connection, list(self._asked)).items():
+                    # At once: should the database take it back and not live to say so, nobody would hear of it again.
+                    self._asked.pop(errand).answer.set_result(json.loads(said))
                 if time.monotonic() - self._took_up > _TAKE_UP_EVERY:
                     self._took_up = time.monotonic()
                     for errand in errands.put_again(connection, self._patience):
                         log.warning("action=taken_up errand=%s", errand)
-                    old = [errand for errand, one in asked.items() if one.since < time.monotonic() - _UNTAKEN]
+                    late = time.monotonic() - _UNTAKEN
+                    old = [errand for errand, one in list(self._asked.items()) if one.since < late]
                     untaken = errands.withdraw(connection, old)
         except NotLeading as error:
             self._fail(error)
@@ -145,8 +148,6 @@ class Cluster:
         except SQLAlchemyError:
             time.sleep(_TAKE_UP_EVERY)
             raise
-        for errand, text in said.items():
-            self._asked.pop(errand).answer.set_result(json.loads(text))
         for errand in untaken:
             self._asked.pop(errand).answer.set_exception(Untaken())
 
@@ -181,7 +182,7 @@ async def _serve(worker: "_Worker", engine: Engine, settings: Settings) -> None:
 
     connector = PsycopgConnector(
         conninfo=engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
-        kwargs={"options": f"-c search_path={errands.SCHEMA}"},
+        kwargs={**LIVELY, "options": f"-c search_path={errands.SCHEMA}"},
     )
     app = App(connector=connector)
     app.task(name=errands.TASK)(worker.do)
