@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from yaml import MappingNode, MarkedYAMLError, Node, ScalarNode, SequenceNode
+from yaml import MappingNode, MarkedYAMLError, Node, ScalarNode, SequenceNode, YAMLError
+from yaml.reader import ReaderError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -50,7 +51,6 @@ _READ: dict[str, Callable[[str], Any]] = {
     _TAG + "float": lambda word: float(re.sub(r"\.(?=[a-z])", "", word.lower())),
     _TAG + "str": str,
 }
-_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def compose(text: str) -> Node | None:
@@ -58,7 +58,7 @@ def compose(text: str) -> Node | None:
     found: Node | None
     try:
         found = yaml.compose(text, _Quick)
-    except MarkedYAMLError:
+    except YAMLError:
         found = yaml.compose(text, _Exact)
     return found
 
@@ -136,15 +136,15 @@ class Document:
         self.path = path
         try:
             content = path.read_text(encoding="utf-8") if text is None else text
-            if control := _CONTROL.search(content):
-                line = content.count("\n", 0, control.start()) + 1
-                raise Invalid([f"{path}:{line}: 含有控制字符 (control character); 请删除"])
             root = compose(content)
         except OSError as error:
             raise Invalid([f"{path}:1: 无法读取 (cannot read): {error.strerror}"]) from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise Invalid([f"{path}:{line}: 不是 UTF-8 编码 (not utf-8); 请另存为 UTF-8"]) from None
+        except ReaderError as error:
+            line = content.count("\n", 0, error.position) + 1
+            raise Invalid([f"{path}:{line}: 含有控制字符 (control character); 请删除"]) from None
         except MarkedYAMLError as error:
             raise Invalid([self._slip(content, error)]) from None
         reading = _Reading(path)
