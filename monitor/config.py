@@ -52,7 +52,7 @@ class Executors(StrEnum):
 class ChannelSpec(BaseModel):
     """A channel by name: its kind, and the options of that kind."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     kind: str
 
@@ -136,7 +136,7 @@ class Settings(Strict):
         description="seconds that a demonstration clock goes in a real one, 86400 for a day; kept for a database's life",
     )
     channels: dict[str, ChannelSpec] = Field(
-        {"folder": ChannelSpec.model_validate({"kind": "folder", "path": "var/alerts"})},
+        {"folder": ChannelSpec.model_construct(kind="folder", path="var/alerts")},
         description="channels: a name, its `kind`, and the options of that kind",
     )
     organisation: Path | None = Field(

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from rules import formula, inherited, phrase
 from rules.calendar import Days, Publication, period_ends
@@ -384,11 +383,6 @@ def _switches(document: Document) -> Iterator[tuple[int, int, int, frozenset[str
 
 def _starts(document: Document) -> Iterator[int]:
     """First lines of all keys at the top, and of the entries under each."""
-    top = document.node
-    for key in top:
-        yield top.lc.key(key)[0] + 1
-        part = top[key]
-        if isinstance(part, CommentedSeq):
-            yield from (part.lc.item(index)[0] + 1 for index in range(len(part)))
-        elif isinstance(part, CommentedMap):
-            yield from (part.lc.key(name)[0] + 1 for name in part)
+    yield from document.starts()
+    for key in document.node:
+        yield from document.starts(key)

@@ -69,7 +69,7 @@ Names = Annotated[
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class LevelsSpec(Strict):
@@ -132,7 +132,7 @@ class TargetSpec(Strict):
     expect: ExpectPhrase | None = None
     source: SourceField | None = None
     counts: Annotated[str, StringConstraints(pattern=r"^at most -?\d+(\.\d+)?$")] | None = None
-    levels: LevelsSpec = LevelsSpec()
+    levels: LevelsSpec = LevelsSpec.model_construct()
     changes: tuple[ChangeSpec, ...] = ()
 
 
@@ -149,7 +149,7 @@ class DerivedSpec(Strict):
 class SourceSpec(BaseModel):
     """A source: the keys below, and the options of its connector kind."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     connector: str
     schedule: SchedulePhrase = phrase.schedule("every 10 minutes")

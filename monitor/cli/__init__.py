@@ -1,9 +1,11 @@
 """The command ``duban``. Heavy imports happen inside the commands, so that a small command stays quick."""
 
 import logging
+import os
 import sys
 
 import typer
+from typer.models import CommandInfo
 
 from monitor.cli.alerting import alerting
 from monitor.cli.author import author
@@ -17,7 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (daemon, figures, alerting, author):
+PARTS = (daemon, figures, alerting, author)
+for part in PARTS:
     app.add_typer(part)
 
 
@@ -26,6 +29,8 @@ def main() -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it asks every package that is installed
+    _keep(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()
     except Invalid as error:
@@ -36,6 +41,20 @@ def main() -> None:
         if not isinstance(error, DatabaseError):
             raise
         _fail(str(error))
+
+
+def _keep(name: str) -> None:
+    """Forgets all commands but the one of this name, if there is one: building them all takes longer than most run."""
+    commands = {part: [one for one in part.registered_commands if _name(one) == name] for part in PARTS}
+    groups = {part: [one for one in part.registered_groups if one.name == name] for part in PARTS}
+    if any((*commands.values(), *groups.values())):
+        for part in PARTS:
+            part.registered_commands, part.registered_groups = commands[part], groups[part]
+
+
+def _name(command: CommandInfo) -> str:
+    assert command.callback is not None
+    return command.name or command.callback.__name__
 
 
 def _fail(words: str) -> None:
