@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, shares
 from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none
-from rules.target import FORECAST, HARD, LEARNT, SUMS, Book, Op, Target
+from rules.target import FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 _STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
@@ -75,6 +75,12 @@ class Block:
     @property
     def rows(self) -> int:
         return len(self.goal)
+
+    @cached_property
+    def foreseen(self) -> bool:
+        """Whether a threshold asks where rows will land."""
+        limits = (*self.yellow, *self.red, *self.clear)
+        return any(one.against in (Against.PROBABILITY, Against.OUTLOOK) for one in limits)
 
     def goals(self, rows: Rows, slot: NDArray[np.int16]) -> Floats:
         """The goal of each of ``rows`` in force at the end of its period; the last one where that is -1. NaN for leaning rows."""

@@ -64,20 +64,21 @@ class Stock:
         with reading(self._engine) as connection:
             return stated.years(connection, book.id)
 
-    def known(self, memory: Engine, book: Book, start: datetime, end: datetime) -> Known:
-        """What ``book`` reads in its year, as it became known until ``end``; ``memory`` is an empty store.
+    def known(self, memory: Engine, book: Book, start: datetime, end: datetime, earlier: int = YEARS) -> Known:
+        """What ``book`` reads in its year and so many ``earlier`` ones, as it became known until ``end``.
 
-        What sources state goes through the checks of the store as it would have day by day.
+        What sources state goes through the checks of the store, of which ``memory`` is an empty one, as it would have
+        day by day.
         """
         if self._tables is None:
             assert self._engine is not None
-            return _dated(book, *_stored(self._engine, book))
+            return _dated(book, *_stored(self._engine, book, earlier))
         tables, unsaid = self.stated(book), 0
         for name, table in tables.items():
             before = self._tables[name].loc[table.index]
             unsaid += int((before["known_at"].isna() & (table["period"].dt.year == book.year)).sum())
-        refused = _filled(memory, book, tables, start, end)
-        groups, figures, _ = _stored(memory, book)
+        refused = _filled(memory, book, tables, (start, end), earlier)
+        groups, figures, _ = _stored(memory, book, earlier)
         return Known(groups, figures, unsaid, refused)
 
     def stated(self, book: Book) -> dict[str, pd.DataFrame]:
@@ -167,24 +168,26 @@ class Released:
         return Reading(self.table[out].reset_index(drop=True), (), "", "")
 
 
-def _filled(memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], start: datetime, end: datetime) -> int:
+def _filled(
+    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], span: tuple[datetime, datetime], earlier: int
+) -> int:
     """Have the store take what the sources state at each moment at which they state more; returns how much it refused.
 
     Where every series goes forward and nothing comes to be doubted, one look at the end finds what all of them would.
     """
-    moments = moments_of((table["known_at"] for table in tables.values()), start, end)
+    moments = moments_of((table["known_at"] for table in tables.values()), *span)
     if not book.derived and all(map(_forward, tables.values())):
-        refused = _looked(memory, book, tables, moments[-1:])
+        refused = _looked(memory, book, tables, moments[-1:], earlier)
         if {one.reason for one in refused} <= UNREADABLE:
             return len(refused)
         emptied(memory)
-    _looked(memory, book, tables, moments)
+    _looked(memory, book, tables, moments, earlier)
     with reading(memory) as connection:
         return sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
 
 
 def _looked(
-    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], moments: Sequence[datetime]
+    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], moments: Sequence[datetime], earlier: int
 ) -> list[Refusal]:
     """Have the store take what the sources state at ``moments``; returns what it refused."""
     refused: list[Refusal] = []
@@ -194,7 +197,7 @@ def _looked(
             if moment > moments[0] and not fresh.any():
                 continue
             feed = Feed(book, book.sources[name], Released(table))  # type: ignore[arg-type]  # made without options
-            query = pipeline.asked(feed, moment, YEARS)
+            query = pipeline.asked(feed, moment, earlier)
             if moment > moments[0] and (table["period"][fresh].dt.year >= book.year).all():
                 query = replace(query, first=date(book.year, 1, 1))
             refused += pipeline.take(memory, feed, moment, query=query).refused
@@ -214,10 +217,10 @@ def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, en
     return [one.to_pydatetime() for one in known if start <= one <= end]
 
 
-def _stored(engine: Engine, book: Book) -> tuple[list[Group], Figures, NDArray[np.bool_]]:
-    """What the store has of the book's year and the earlier ones that it is read beside; see ``stated.everything``."""
+def _stored(engine: Engine, book: Book, earlier: int) -> tuple[list[Group], Figures, NDArray[np.bool_]]:
+    """What the store has of the book's year and so many earlier ones; see ``stated.everything``."""
     with reading(engine) as connection:
-        return stated.everything(connection, book.id, date(book.year - YEARS, 1, 1), date(book.year, 12, 31))
+        return stated.everything(connection, book.id, date(book.year - earlier, 1, 1), date(book.year, 12, 31))
 
 
 def _dated(book: Book, groups: list[Group], figures: Figures, unsaid: NDArray[np.bool_]) -> Known:

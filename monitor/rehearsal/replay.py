@@ -25,6 +25,7 @@ from monitor.store.observations import Figures
 from monitor.store.outbox import Told
 from monitor.watch import NEVER, Watch
 from rules.judging import judge
+from rules.past import YEARS
 from rules.target import Book
 
 _AGAIN = timedelta(seconds=15)
@@ -74,6 +75,14 @@ class Replay(Watch):
     def __init__(self, book: Book) -> None:
         super().__init__([book], complete=True)
         self.known, self._entered = Known([], NOTHING_KNOWN, 0, 0), 0
+        for panel in self.panels:
+            panel.landings.asks = panel.block.foreseen  # nobody reads what only a message would say
+
+    @property
+    def earlier(self) -> int:
+        """How many earlier years figures are read of: none where no curve and no threshold asks for them."""
+        drawn = any(panel.block.foreseen or len(panel.block.learnt) for panel in self.panels)
+        return YEARS if drawn or self.books[0].derived else 0
 
     def feed(self, known: Known) -> None:
         """Lay the figures ready, once."""

@@ -65,5 +65,5 @@ def after(day: date, book: Book) -> datetime:
 def _year(memory: Engine, book: Book, stock: Stock, setting: Setting, until: datetime) -> Played:
     watch = Replay(book)
     start, end = begins(book).astimezone(UTC), min(ends(watch), until)
-    watch.feed(stock.known(memory, book, start, end))
+    watch.feed(stock.known(memory, book, start, end, watch.earlier))
     return play(memory, watch, setting, start, end)
