@@ -109,6 +109,12 @@ class Block:
         index = int(np.searchsorted(self.first_row, row, side="right")) - 1
         return self.targets[index], self.subjects[index][row - int(self.first_row[index])]
 
+    @property
+    def names(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        """Ids of targets, and subjects, of all rows."""
+        ids = np.array([target.id for target in self.targets], object).repeat(np.diff(self.first_row))
+        return ids, np.array([subject for subjects in self.subjects for subject in subjects], object)
+
     @cached_property
     def subject_index(self) -> list[dict[str, int]]:
         """Per target: subject -> offset from its first row. Targets of one book share one dict."""

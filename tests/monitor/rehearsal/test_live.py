@@ -46,7 +46,7 @@ def rehearsed(book, stock, organisation, hours=None, until=None):
 
 def assert_alike(played, live: Lived):
     assert [change_facts(one) for one in played.changes] == [change_facts(one) for one in live.changes]
-    told = Counter((one.at, *one.told[:3]) for one in played.messages)
+    told = Counter((one.at, *one.told[:3]) for one in played.messages.elements())
     assert told == Counter(tuple(one[:4]) for one in live.sent)
 
 
