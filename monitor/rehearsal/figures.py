@@ -1,6 +1,6 @@
 """The figures of a rehearsal: everything that was ever stated of a book's series, and since when each was known."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -14,10 +14,9 @@ from sqlalchemy import Engine
 
 from alerts.escalation import OPENS
 from connectors.base import ConnectorError
-from connectors.observation import COLUMNS, FINAL, Query, Reading, Refusal
-from monitor import pipeline, wide
-from monitor.sieve import UNREADABLE
-from monitor.store import quarantine, stated
+from connectors.observation import COLUMNS, FINAL, Query, Reading
+from monitor import pipeline, sieve, wide
+from monitor.store import appending, quarantine, registry, stated
 from monitor.store.database import emptied, reading
 from monitor.store.observations import Figures, Group
 from monitor.wiring import Feed
@@ -28,6 +27,7 @@ from rules.past import YEARS
 from rules.target import SUMS, Book
 
 NOTHING_KNOWN = Figures(*(np.empty(0, kind) for kind in ("i8", "i8", "datetime64[D]", "f8", "datetime64[s]", "i1")))
+_NAMES = dict.fromkeys(("series", "subject", "unit"), "category")
 BACKFILLED = np.timedelta64(60, "D")
 """A figure first stored so long after it was due, of which nobody said when it was published, was fetched afterwards."""
 
@@ -49,7 +49,9 @@ class Stock:
     """Where the figures of a rehearsal come from: what a book's sources state (by source), or a store."""
 
     def __init__(self, tables: Mapping[str, pd.DataFrame] | None = None, engine: Engine | None = None) -> None:
-        self._tables, self._engine = tables, engine
+        # Names repeat: as categories they are looked up once.
+        self._tables = tables and {name: table.astype(_NAMES) for name, table in tables.items()}
+        self._engine = engine
 
     def years(self, book: Book) -> list[int]:
         """The years of which there are figures that targets of ``book`` are judged by."""
@@ -73,24 +75,28 @@ class Stock:
         if self._tables is None:
             assert self._engine is not None
             return _dated(book, *_stored(self._engine, book, earlier))
-        tables, unsaid = self.stated(book), 0
-        for name, table in tables.items():
-            before = self._tables[name].loc[table.index]
-            unsaid += int((before["known_at"].isna() & (table["period"].dt.year == book.year)).sum())
-        refused = _filled(memory, book, tables, (start, end), earlier)
-        groups, figures, _ = _stored(memory, book, earlier)
-        return Known(groups, figures, unsaid, refused)
+        unsaid = sum(
+            int((mine["known_at"].isna() & (mine["period"].dt.year == book.year)).sum())
+            for _, mine in self._of(book, 0)
+        )
+        return _let_in(memory, book, self.stated(book, earlier), (start, end), earlier)._replace(deemed=unsaid)
 
-    def stated(self, book: Book) -> dict[str, pd.DataFrame]:
+    def stated(self, book: Book, earlier: int = YEARS) -> dict[str, pd.DataFrame]:
         """What sources state that ``book`` reads, by source; where they do not say when it was known, when it was due."""
         found = {}
-        for name, table in (self._tables or {}).items():
-            mine = table[table["series"].isin(book.read_from(name))]
+        for name, mine in self._of(book, earlier):
             code, series = pd.factorize(mine["series"])
             due = _due(book, code, [Series(name, one) for one in series], mine["period"].to_numpy("datetime64[D]"))
             stamps = pd.Series(pd.to_datetime(due, utc=True), index=mine.index)
             found[name] = mine.assign(known_at=mine["known_at"].fillna(stamps))
         return found
+
+    def _of(self, book: Book, earlier: int) -> Iterator[tuple[str, pd.DataFrame]]:
+        """What each source states that ``book`` reads of its year and so many earlier ones."""
+        for name, table in (self._tables or {}).items():
+            years = pd.Timestamp(book.year - earlier, 1, 1), pd.Timestamp(book.year, 12, 31)
+            read = table["period"].between(*years)
+            yield name, table[read & table["series"].isin(book.read_from(name))]
 
 
 def from_file(path: Path, book: Book, *, to_date: bool) -> Stock:
@@ -168,29 +174,65 @@ class Released:
         return Reading(self.table[out].reset_index(drop=True), (), "", "")
 
 
-def _filled(
+def _let_in(
     memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], span: tuple[datetime, datetime], earlier: int
-) -> int:
-    """Have the store take what the sources state at each moment at which they state more; returns how much it refused.
+) -> Known:
+    """What the store takes of all that the sources state, at each moment at which they state more.
 
-    Where every series goes forward and nothing comes to be doubted, one look at the end finds what all of them would.
+    Where every series goes forward and nothing comes to be doubted, one look at the end finds what all of them would,
+    and need not be stored.
     """
     moments = moments_of((table["known_at"] for table in tables.values()), *span)
     if not book.derived and all(map(_forward, tables.values())):
-        refused = _looked(memory, book, tables, moments[-1:], earlier)
-        if {one.reason for one in refused} <= UNREADABLE:
-            return len(refused)
+        known = _unstored(memory, book, tables, moments[-1], earlier)
+        if known is not None:
+            return known
         emptied(memory)
     _looked(memory, book, tables, moments, earlier)
     with reading(memory) as connection:
-        return sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+        refused = sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+    groups, figures, _ = _stored(memory, book, earlier)
+    return Known(groups, figures, 0, refused)
+
+
+def _unstored(
+    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], at: datetime, earlier: int
+) -> Known | None:
+    """What an empty store would take at one moment; None where it would doubt anything."""
+    parts, refused = [NOTHING_KNOWN], 0
+    with memory.begin() as connection:
+        for name, table in tables.items():
+            feed = Feed(book, book.sources[name], Released(table))  # type: ignore[arg-type]  # made without options
+            answer = Released(table).fetch(pipeline.asked(feed, at, earlier))
+            taken, unreadable = sieve.readable(feed, answer, (), at)
+            found = appending.compare(connection, feed.source.key, taken, at)
+            if found.refusals or sieve.doubts(connection, feed, found, (), at) is not None:
+                return None
+            parts.append(_first_known(found))
+            refused += len(unreadable)
+        groups = list(registry.series(connection))
+    order = np.argsort(np.concatenate([part.known_at for part in parts]), kind="stable")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in Figures.__slots__}
+    return Known(groups, Figures(**(columns | {"id": np.arange(1, len(order) + 1)})), 0, refused)
+
+
+def _first_known(found: appending.Compared) -> Figures:
+    """What would be stored, as if it were."""
+    rows, kept = found.rows, found.kept
+    return Figures(
+        id=kept,
+        series=rows.series[kept],
+        period=rows.period[kept].astype("datetime64[D]"),
+        value=rows.value[kept],
+        known_at=(found.known_at // 1_000_000).astype("datetime64[s]"),
+        status=rows.status[kept],
+    )
 
 
 def _looked(
     memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], moments: Sequence[datetime], earlier: int
-) -> list[Refusal]:
-    """Have the store take what the sources state at ``moments``; returns what it refused."""
-    refused: list[Refusal] = []
+) -> None:
+    """Have the store take what the sources state at ``moments``."""
     for moment in moments:
         for name, table in tables.items():
             fresh = table["known_at"] == moment
@@ -200,15 +242,18 @@ def _looked(
             query = pipeline.asked(feed, moment, earlier)
             if moment > moments[0] and (table["period"][fresh].dt.year >= book.year).all():
                 query = replace(query, first=date(book.year, 1, 1))
-            refused += pipeline.take(memory, feed, moment, query=query).refused
-    return refused
+            pipeline.pull(memory, feed, moment, query=query)
 
 
 def _forward(table: pd.DataFrame) -> bool:
     """Whether each series states every period once, and one after the other."""
-    ordered = table.sort_values(["known_at", "period"])
-    steps = ordered["period"].groupby([ordered["series"], ordered["subject"]], sort=False).diff()
-    return not (steps <= pd.Timedelta(0)).any()
+    series = table["series"].cat.codes.to_numpy(np.int64) * len(table["subject"].cat.categories)
+    known, _ = pd.factorize(table["known_at"], sort=True)
+    period, ends = pd.factorize(table["period"], sort=True)
+    key = (series + table["subject"].cat.codes.to_numpy()) * (known.max(initial=0) + 1) + known
+    ordered = np.sort(key * len(ends) + period)  # by series, then in the order of becoming known
+    same = np.diff(ordered // max((known.max(initial=0) + 1) * len(ends), 1)) == 0
+    return not (same & (np.diff(ordered % max(len(ends), 1)) <= 0)).any()
 
 
 def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, end: datetime) -> list[datetime]:

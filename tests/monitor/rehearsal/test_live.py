@@ -64,7 +64,7 @@ def retail(tmp_path_factory):
     book = a_retail_book(tmp_path_factory.mktemp("books") / "retail")
     stock = from_file(RETAIL, book, to_date=False)
     (table,) = stock.stated(book).values()
-    key = table["series"] + table["period"].dt.strftime(" %Y-%m")
+    key = table["series"].astype(str) + table["period"].dt.strftime(" %Y-%m")
     known = table["known_at"]
     known = known.mask(key == "服装零售额 2018-03", known + pd.Timedelta(days=12))
     known = known.mask(key == "百货零售额 2018-06", known - pd.Timedelta(days=3))
