@@ -144,6 +144,8 @@ def play(
         if told is not None:
             told((at - start) / (end - start))
         at = max(_moment(upcoming), at + _SECOND)
+    if told is not None:
+        told(1.0)
     return Played(watch, history, messages, *outcome(watch), start, end, cycles)
 
 
