@@ -116,29 +116,40 @@ def from_file(path: Path, book: Book, *, to_date: bool) -> Stock:
             known = (read, target.goal.unit if own else "", summed and own)
             if own or read.series not in readers:
                 readers[read.series] = [known, *(one for one in readers.get(read.series, []) if one[0] != read)]
-    unread = [str(name) for name in given.columns if str(name).partition("@")[0] not in readers]
-    if len(unread) == len(given.columns):
+    columns: dict[str, list[int]] = {}
+    for place, name in enumerate(given.columns):
+        columns.setdefault(str(name).partition("@")[0], []).append(place)
+    if not columns.keys() & readers.keys():
+        unread = str(given.columns[0])
         raise Invalid(
-            [f"{path}: 没有一列是册内的序列 (unknown series){near(unread[0], readers)}；列名应为序列名，或 序列名@对象"]
+            [f"{path}: 没有一列是册内的序列 (unknown series){near(unread, readers)}；列名应为序列名，或 序列名@对象"]
         )
     parts: dict[str, list[pd.DataFrame]] = {}
-    for name in given.columns:
-        series, _, subject = str(name).partition("@")
+    for series, places in columns.items():
         for read, unit, summed in readers.get(series, ()):
-            values = (
-                given[name].groupby(pd.PeriodIndex(given.index).year).cumsum(skipna=False) if summed else given[name]
-            )
-            parts.setdefault(read.source, []).append(_table(read.series, subject, unit, values, path.name, str(name)))
+            values = given.iloc[:, places]
+            if summed:
+                values = values.groupby(pd.PeriodIndex(given.index).year).cumsum(skipna=False)
+            parts.setdefault(read.source, []).append(_table(read.series, unit, values, path.name))
     return Stock({name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()})
 
 
-def _table(series: str, subject: str, unit: str, values: "pd.Series[float]", file: str, column: str) -> pd.DataFrame:
-    stated = values.dropna()
-    ends = pd.PeriodIndex(stated.index).to_timestamp(how="end").normalize()
-    facts = {"series": series, "subject": subject, "period": ends.astype("datetime64[s]"), "value": stated.to_numpy()}
-    facts |= {"unit": unit, "known_at": pd.Series(pd.NaT, index=range(len(stated)), dtype="datetime64[us, UTC]")}
-    cells = [f"{file} {column} {month}" for month in stated.index.astype(str)]
-    return pd.DataFrame({**facts, "cell": cells, "status": np.int8(FINAL)})[list(COLUMNS)]
+def _table(series: str, unit: str, values: pd.DataFrame, file: str) -> pd.DataFrame:
+    """The figures of one series, a subject per column and a month per row, as a source states them."""
+    ends = pd.PeriodIndex(values.index).to_timestamp(how="end").normalize()
+    column, month = np.nonzero(values.notna().to_numpy().T)
+    names = values.columns.astype(str)
+    facts = {
+        "series": series,
+        "subject": names.str.partition("@").get_level_values(2).to_numpy(object)[column],
+        "period": ends.to_numpy("datetime64[s]")[month],
+        "value": values.to_numpy()[month, column],
+        "unit": unit,
+        "known_at": pd.Series(pd.NaT, index=range(len(month)), dtype="datetime64[us, UTC]"),
+        "cell": (file + " " + names).to_numpy(object)[column],
+        "status": np.int8(FINAL),
+    }
+    return pd.DataFrame(facts)[list(COLUMNS)]
 
 
 def from_sources(book: Book, feeds: Iterable[Feed], at: datetime) -> Stock:
