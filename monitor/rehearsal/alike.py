@@ -117,7 +117,7 @@ class Alike:
         decides = (getattr(verdicts, name)[rows] for name in _DECIDES)
         first, group = _alike(forms[rows], self._task[block][rows], same, *decides)
         left, what = np.full((2, len(first)), -1, np.int32)
-        standing_now, based = np.zeros(len(first), np.int8), np.zeros(len(first), np.bool_)
+        leaves = np.zeros(len(first), np.int8)
         heard: dict[tuple[Level, tuple[str, ...]], list[int]] = {}
         spokesmen = rows[first]
         verdict_of = objects(panel, verdicts, spokesmen, spokesmen)
@@ -127,15 +127,14 @@ class Alike:
             if alert is None or change is None:
                 continue
             left[place], what[place] = self._number(alert), self._history.note(block, _shared(change))
-            standing_now[place], based[place] = lifecycle.standing(alert), alert.basis.rule != ""
+            leaves[place] = lifecycle.standing(alert)
             if change.event.told:
                 level = max(change.level, change.previous_level, change.judged)  # as in the daemon's moves
                 heard.setdefault((level, stands.steps if stands else ()), []).append(place)
         moving = left[group] >= 0
         rows, group, actual = rows[moving], group[moving], actual[moving]
         before = forms[rows]
-        forms[rows], standing[rows] = left[group], standing_now[group]
-        stood[rows] = np.where(based[group], actual, np.nan)
+        forms[rows], standing[rows], stood[rows] = left[group], leaves[group], actual
         self._changed[block, kind] = rows
         for (level, steps), places in heard.items():
             mine = np.isin(group, places)
