@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts import escalation
 from alerts.alert import Alert, Identity, Kind, State
@@ -78,17 +79,25 @@ def _looked_at(
             block, row = found
             if judged[block].verdicts.reason[row] != CODE[Reason.FAILED]:
                 yield alert, (block, alert.identity.kind, row)
-    by_period = any(rule.after.periods for rule in organisation.escalation)
-    for block, (panel, verdicts) in enumerate((one.panel, one.verdicts) for one in judged):
+    for block, mine in enumerate(judged):
         for kind in Kind:
-            newer = (watch.looked[block][kind] != panel.latest) & (verdicts.level >= 0) & by_period
-            may = (watch.due[block][kind] <= _second(at)) | newer
-            may &= (watch.standing[block][kind] > 0) & (verdicts.reason != CODE[Reason.FAILED])
-            for row in np.flatnonzero(may).tolist():
-                target, subject = panel.block.target_at(row)
+            for row in np.flatnonzero(may_ask(watch, mine, block, kind, organisation, at)).tolist():
+                target, subject = mine.panel.block.target_at(row)
                 stands = watch.alerts.get(Identity(target.book, target.id, subject, kind))
                 if stands is not None and stands.identity not in touched:
                     yield stands, (block, kind, row)
+
+
+def may_ask(
+    watch: Watch, judged: Judged, block: int, kind: Kind, organisation: Organisation, at: datetime
+) -> NDArray[np.bool_]:
+    """Rows of a block (R,) whose alert of that kind fires and may ask for something."""
+    panel, verdicts = judged.panel, judged.verdicts
+    may: NDArray[np.bool_] = watch.due[block][kind] <= _second(at)
+    if any(rule.after.periods for rule in organisation.escalation):
+        may |= (watch.looked[block][kind] != panel.latest) & (verdicts.level >= 0)
+    may &= (watch.standing[block][kind] > 0) & (verdicts.reason != CODE[Reason.FAILED])
+    return may
 
 
 def _told(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, shares
 from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none
-from rules.target import FORECAST, HARD, LEARNT, SUMS, Book, Op, Target
+from rules.target import FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 _STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
@@ -76,6 +76,12 @@ class Block:
     def rows(self) -> int:
         return len(self.goal)
 
+    @cached_property
+    def foreseen(self) -> bool:
+        """Whether a threshold asks where rows will land."""
+        limits = (*self.yellow, *self.red, *self.clear)
+        return any(one.against in (Against.PROBABILITY, Against.OUTLOOK) for one in limits)
+
     def goals(self, rows: Rows, slot: NDArray[np.int16]) -> Floats:
         """The goal of each of ``rows`` in force at the end of its period; the last one where that is -1. NaN for leaning rows."""
         goal = self.goal[rows]
@@ -102,6 +108,12 @@ class Block:
         """Target and subject of a row."""
         index = int(np.searchsorted(self.first_row, row, side="right")) - 1
         return self.targets[index], self.subjects[index][row - int(self.first_row[index])]
+
+    @property
+    def names(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        """Ids of targets, and subjects, of all rows."""
+        ids = np.array([target.id for target in self.targets], object).repeat(np.diff(self.first_row))
+        return ids, np.array([subject for subjects in self.subjects for subject in subjects], object)
 
     @cached_property
     def subject_index(self) -> list[dict[str, int]]:

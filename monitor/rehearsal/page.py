@@ -5,9 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 
+import numpy as np
+import pandas as pd
+
+from alerts.alert import Kind
+from monitor.rehearsal.history import second
 from monitor.rehearsal.replay import Played
 from monitor.rehearsal.report import Finding, Trial, cells, changed, comparison, conclusions, figure, heading, named
-from monitor.rehearsal.score import Spell, spells
 from monitor.web.chart import COLOURS
 from rules.target import Book, Level
 
@@ -99,7 +103,10 @@ class _Time:
 
 def _weeks(played: Sequence[tuple[Book, Played]]) -> str:
     time = _Time(played)
-    told = Counter((one.at - time.first).days // 7 for _, year in played for one in year.messages)
+    told = Counter[int]()
+    for _, year in played:
+        for one, messages in year.messages.items():
+            told[(one.at - time.first).days // 7] += messages
     most = max(told.values(), default=0)
     week = (_WIDTH - _LEFT - 10) * 7 / max((time.last - time.first).days, 7)
     parts = [*time.grid(136), _text(_LEFT - 6, 24, f"{most} 条", "end"), _text(_LEFT - 6, 136, "0", "end")]
@@ -115,11 +122,12 @@ def _weeks(played: Sequence[tuple[Book, Played]]) -> str:
 def _strips(played: Sequence[tuple[Book, Played]]) -> str:
     time = _Time(played)
     names = {target.id: target.name for book, _ in played for target in book.targets}
-    mine: dict[str, list[tuple[Spell, datetime]]] = {}
-    for _, year in played:
-        for spell in spells(year.changes):
-            mine.setdefault(spell.identity.target, []).append((spell, spell.until or year.end))
-    shown = sorted(mine, key=lambda key: -len(mine[key]))[:_STRIPS]
+    stood = pd.concat([_stood(year) for _, year in played])
+    shown = (
+        stood["target"].value_counts(sort=False).sort_values(ascending=False, kind="stable").index[:_STRIPS].tolist()
+    )
+    # Of a country many stood for the same time.
+    alike = stood.drop_duplicates().groupby("target")
     if not shown:
         return "<p>没有预警。</p>"
     height = 20 + _ROW * len(shown)
@@ -127,15 +135,32 @@ def _strips(played: Sequence[tuple[Book, Played]]) -> str:
     for row, key in enumerate(shown):
         y = 20 + _ROW * row
         parts.append(_text(_LEFT - 6, y + 12, names[key][:16], "end"))
-        for spell, until in mine[key]:
-            x = time.x(spell.since)
-            colour = COLOURS[spell.worst if spell.worst > Level.GREEN else Level.NOT_JUDGED]
-            words = f"{names[key]} {spell.since:%Y-%m-%d} 至 {until:%Y-%m-%d} {spell.worst.text}"
+        for since, until, level in zip(
+            *(alike.get_group(key)[name] for name in ("since", "until", "worst")), strict=True
+        ):
+            x, worst = time.x(since), Level(level)
+            colour = COLOURS[worst if worst > Level.GREEN else Level.NOT_JUDGED]
+            words = f"{names[key]} {since:%Y-%m-%d} 至 {until:%Y-%m-%d} {worst.text}"
             parts.append(
                 f'<rect x="{x:.1f}" y="{y + 3}" width="{max(time.x(until) - x, 1):.1f}" height="{_ROW - 6}"'
                 f' fill="{colour}" fill-opacity=".75"><title>{escape(words)}</title></rect>'
             )
     return _svg(height + 4, f"各目标预警的起止，共 {len(shown)} 项", parts)
+
+
+def _stood(year: Played) -> pd.DataFrame:
+    """The times at which alerts stood, with the target of each."""
+    parts = []
+    for number, panel in enumerate(year.watch.panels):
+        target, _ = panel.block.names
+        for kind in Kind:
+            found = year.history.spells(number, kind)
+            until = np.where(np.isnat(found.until), second(year.end), found.until)
+            facts = {"target": target[found.row], "since": found.since, "until": until, "worst": found.worst}
+            parts.append(pd.DataFrame(facts))
+    return pd.concat(parts).assign(
+        **{name: lambda one, name=name: one[name].dt.tz_localize("UTC") for name in ("since", "until")}
+    )
 
 
 def _trade_off(trial: Trial) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -16,7 +17,7 @@ from rules.target import Book
 
 MOST = 5
 """Years rehearsed where nobody says which: the latest."""
-Progressing = Callable[[int, int], object]
+Progressing = Callable[[float, float], object]
 """Hears how many of how many are done."""
 
 
@@ -42,7 +43,7 @@ def rehearse(
     """Play every year of ``days`` from its beginning, each by the book as it would have been written for it.
 
     A year is played until nothing of it is owed any more, some weeks into the next; but not beyond ``now``, nor beyond
-    the last day if that is not a year's. ``told`` hears how many years of how many are done.
+    the last day if that is not a year's. ``told`` hears how many years of how many are done, and what part of the one that is played.
     """
     memory, known_years = in_memory(), set(stock.years(book))
     years = [year for year in range(days[0].year, days[1].year + 1) if year in known_years]
@@ -51,9 +52,8 @@ def rehearse(
     for place, year in enumerate(years):
         one = redated(book, year)
         emptied(memory)
-        played.append((one, _year(memory, one, stock, setting, until)))
-        if told is not None:
-            told(place + 1, len(years))
+        share = None if told is None else partial(_told, told, place, len(years))
+        played.append((one, _year(memory, one, stock, (setting, until), share)))
     return score(played, *days), played
 
 
@@ -62,8 +62,15 @@ def after(day: date, book: Book) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(book.timezone)).astimezone(UTC)
 
 
-def _year(memory: Engine, book: Book, stock: Stock, setting: Setting, until: datetime) -> Played:
+def _told(told: Progressing, place: int, years: int, share: float) -> None:
+    told(place + share, years)
+
+
+def _year(
+    memory: Engine, book: Book, stock: Stock, asked: tuple[Setting, datetime], told: Callable[[float], object] | None
+) -> Played:
+    setting, until = asked
     watch = Replay(book)
     start, end = begins(book).astimezone(UTC), min(ends(watch), until)
-    watch.feed(stock.known(memory, book, start, end))
-    return play(memory, watch, setting, start, end)
+    watch.feed(stock.known(memory, book, start, end, watch.earlier))
+    return play(memory, watch, setting, start, end, told)
