@@ -89,12 +89,17 @@ class _Clause:
             return last
         cursor = 0
         for i, fact in enumerate(self.facts):
-            following = self.facts[i + 1] if i + 1 < len(self.facts) else None
+            following = next((one for one in self.facts[i + 1 :] if not self._quotes(one)), None)
             if fact.start < cursor:
                 continue
-            quoted = any(a < fact.start < b for a, b in self.quoted)
             reason = no_promise(
-                self.flat, cursor, fact, following, quoted=quoted, listing=bool(last.name), year=self.year
+                self.flat,
+                cursor,
+                fact,
+                following,
+                quoted=self._quotes(fact),
+                listing=bool(last.name),
+                year=self.year,
             )
             if reason is None:
                 made, last, cursor = self._made(fact, following, cursor, last)
@@ -105,6 +110,10 @@ class _Clause:
             if reason in (Passed.PAST, Passed.SIZE):
                 cursor = fact.end
         return last
+
+    def _quotes(self, fact: Fact) -> bool:
+        """Whether it stands within quotation marks."""
+        return any(a < fact.start < b for a, b in self.quoted)
 
     def _made(
         self, fact: Fact, following: Fact | None, cursor: int, last: Object
