@@ -39,9 +39,21 @@ _SLIPS = (
     (r"[ -]*[a-z][a-z ]*:[^\s/]", "冒号之后没有空格；请加一个空格"),
 )
 """What people write by mistake where YAML sees something else, and the cure."""
+_FOUND = (
+    ("expected <block end>", "缩进与上文不一致，或这一行缺少“键: ”"),
+    ("mapping values are not allowed", "缩进与上文不一致，或值中有冒号加空格；有冒号的值请加引号"),
+    ("found unexpected end of stream", "引号没有配对"),
+    ("could not find expected ':'", "这一行缺少冒号加空格"),
+    ("expected ',' or", "括号没有配对，或各项之间缺少逗号"),
+    ("undefined alias", "以 * 开头的值请加引号"),
+    ("document", "一个文件只写一册的内容，请删去 --- 与 ...，并检查缩进"),
+    ("expected the node content", "缺少值"),
+)
+"""What YAML says it found, in the author's words; the first that fits."""
 _MEANT = {
     "int": "应为整数",
     "float": "应为数",
+    "finite": "应为有限的数",
     "bool": "应为 true 或 false",
     "string": "应为文字；纯数字的请加引号",
     "tuple": "应为文字或列表",
@@ -88,12 +100,15 @@ class Document:
             for pattern, cure in _SLIPS:
                 if 0 <= number < len(lines) and re.match(pattern, lines[number]):
                     return f"{self.path}:{number + 1}: YAML 语法错误 (yaml syntax): {cure}"
-        return f"{mark}: YAML 语法错误 (yaml syntax): {error.problem}；请检查缩进、引号和冒号"
+        problem = error.problem or ""
+        said = next((words for found, words in _FOUND if found in problem), problem)
+        return f"{mark}: YAML 语法错误 (yaml syntax): {said}；请检查缩进、引号和冒号"
 
     def _mark(self, error: MarkedYAMLError) -> str:
-        # A quote that is never closed is found at the end of the file; where it opens is what the author needs.
-        unclosed = "end of stream" in (error.problem or "")
-        mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
+        # A quote that is never closed is found at the end of the file, a key without its colon at the next line; where
+        # either begins is what the author needs.
+        begun = any(words in (error.problem or "") for words in ("end of stream", "expected ':'"))
+        mark = error.context_mark if begun and error.context_mark else error.problem_mark
         return f"{self.path}:{mark.line + 1 if mark else 1}"
 
     def place(self, *loc: str | int) -> str:
@@ -101,7 +116,8 @@ class Document:
         node, line = self.node, 1
         for key in loc:
             if isinstance(node, CommentedMap) and key in node:
-                line = node.lc.key(key)[0] + 1
+                if key in (node.lc.data or ()):  # what << brought in has no line of its own
+                    line = node.lc.key(key)[0] + 1
             elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
                 line = node.lc.item(key)[0] + 1
             else:

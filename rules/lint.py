@@ -168,7 +168,8 @@ def _stated_series(source: Source | None) -> set[str]:
     """The only series that a source can state, where its options say so; empty where that is not known."""
     if source is None or "to_date" in source.options:
         return set()
-    if any("series" in (source.options.get(key) or ()) for key in _STATED):
+    told = (source.options.get(key) for key in _STATED)
+    if any("series" in one for one in told if isinstance(one, dict | list)):
         return set()
     constant, values = source.options.get("series"), source.options.get("values")
     if isinstance(values, dict):
@@ -392,9 +393,11 @@ def _starts(document: Document) -> Iterator[int]:
     """First lines of all keys at the top, and of the entries under each."""
     top = document.node
     for key in top:
+        if key not in (top.lc.data or ()):
+            continue  # brought in by <<, which stands on a line of its own
         yield top.lc.key(key)[0] + 1
         part = top[key]
         if isinstance(part, CommentedSeq):
             yield from (part.lc.item(index)[0] + 1 for index in range(len(part)))
         elif isinstance(part, CommentedMap):
-            yield from (part.lc.key(name)[0] + 1 for name in part)
+            yield from (part.lc.key(name)[0] + 1 for name in part if name in (part.lc.data or ()))

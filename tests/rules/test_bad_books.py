@@ -97,7 +97,9 @@ def test_the_book_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> Non
         ("    goal: at", "    goal：at", 12, "(yaml syntax): 键之后的冒号是全角的；请改为半角冒号加空格"),
         ("    goal: at", "    goal:at", 12, "(yaml syntax): 冒号之后没有空格"),
         ("title: 方案", "levels: {yellow: behind 5%，red: never}", 2, "花括号内有全角的逗号或冒号"),
-        ("title: 方案", "title: '方案", 2, "YAML 语法错误 (yaml syntax)"),
+        ("title: 方案", "title: '方案", 2, "YAML 语法错误 (yaml syntax): 引号没有配对"),
+        ("    lead: 人力社保局", "    lead: *人力社保局", 7, "以 * 开头的值请加引号"),
+        ("items:", "说明一句\nitems:", 4, "这一行缺少冒号加空格"),
         ("title: 方案", 'title: "方\x07案"', 2, "含有控制字符 (control character)"),
         ("    lead: 人", "    leed: 人", 7, "未知的键 'leed' (unknown key); 是否应为 'lead'?"),
         ("title: 方案", "measures: {groth: {yellow: behind 1 points}}", 2, "groth: 不认识 'groth' (unknown value)"),
@@ -287,9 +289,13 @@ def test_a_subject_goes_through_all_stages_or_none(errors: Errors) -> None:
         (
             "subject,target,goal\n甲,jobs,很多\n乙,jobs,inf\n",
             [
-                "s.csv:2: goal: '很多' 不是数值 (not a number); 单位随目标，只写数",
-                "s.csv:3: goal: 'inf' 不是数值 (not a number); 单位随目标，只写数",
+                "s.csv:2: goal: '很多' 不是数值 (not a number); 单位随目标，只写半角的数，不加千分位",
+                "s.csv:3: goal: 'inf' 不是数值 (not a number); 单位随目标，只写半角的数，不加千分位",
             ],
+        ),
+        (
+            "subject,target,goal\n甲,jobs,１３００\n",
+            ["s.csv:2: goal: '１３００' 不是数值 (not a number); 单位随目标，只写半角的数，不加千分位"],
         ),
         ("subject,target,goal\n甲,jobs,1\n甲,jobs,2\n", ["s.csv:3: '甲' 的 'jobs' 重复 (duplicate row)"]),
     ],
