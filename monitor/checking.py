@@ -32,6 +32,10 @@ class Checked(NamedTuple):
     books: tuple[Book, ...]
     unread: str = ""
 
+    def within(self, book: Book) -> int:
+        """How many doubts there are about a book."""
+        return sum(_in(one, book) for one in self.findings)
+
 
 def checked(path: Path | None) -> Checked:
     """Everything that is written, looked through."""

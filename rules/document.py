@@ -67,12 +67,25 @@ _SLIPS = (
     (r" *[\t\u00a0\u3000]", "缩进里有制表符或全角空格；请改用半角空格"),
     (r"[ -]*[\w -]+：", "键之后的冒号是全角的；请改为半角冒号加空格"),
     (r"[^#]*\{[^}]*[，：]", "花括号内有全角的逗号或冒号；请改为半角的，其后加空格"),
+    (r".*: *[“”‘’]|.*[\"'][^\"']*[”’]\s*$", "引号是中文的；请改用半角引号，首尾一致"),
     (r"[ -]*[a-z][a-z ]*:[^\s/]", "冒号之后没有空格；请加一个空格"),
 )
 """What people write by mistake where YAML sees something else, and the cure."""
+_FOUND = (
+    ("expected <block end>", "缩进与上文不一致，或这一行缺少“键: ”"),
+    ("mapping values are not allowed", "缩进与上文不一致，或值中有冒号加空格；有冒号的值请加引号"),
+    ("found unexpected end of stream", "引号没有配对"),
+    ("could not find expected ':'", "这一行缺少冒号加空格"),
+    ("expected ',' or", "括号没有配对，或各项之间缺少逗号"),
+    ("undefined alias", "以 * 开头的值请加引号"),
+    ("document", "一个文件只写一册的内容，请删去 --- 与 ...，并检查缩进"),
+    ("expected the node content", "缺少值"),
+)
+"""What YAML says it found, in the author's words; the first that fits."""
 _MEANT = {
     "int": "应为整数",
     "float": "应为数",
+    "finite": "应为有限的数",
     "bool": "应为 true 或 false",
     "string": "应为文字；纯数字的请加引号",
     "tuple": "应为文字或列表",
@@ -157,17 +170,21 @@ class Document:
 
     def _slip(self, content: str, error: MarkedYAMLError) -> str:
         """What is wrong, and how to mend it where a line at or before the mark has one of the usual slips."""
-        lines, mark = content.split("\n"), error.problem_mark
-        for number in (mark.line, mark.line - 1) if mark else ():
+        lines, mark = content.split("\n"), self._mark(error)
+        line = int(mark.rpartition(":")[2]) - 1
+        for number in (line, line - 1):
             for pattern, cure in _SLIPS:
                 if 0 <= number < len(lines) and re.match(pattern, lines[number]):
                     return f"{self.path}:{number + 1}: YAML 语法错误 (yaml syntax): {cure}"
-        return f"{self._mark(error)}: YAML 语法错误 (yaml syntax): {error.problem}；请检查缩进、引号和冒号"
+        problem = error.problem or ""
+        said = next((words for found, words in _FOUND if found in problem), problem)
+        return f"{mark}: YAML 语法错误 (yaml syntax): {said}；请检查缩进、引号和冒号"
 
     def _mark(self, error: MarkedYAMLError) -> str:
-        # A quote that is never closed is found at the end of the file; where it opens is what the author needs.
-        unclosed = "end of stream" in (error.problem or "")
-        mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
+        # A quote that is never closed is found at the end of the file, a key without its colon at the next line; where
+        # either begins is what the author needs.
+        begun = any(words in (error.problem or "") for words in ("end of stream", "expected ':'"))
+        mark = error.context_mark if begun and error.context_mark else error.problem_mark
         return f"{self.path}:{mark.line + 1 if mark else 1}"
 
     def place(self, *loc: str | int) -> str:
@@ -211,6 +228,8 @@ def explain(error: Any, model: type[BaseModel]) -> str:
     match error["type"]:
         case "missing":
             return f"缺少必填项 '{key}' (missing key)"
+        case "extra_forbidden" if key == "cases":
+            return "这是测试，不是目标册 (case file)；请移到册的文件夹之下的 tests 文件夹"
         case "extra_forbidden":
             return f"未知的键 '{key}' (unknown key){near(key, _keys(model, set()))}"
         case "value_error":
@@ -221,8 +240,18 @@ def explain(error: Any, model: type[BaseModel]) -> str:
         case "string_pattern_mismatch":
             return f"{key}: '{error['input']}' 写法不对 (bad pattern); 应符合 {error['ctx']['pattern']}"
         case kind:
-            meant = _MEANT.get(kind.partition("_")[0], error["msg"])
-            return f"{key}: 值 {error['input']!r} 不对 ({kind}): {meant}"
+            return f"{key}: 值 {error['input']!r} 不对 ({kind}): {meant(error)}"
+
+
+def meant(error: Any) -> str:
+    """What a value of the wrong kind or size should be, of pydantic's finding."""
+    match error["type"], error.get("ctx", {}):
+        case "greater_than_equal", {"ge": least}:
+            return f"应不小于 {least}"
+        case "less_than_equal", {"le": most}:
+            return f"应不大于 {most}"
+        case kind, _:
+            return _MEANT.get(kind.partition("_")[0], str(error["msg"]))
 
 
 def _keys(model: type[BaseModel], seen: set[type[BaseModel]]) -> list[str]:

@@ -167,7 +167,8 @@ def _stated_series(source: Source | None) -> set[str]:
     """The only series that a source can state, where its options say so; empty where that is not known."""
     if source is None or "to_date" in source.options:
         return set()
-    if any("series" in (source.options.get(key) or ()) for key in _STATED):
+    told = (source.options.get(key) for key in _STATED)
+    if any("series" in one for one in told if isinstance(one, dict | list)):
         return set()
     constant, values = source.options.get("series"), source.options.get("values")
     if isinstance(values, dict):
@@ -258,7 +259,7 @@ def _unlike_the_words(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:
             if goal.op in (Op.AT_LEAST, Op.MORE_THAN)
             else None
         )
-        if turned and not (floor and ceiling):
+        if turned and not (floor and ceiling) and _of_goal(turned[0], own):
             words = f"目标为 {goal.text}，原话为“{turned[0]}” (other direction)；请核对方向"
             yield Finding("D112", site.place("goal"), words)
         source = book.sources.get(target.source or "")
@@ -266,6 +267,12 @@ def _unlike_the_words(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:
         if isinstance(unit, str) and unit in KNOWN and target.counts is None and conversion(unit, goal.unit) is None:
             words = f"来源 {source.name if source else ''} 的数以{unit}计，不能换算为目标的{goal.unit} (unit mismatch)；数据将全部拒收"
             yield Finding("D111", site.place("goal"), words)
+
+
+def _of_goal(said: str, own: Sequence[float]) -> bool:
+    """Whether a direction is that of the goal's number: ``3岁以下`` of 4.6 places for the young says nothing of it."""
+    figure = re.search(r"\d+(?:\.\d+)?", said)
+    return figure is None or any(number(mine).endswith(figure[0]) for mine in own)
 
 
 def _sums(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:

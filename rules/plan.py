@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, shares
 from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none
-from rules.target import FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Target
+from rules.target import FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Shape, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 _STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
@@ -30,7 +30,8 @@ class Block:
     ``curves`` (P, T) are the shares of the way, from ``base`` to the goal, that the plan expects by each period's end.
     ``sign`` is +1 where more is better, -1 where less is; ``upper`` the upper
     end of a range (NaN for none, None where no row has one); ``slack`` is taken off every shortfall
-    (左右, and the rounding of figures). ``due`` (D, P) are due days, ``due_of``
+    (左右, and the rounding of figures), of which a figure that grows from nothing has ``ripens`` (None where no
+    row has any) only in proportion to what the plan expects. ``due`` (D, P) are due days, ``due_of``
     (R,) picks a row's; ``judged_from`` (R,) is the first day on which a row may
     be found behind, ``judged_slot`` the first period that is judged (None where
     every row is from the first on). ``counts`` (R,) is the highest daily value that counts as a
@@ -53,6 +54,7 @@ class Block:
     sign: Floats
     upper: Floats | None
     slack: Floats
+    ripens: Floats | None
     hard: NDArray[np.bool_]
     curves: Floats
     yellow: tuple[Limits, ...]
@@ -150,6 +152,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
     changes = np.repeat([bool(target.changes) for target in targets], sizes)
     leans = np.repeat([target.leans_on is not None for target in targets], sizes)
     exact = np.repeat([target.goal.op is Op.EXACTLY for target in targets], sizes)
+    ripens = column(0.0 if t.expect.shape in (Shape.HOLD, Shape.PATH) else t.goal.tolerance for t in targets)
     strict = column(-1.0 if target.goal.op in _STRICT else 1.0 for target in targets)
     return Block(
         year=year,
@@ -163,6 +166,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         sign=column(-1.0 if target.goal.op in _AT_MOST else 1.0 for target in targets),
         upper=or_none(np.where(exact, goal, column(target.goal.upper for target in targets))),
         slack=column(target.goal.tolerance for target in targets) + strict * _ROUNDING * np.fmax(np.abs(goal), 1.0),
+        ripens=ripens if ripens.any() else None,
         hard=np.repeat([target.measure in HARD for target in targets], sizes),
         curves=np.stack(
             [shares(target.expect, target.measure, ends, year, book.workdays) for book, target in members], axis=1

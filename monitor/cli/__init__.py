@@ -1,16 +1,19 @@
 """The command ``duban``. Heavy imports happen inside the commands, so that a small command stays quick."""
 
+import gettext
 import logging
 import os
 import sys
 
 import typer
+from typer._click import exceptions as wrong
 from typer.models import CommandInfo
 
 from monitor.cli.alerting import alerting
 from monitor.cli.author import author
 from monitor.cli.daemon import daemon
 from monitor.cli.figures import figures
+from monitor.cli.usage import HEADINGS, words
 from rules.document import Invalid
 
 app = typer.Typer(
@@ -25,14 +28,21 @@ for part in PARTS:
 
 
 def main() -> None:
-    """Entry point: errors of users are words on stderr and exit status 1, never a traceback."""
+    """Entry point: errors of users are words on stderr and exit status 1 (2 for the command line itself), never a traceback."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it asks every package that is installed
+    gettext.dgettext = _heading  # a catalogue of so few words needs no compiled file
     _keep(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
-        app()
+        code = app(standalone_mode=False)
+    except wrong.NoArgsIsHelpError as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except wrong.UsageError as error:
+        print(words(error), file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
     except Invalid as error:
         _fail(str(error))
     except Exception as error:
@@ -41,6 +51,11 @@ def main() -> None:
         if not isinstance(error, DatabaseError):
             raise
         _fail(str(error))
+    raise SystemExit(code)
+
+
+def _heading(domain: str, message: str) -> str:  # noqa: ARG001  the library passes both
+    return HEADINGS.get(message, message)
 
 
 def _keep(name: str) -> None:

@@ -121,7 +121,7 @@ def _tree(blocks: list[Block]) -> _Node:
             continue
         if not block.text.strip():
             continue
-        found = marker(block.text)
+        found = marker(block.text, next((n.marker.number for n in path if n.marker and n.marker.level == 3), 0))
         if found is None:
             path[-1].content.append(block.text)
             continue
