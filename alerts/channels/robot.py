@@ -20,6 +20,7 @@ from alerts.message import Form, headline, render
 BUTTON = "查看督办页面"
 _LONGEST_TITLE = 600
 """Bytes."""
+_TOO_MANY = re.compile(r"too (many|fast|frequent)|freq\w* (out of )?limit|rate limit|频率|限流", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[,\s\uff0c\u3001]+")
 
 
@@ -132,8 +133,10 @@ class Robot(base.Channel):
         """The code in an answer. Raises KeyError where there is none."""
         return int(answer["errcode"])
 
-    def _trouble(self, code: int, said: str) -> Trouble:  # noqa: ARG002
-        return self.troubles.get(code, Trouble(Result.REJECTED))
+    def _trouble(self, code: int, said: str) -> Trouble:
+        """What a code means; of one that nobody wrote down, whether its words ask for patience."""
+        patience = Trouble(Result.THROTTLED, rest=timedelta(minutes=1)) if _TOO_MANY.search(said) else None
+        return self.troubles.get(code) or patience or Trouble(Result.REJECTED)
 
     def _groups(self, letters: Sequence[Letter], mentions: tuple[str, ...]) -> Iterator[list[Letter]]:
         """As many letters to a message as fit into it in brief; a digest is told in full, by itself."""
@@ -193,7 +196,7 @@ class Robot(base.Channel):
             if by_status.result is not Result.SENT:
                 return by_status
             return Attempt(Result.REJECTED, base.answer(f"答复中没有业务码 (no code): {by_status.answer}"))
-        if code == 0:
+        if code == 0 or (code not in self.troubles and by_status.result is Result.THROTTLED):
             return by_status
         result, permanent, rest = self._trouble(code, reply.text)
         return Attempt(result, by_status.answer, permanent, rest)
