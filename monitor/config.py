@@ -123,7 +123,9 @@ class Settings(Strict):
         None, description="when the supervising office is told how the system is, as `daily at 09:00`; never if not set"
     )
     quiet: QuietPhrase | None = Field(
-        None, description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning"
+        None,
+        description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning, and red as"
+        " well with `, red too` at the end",
     )
     log: logs.Form = Field(
         logs.Form.TEXT, description="form of the log on stderr, `text` or `json` (one object a line)"
