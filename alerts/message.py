@@ -2,18 +2,21 @@
 
 ``templates/<kind>.j2`` sets ``title``, ``tone``, ``summary`` and ``groups`` of
 (label, value); ``templates/<form>.j2`` lays them out. A new channel with its own
-markup adds a form, a new kind of alert adds its words.
+markup adds a form, a new kind of alert adds its words. A site may ``use`` templates of its own in place of ours.
 """
 
 import re
+import threading
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, lru_cache
+from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec.structs import replace
 
@@ -21,7 +24,9 @@ from alerts import digest
 from alerts.alert import Cause, State
 from alerts.channels.base import Letter
 from alerts.digest import Turn
+from alerts.specimens import specimens
 from rules import wording
+from rules.document import Invalid
 from rules.target import Level
 from rules.verdict import Reason
 
@@ -64,7 +69,8 @@ def texts(letters: Iterable[Letter]) -> Iterator[Rendered]:
     """``render`` of each as text. Alerts that are told in the same words but for what is each one's own share one rendering."""
     moulds: dict[tuple[Any, ...], tuple[str, str]] = {}
     for letter in letters:
-        if not letter.notice.target:
+        if not letter.notice.target or _environment() is not _ours():
+            # What a site's own templates do with a fact nobody knows.
             yield render(letter, Form.TEXT)
             continue
         facts = _facts(letter)
@@ -104,7 +110,8 @@ def _said(letter: Letter, layout: Template, *, brief: bool) -> tuple[Mapping[str
 def _set(kind: str, facts: Mapping[str, Any], layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
     template = _template(f"{kind}.j2")
     # Shared: the facts are not copied, and templates do without what Jinja knows by itself.
-    context = template.new_context({"layout": layout, "brief": brief, **facts}, shared=True)
+    own = {"layout": layout, "brief": brief, "form": (layout.name or "").removesuffix(".j2")}
+    context = template.new_context({**own, **facts}, shared=True)
     body = "".join(template.root_render_func(context))
     return context.vars, body
 
@@ -113,10 +120,76 @@ def _line(text: Any) -> str:
     return " ".join(str(text).split())
 
 
+def use(templates: "Templates") -> None:
+    """Put letters into words by these from now on."""
+    _IN_FORCE[:] = [templates]
+
+
+def templates(folder: Path | None) -> "Templates":
+    """Ours; where ``folder`` has a file of the same name, that one. Raises Invalid where it cannot be used.
+
+    They are tried on letters of every kind in every form, while others go on with what is in force.
+    """
+    if folder is None:
+        return _ours()
+    made = _made(folder)
+    files, known = ([path.name for path in sorted(one.glob("*.j2"))] for one in (folder, TEMPLATES))
+    if strangers := [name for name in files if name not in known] or ([] if files else [str(folder)]):
+        raise Invalid(
+            [f"templates: {folder}: {strangers[0]} 不是可以改写的模板 (no such template)；可改写：{'、'.join(known)}"]
+        )
+    _TRIED.templates = made
+    try:
+        for letter in specimens():
+            _try_out(letter)
+    except (TemplateError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise Invalid([f"templates: {_place(error, folder, made)}: 模板无法使用 (bad template): {error}"]) from None
+    finally:
+        _TRIED.templates = None
+    return made
+
+
+def _try_out(letter: Letter) -> None:
+    for form, brief in product(Form, (False, True)):
+        render(letter, form, brief=brief)
+    if headline(letter).tone not in _TONES.values():
+        raise ValueError(f"{letter.notice.kind}.j2 的 tone 应为 red、yellow、green 或 blue (bad tone)")
+
+
+def _place(error: Exception, folder: Path, made: "Templates") -> str:
+    """File and line of an error in a template of ``folder``; the folder where there is none."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
+    if not frames:
+        return str(folder)
+    line = made.get_template(Path(frames[-1].filename).name).get_corresponding_lineno(frames[-1].lineno or 0)
+    return f"{frames[-1].filename}:{line}"
+
+
+class _Trial(threading.local):
+    """Templates that this thread is just trying."""
+
+    templates: "Templates | None" = None
+
+
+Templates: TypeAlias = ImmutableSandboxedEnvironment
+_TRIED = _Trial()
+_IN_FORCE: list[Templates] = []
+
+
+def _environment() -> Templates:
+    return _TRIED.templates or (_IN_FORCE[0] if _IN_FORCE else _ours())
+
+
 @cache
-def _environment() -> ImmutableSandboxedEnvironment:
+def _ours() -> Templates:
+    return _made()
+
+
+def _made(*before: Path) -> Templates:
     environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*before, TEMPLATES]),
         undefined=StrictUndefined,
         autoescape=lambda name: name == f"{Form.HTML}.j2",
         trim_blocks=True,
@@ -144,12 +217,15 @@ _MARKS = str.maketrans("<>*`[]", "＜＞＊｀［］")
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "&<>*_~`[]"}
 
 
-@cache
 def _bare() -> Template:
-    return _environment().from_string("")
+    return _empty(_environment())
 
 
 @cache
+def _empty(templates: Templates) -> Template:
+    return templates.from_string("")
+
+
 def _template(name: str) -> Template:
     return _environment().get_template(name)
 
@@ -245,7 +321,7 @@ def _entry(letter: Letter, common: str) -> str:
     return _line(_template("entry.j2").render(_facts(letter), **more, ended=notice.state == State.RESOLVED))
 
 
-_TONES = {"红色预警": "red", "黄色预警": "yellow", "已解除": "green"}
+_TONES = {"红色预警": "red", "黄色预警": "yellow", "已解除": "green", "更正": "blue"}
 
 
 _LEVELS = {level.value: level.text for level in Level}

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from alerts import organisation
+from alerts import message, organisation
 from alerts.alert import Cause, Event, Identity, State
 from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
 from alerts.delivery import Sending
+from alerts.message import Templates
 from alerts.organisation import Organisation
 from connectors.observation import Query
 from monitor import config, pipeline, wiring
@@ -53,6 +54,7 @@ class InForce:
     feeds: dict[str, wiring.Feed]
     channels: dict[str, Channel]
     organisation: Organisation
+    templates: Templates
     errors: tuple[str, ...]
     loaded_at: datetime
 
@@ -74,9 +76,19 @@ def read(path: Path | None, only: str | None = None) -> InForce:
         feeds=wiring.feeds(books, errors),
         channels=wiring.channels(settings.channels, errors),
         organisation=_organisation(settings, errors),
+        templates=templates(settings, errors),
         errors=tuple(errors),
         loaded_at=Clock.real(),
     )
+
+
+def templates(settings: Settings, errors: list[str]) -> Templates:
+    """What letters are put into words by; ours where the site's own cannot be used."""
+    try:
+        return message.templates(settings.templates)
+    except Invalid as found:
+        errors.extend(found.errors)
+    return message.templates(None)
 
 
 def _organisation(settings: Settings, errors: list[str]) -> Organisation:
@@ -107,6 +119,7 @@ class Daemon:
         """Raises Invalid for anything wrong in what is written, DatabaseError for a store that cannot be used."""
         self._path = path
         self.force = read(path)
+        message.use(self.force.templates)
         self.engine, self.clock = open_store(self.force.settings)
         self.meters = Meters()
         self.executor: Executor = THREADS
@@ -221,6 +234,7 @@ class Daemon:
             with self._cycle:
                 self._cache.load(fresh.watch, self.engine, self.clock.now())
                 old, self.force = self.force, fresh
+                message.use(fresh.templates)
                 self._opened = None
             for channel in old.channels.values():
                 channel.close()
@@ -233,6 +247,7 @@ class Daemon:
         fresh = self._read()
         if fresh is not None:
             old, self.force = self.force, fresh
+            message.use(fresh.templates)
             for channel in old.channels.values():
                 channel.close()
 

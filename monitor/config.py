@@ -38,7 +38,7 @@ TARGET_SERIES = (
 TARGET_LABELS = ("name", "item", "section", "lead", "unit", "measure")
 """What ``duban_target_info`` says of a target besides its identity."""
 
-AT_ONCE = ("books", "organisation", "channels", "archive", "keep", "heartbeat", "quiet")
+AT_ONCE = ("books", "organisation", "channels", "archive", "keep", "heartbeat", "quiet", "templates")
 """Settings that a reload puts in force. The others are read when a process starts."""
 
 
@@ -143,6 +143,11 @@ class Settings(Strict):
     )
     organisation: Path | None = Field(
         None, description="file of units, people and who is told what; without it all is told on every channel"
+    )
+
+    templates: Path | None = Field(
+        None,
+        description="folder of message templates of one's own, in place of those of the same name in alerts/templates",
     )
 
     target_series: Annotated[str, AfterValidator(_chosen(TARGET_SERIES))] = Field(
