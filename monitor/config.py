@@ -119,6 +119,9 @@ class Settings(Strict):
         " processes of a `cluster`",
     )
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
+    silence_token_file: Path | None = Field(
+        None, description="file with the token for `/api/v1/silences`, which does not exist without it"
+    )
     heartbeat: SchedulePhrase | None = Field(
         None, description="when the supervising office is told how the system is, as `daily at 09:00`; never if not set"
     )
@@ -194,6 +197,19 @@ class Settings(Strict):
             return self.database_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise Invalid([f"{self.database_file}: 无法读取 database_file (cannot read): {error.strerror}"]) from None
+
+    def silence_token(self) -> str:
+        """The token of those who may set silences over HTTP; "" where nobody may. Raises Invalid."""
+        if self.silence_token_file is None:
+            return ""
+        try:
+            token = self.silence_token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            words = f"无法读取 silence_token_file (cannot read): {error.strerror}"
+            raise Invalid([f"{self.silence_token_file}: {words}"]) from None
+        if not token:
+            raise Invalid([f"{self.silence_token_file}: silence_token_file 是空文件 (empty)"])
+        return token
 
 
 def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:

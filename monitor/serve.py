@@ -21,6 +21,7 @@ from monitor.notify import notify, watchdog
 from monitor.pushing import Inbox
 from monitor.store.leader import Leader
 from monitor.web.server import create_app
+from monitor.web.silencing import silencing
 from monitor.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def serve(path: Path | None) -> None:
         Inbox(daemon, service.worker.news),
         settings.grafana,
         service.standing_by,
+        silencing(daemon, token, service.worker.news) if (token := settings.silence_token()) else (),
     )
     server = uvicorn.Server(
         uvicorn.Config(

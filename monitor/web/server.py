@@ -1,7 +1,7 @@
 """The daemon's face: status page, metrics, health, API. All but what is handed in only reads snapshots."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
@@ -43,6 +43,7 @@ def create_app(
     inbox: Inbox | None = None,
     grafana: str | None = None,
     standing_by: Callable[[], str] = lambda: "",
+    silences: Sequence[Route] = (),
 ) -> Starlette:
     """Build the web application.
 
@@ -51,6 +52,7 @@ def create_app(
     is now in force; without it there is no way to reload over HTTP. ``inbox``
     takes what is handed in; without it nothing can be. ``grafana`` is where the page finds dashboards.
     ``standing_by`` says why this process leaves the work to another one, "" while it does it itself.
+    ``silences`` are where silences are set.
     """
     routes = [
         *_pages(snapshot, exposition, grafana, standing_by),
@@ -58,6 +60,7 @@ def create_app(
         *_api(snapshot),
         *([] if reload is None else [_reloading(reload)]),
         *([] if inbox is None else [handing_in(inbox)]),
+        *silences,
     ]
     return Starlette(routes=routes, middleware=[Middleware(_Headers)])
 
