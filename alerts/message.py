@@ -21,13 +21,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec.structs import replace
 
 from alerts import digest
-from alerts.alert import Cause, State
+from alerts.alert import Cause, Event, Kind, State
 from alerts.channels.base import Letter
 from alerts.digest import Turn
+from alerts.notice import Notice
 from alerts.specimens import specimens
 from rules import wording
 from rules.document import Invalid
-from rules.target import Level
+from rules.target import Level, quantity
 from rules.verdict import Reason
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -104,7 +105,10 @@ def facts(letter: Letter) -> dict[str, Any]:
 
 def _said(letter: Letter, layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
     """What the kind's template sets, and how ``layout`` sets it out."""
-    return _set(letter.notice.kind, _facts(letter), layout, brief=brief)
+    facts = _facts(letter)
+    if layout.name == f"{Form.HTML}.j2":
+        facts["bars"] = _bars(letter.notice)
+    return _set(letter.notice.kind, facts, layout, brief=brief)
 
 
 def _set(kind: str, facts: Mapping[str, Any], layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
@@ -298,6 +302,21 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "attention": notice.attention,
         "sections": _sections(letter) if notice.told else (),
     }
+
+
+def _bars(notice: Notice) -> list[tuple[str, str, int]]:
+    """What the figure is held against, to be drawn: label, value and length in per cent; [] where that shows nothing."""
+    if notice.kind != Kind.PACE or notice.actual is None or notice.event == Event.WITHDRAWN or notice.unit == "类":
+        return []
+    found = {"实际数值": (notice.actual, notice.actual_text)}
+    if notice.expected is not None and notice.expected != notice.goal_value:
+        found["时序要求"] = (notice.expected, notice.expected_text)
+    if notice.goal_value is not None:
+        found["年度目标"] = (notice.goal_value, quantity(notice.goal_value, notice.unit))
+    values = [value for value, _ in found.values()]
+    if len(found) == 1 or min(values) < 0 or not max(values) > 0:
+        return []
+    return [(label, words, round(100 * value / max(values))) for label, (value, words) in found.items()]
 
 
 def _sections(letter: Letter) -> list[dict[str, Any]]:

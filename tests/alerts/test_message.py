@@ -1,5 +1,6 @@
 """Golden texts: tests/alerts/golden/*.txt hold whole messages, title first, checked to the character."""
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -344,6 +345,22 @@ def _words(html):
     parser = _Words()
     parser.feed(html)
     return "\n".join(parser.found)
+
+
+def _bars(**facts):
+    body = render(letter(pace_notice(**facts)), Form.HTML).body
+    return [int(found) for found in re.findall(r'<td width="(\d+)%" height="12"', body)]
+
+
+def test_a_mail_draws_the_figure_beside_what_it_is_held_against():
+    assert _bars() == [57, 75, 100]
+    assert _bars(expected=4500.0) == [57, 100]
+    assert _bars(actual=0.0) == [75, 100]
+
+
+@pytest.mark.parametrize("facts", [{"actual": None}, {"actual": -0.3}, {"unit": "类"}, {"event": "withdrawn"}])
+def test_a_mail_draws_nothing_that_would_mislead(facts):
+    assert _bars(**facts) == []
 
 
 def _site(folder, **files):
