@@ -193,7 +193,7 @@ class Email(base.Channel):
         if reached:
             words.append(f"已送达 {', '.join(sorted(reached))}")
         self._reached.pop(key, None)
-        if again and reached:
+        if reached:
             self._reached[key] = reached
             if len(self._reached) > _REMEMBERED:
                 del self._reached[next(iter(self._reached))]

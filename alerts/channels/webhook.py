@@ -78,7 +78,7 @@ class Webhook(base.Channel):
         written = [b",".join(map(_json, alerts)) for alerts in told]
         count = max(1, sum(size <= self._max_bytes for size in accumulate(map(len, written))))
         attempt = self._post(letters[:count], told[:count], written[:count])
-        if not attempt.permanent or count == 1:
+        if count == 1 or not (attempt.permanent or attempt.result is Result.MISCONFIGURED):
             return [attempt] * count
         # One of them may be at fault: the others must not go under with it.
         attempts: list[Attempt] = []
