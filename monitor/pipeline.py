@@ -160,7 +160,7 @@ def judge(
     found += withdrawn(engine, watch, telling, at)
     kept = kept_up(watch, judged, found) if watch.loaded else []
     changed = [*kept, *(one.alert for one in found if one.alert is not None)]
-    found += found_steps(watch, judged, changed, organisation, at)
+    found += found_steps(watch, judged, changed, organisation, at, found)
     moves = worded(engine, watch, judged, found, at)
     if moves or kept:
         with engine.begin() as connection:

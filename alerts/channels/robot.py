@@ -94,10 +94,9 @@ class Robot(base.Channel):
         self.slots = limits.slots(f"{self._host} {self._token}", limit, *self.bursts)
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
-        mentions = tuple(filter(None, _SEPARATOR.split(letters[0].address)))
-        if wrong := [name for name in mentions if not self.mention.fullmatch(name)]:
-            said = f"无法提醒 '{wrong[0]}' (bad mention)；应符合 {self.mention.pattern}"
+        if said := self.objection(letters[0].address):
             return [Attempt(Result.MISCONFIGURED, base.answer(said), permanent=True)] * len(letters)
+        mentions = _mentions(letters[0].address)
         attempts: list[Attempt] = []
         waiting = deque(self._groups(letters, mentions))
         while waiting:
@@ -117,6 +116,10 @@ class Robot(base.Channel):
             if attempt.result is not Result.SENT and not attempt.permanent:
                 break
         return attempts
+
+    def objection(self, address: str) -> str:
+        wrong = [name for name in _mentions(address) if not self.mention.fullmatch(name)]
+        return f"无法提醒 '{wrong[0]}' (bad mention)；应符合 {self.mention.pattern}" if wrong else ""
 
     def close(self) -> None:
         self._http.close()
@@ -200,6 +203,10 @@ class Robot(base.Channel):
             return by_status
         result, permanent, rest = self._trouble(code, reply.text)
         return Attempt(result, by_status.answer, permanent, rest)
+
+
+def _mentions(address: str) -> tuple[str, ...]:
+    return tuple(filter(None, _SEPARATOR.split(address)))
 
 
 @lru_cache(maxsize=1024)

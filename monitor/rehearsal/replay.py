@@ -169,7 +169,7 @@ class _AtOnce:
             moves = found_moves(watch, self._judged, self._telling, at, self._recalled)
             watch.settled([found.verdicts for found in self._judged])
         changed = [move.alert for move in moves if move.alert is not None]
-        moves += found_steps(watch, self._judged, changed, self._telling.organisation, at)
+        moves += found_steps(watch, self._judged, changed, self._telling.organisation, at, moves)
         numbered = list(enumerate(moves, self._changes + 1))
         for alert in pipeline.stands(watch, numbered):
             watch.stand(alert)

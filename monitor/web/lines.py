@@ -117,7 +117,7 @@ def _past(trail: Trail) -> Iterator[tuple[datetime, str]]:
         for one in trail.sendings:
             if one.change_id == number:
                 last = one.tries[-1] if one.tries else None
-                failed = f"：{last.result} {last.answer}" if last is not None and one.finished_at is None else ""
+                failed = f"：{last.result} {last.answer}" if last is not None and one.status is not Status.SENT else ""
                 at = one.finished_at or (last.at if last is not None else change.at)
                 yield at, f"致{one.receiver}（{one.channel}）{_became(one)}{failed}"
 
