@@ -121,6 +121,21 @@ def test_the_report_is_told_once_per_slot_over_restarts(settings):
     assert "例行报告" in found[0].read_text(encoding="utf-8")
 
 
+def test_before_a_source_was_ever_asked_nobody_is_told_that_all_is_quiet(settings):
+    daemon = Daemon(settings)
+    worker = Worker(daemon)
+    daemon.next_pull = lambda _: daemon.clock.real()
+    worker._judge()
+    daemon.deliver("letters")
+    assert _letters(settings, "heartbeat") == []
+    daemon.pull(daemon.force.feeds["town-2025/filings"])
+    worker._judge()
+    daemon.deliver("letters")
+    daemon.close()
+    (found,) = _letters(settings, "heartbeat")
+    assert "红色0项、黄色1项" in found.read_text(encoding="utf-8")
+
+
 def test_the_report_says_how_targets_and_the_system_are():
     book = a_book(
         {"id": "a", "name": "就业"},
