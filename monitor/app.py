@@ -236,11 +236,19 @@ class Daemon:
                 old, self.force = self.force, fresh
                 message.use(fresh.templates)
                 self._opened = None
+                self.readdress()
             for channel in old.channels.values():
                 channel.close()
             log.info("action=reloaded books=%s", len(fresh.watch.books))
         self.judge()
         return self._config_error
+
+    def readdress(self) -> None:
+        """Have what waits go where its receivers are reached by what is written now."""
+        with self.engine.begin() as connection:
+            moved = letters.readdress(connection, self.force.organisation.contacts)
+        if moved:
+            log.info("action=readdressed messages=%s", moved)
 
     def refresh(self) -> None:
         """Before the first cycle: put what is written by now in force, unless anything is wrong with it."""

@@ -134,6 +134,7 @@ class Worker:
             outbox.release(connection)
             runs.forget_answers(connection, now - _REMEMBERED)
             runs.forget_ahead(connection, now + _JUMP)
+        self._daemon.readdress()
         self._began, self._daemon.since = self._zero(), now
         self._judging.start()
         self._tidying.start()

@@ -90,6 +90,7 @@ class Robot(base.Channel):
         self._token = options.secret("token", folder)
         self._secret = options.secret("secret", folder) if isinstance(options, SigningOptions) else ""
         self._http = Http(options.timeout, [self._token, self._secret])
+        self._said: dict[str, int] = {}
         limit = Limit(options.per_minute, 60.0)
         self.slots = limits.slots(f"{self._host} {self._token}", limit, *self.bursts)
 
@@ -102,12 +103,14 @@ class Robot(base.Channel):
         while waiting:
             group = waiting.popleft()
             messages = self._messages(group, mentions)
+            if len(messages) > 1:  # what a letter has said is not said again by its next try
+                messages = messages[min(self._said.get(group[0].key, 0), len(messages) - 1) :]
             if len(messages) > self.slots.most:
                 attempts.append(Attempt(Result.REJECTED, "消息过长，超过每分钟可发条数 (too long)", permanent=True))
                 continue
             if not self.slots.take(len(messages)):
                 break
-            attempt = self._carry(messages, group[0].sent_at)
+            attempt = self._carry(messages, group[0])
             if attempt.permanent and len(group) > 1:
                 # One of them may be at fault: the others must not go under with it.
                 waiting.extendleft([letter] for letter in reversed(group))
@@ -180,14 +183,17 @@ class Robot(base.Channel):
             mentions,
         )
 
-    def _carry(self, messages: Sequence[Message], at: datetime) -> Attempt:
-        attempt = Attempt(Result.SENT, "")
-        for message in messages:
+    def _carry(self, messages: Sequence[Message], letter: Letter) -> Attempt:
+        """The messages of ``letter``, or the one of several of which it is the first."""
+        attempt, at, said = Attempt(Result.SENT, ""), letter.sent_at, self._said.pop(letter.key, 0)
+        for number, message in enumerate(messages):
             url, body = self._request(message, at)
             data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
             reply = self._http.ask(url, data, {"Content-Type": "application/json; charset=utf-8"}, at)
             attempt = self._judged(reply)
             if attempt.result is not Result.SENT:
+                if said + number:
+                    self._said[letter.key] = said + number
                 break
         return attempt
 

@@ -65,7 +65,7 @@ def redrive(
 
     if bool(numbers) == every:
         raise typer.BadParameter("请写消息的编号，或写 --all-dead，二者取一 (which)")
-    rows = queue(settings(config), numbers or (), who)
+    rows = queue(in_force(config), numbers or (), who)
     print(f"已重新排队 {len(rows)} 条\n{_deliveries_text(rows)}" if rows else "没有未能送达的消息")
 
 

@@ -1,11 +1,12 @@
 """What became of every message: where it was to go, what it tells of, and every try with its answer."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from alerts.delivery import Result, Sending, Status, Try
+from alerts.organisation import Contact
 from monitor.store import bulk
 from monitor.store.tables import alert, attempt, change, delivery
 
@@ -43,6 +44,27 @@ def sendings(
     rows = connection.execute(query).all()
     tries = _tries(connection, [row.id for row in rows])
     return [_sending(row, tuple(tries.get(row.id, ()))) for row in rows]
+
+
+def readdress(connection: Connection, contacts: Callable[[str], Sequence[Contact]]) -> int:
+    """Have what is not sent yet go where its receiver is reached by now, where that is one address of the channel.
+
+    Not where the receiver is told of the same change at that address already. Returns how many messages.
+    """
+    c, other = delivery.c, delivery.alias()
+    waits = [c.status.in_((Status.QUEUED.value, Status.SUPPRESSED.value)), c.finished_at.is_(None)]
+    moved = 0
+    for receiver, channel, address in connection.execute(
+        select(c.receiver, c.channel, c.address).where(*waits).distinct()
+    ):
+        now = [contact.address for contact in contacts(receiver) if contact.channel == channel]
+        if len(now) != 1 or now[0] == address:
+            continue
+        same = [other.c.receiver == receiver, other.c.channel == channel, other.c.address == now[0]]
+        told = select(other.c.id).where(*same, other.c.change_id == c.change_id).correlate(delivery).exists()
+        mine = update(delivery).where(*waits, c.receiver == receiver, c.channel == channel, c.address == address, ~told)
+        moved += connection.execute(mine.values(address=now[0])).rowcount
+    return moved
 
 
 def _tries(connection: Connection, ids: list[int]) -> dict[int, list[Try]]:

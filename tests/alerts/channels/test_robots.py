@@ -160,6 +160,17 @@ def test_a_letter_that_is_too_long_is_cut_between_its_sections_and_says_that_it_
     assert "wansheng-2025/urban-jobs" in joined
 
 
+def test_what_a_letter_has_said_is_not_said_again_by_its_next_try(tmp_path):
+    chat = Chat(WeCom, tmp_path)
+    long = letter(pace_notice(responsible=tuple(f"责任单位{n:04d}" for n in range(250)), rule="规" * 1000))
+    chat.server.faults.extend(["", "busy", "", "busy"])
+    assert [send(chat.channel, long).result for _ in range(3)] == [REJECTED, REJECTED, Result.SENT]
+    texts = chat.letters()
+    chat.close()
+    assert len(texts) == len(set(texts)) > 2
+    assert [text.count("\uff08续") for text in texts] == [0, *[1] * (len(texts) - 1)]
+
+
 def test_a_page_is_linked_and_people_are_called_by_their_address(chat):
     channel = chat.another(page=PAGE)
     assert send(channel, letter(address=MENTIONS[chat.kind])).result is Result.SENT
