@@ -1,6 +1,7 @@
 """What became of every message: where it was to go, what it tells of, and every try with its answer."""
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -9,6 +10,8 @@ from alerts.delivery import Result, Sending, Status, Try
 from alerts.organisation import Contact
 from monitor.store import bulk
 from monitor.store.tables import alert, attempt, change, delivery
+
+_LATEST = 5000
 
 
 def sendings(
@@ -44,6 +47,15 @@ def sendings(
     rows = connection.execute(query).all()
     tries = _tries(connection, [row.id for row in rows])
     return [_sending(row, tuple(tries.get(row.id, ()))) for row in rows]
+
+
+def tried_since(connection: Connection, channel: str, since: datetime) -> list[datetime]:
+    """When ``channel`` tried to send, from then on, as far as the latest tries of all channels tell."""
+    a = attempt.c
+    latest = select(a.delivery_id, a.at).where(a.result != Result.REDRIVEN.value).order_by(a.id.desc()).limit(_LATEST)
+    last = latest.subquery().c
+    query = select(last.at).join(delivery, delivery.c.id == last.delivery_id).order_by(last.at)
+    return list(connection.scalars(query.where(delivery.c.channel == channel, last.at > since)))
 
 
 def readdress(connection: Connection, contacts: Callable[[str], Sequence[Contact]]) -> int:
