@@ -113,7 +113,11 @@ def after(delivery: Delivery, attempt: Attempt, at: datetime) -> tuple[Status, d
 
 
 def backoff(key: str, attempts: int) -> timedelta:
-    """Pause after the (attempts + 1)-th failure: doubling, capped, spread by up to a quarter so that a crowd disperses."""
+    """Pause after the (attempts + 1)-th failure: doubling, capped, spread by up to a quarter so that a crowd disperses.
+
+    It is spread otherwise each time: who went together with a letter that fails does not go with it again.
+    """
     pause = min(_FIRST * 2 ** min(attempts, 20), _LONGEST)
-    spread = int(key[:4], 16) / 0xFFFF / 4
+    start = attempts % (len(key) - 3)
+    spread = int(key[start : start + 4], 16) / 0xFFFF / 4
     return timedelta(seconds=pause.total_seconds() * (1 + spread))

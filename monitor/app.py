@@ -16,7 +16,7 @@ from alerts.alert import Cause, Event, Identity, State
 from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
-from alerts.delivery import Sending
+from alerts.delivery import Result, Sending
 from alerts.message import Templates
 from alerts.organisation import Organisation
 from connectors.observation import Query
@@ -236,7 +236,7 @@ class Daemon:
                 old, self.force = self.force, fresh
                 message.use(fresh.templates)
                 self._opened = None
-                self.readdress()
+                self._try_anew()
             for channel in old.channels.values():
                 channel.close()
             log.info("action=reloaded books=%s", len(fresh.watch.books))
@@ -249,6 +249,15 @@ class Daemon:
             moved = letters.readdress(connection, self.force.organisation.contacts)
         if moved:
             log.info("action=readdressed messages=%s", moved)
+
+    def _try_anew(self) -> None:
+        """What waits for its next try may have failed for what was mended just now."""
+        self.readdress()
+        with self.engine.begin() as connection:
+            outbox.hasten(connection, self.clock.now())
+        for circuit in self.circuits.values():
+            if circuit.reason == Result.MISCONFIGURED:
+                circuit.rests_until = None
 
     def refresh(self) -> None:
         """Before the first cycle: put what is written by now in force, unless anything is wrong with it."""

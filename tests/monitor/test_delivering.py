@@ -8,6 +8,8 @@ import pytest
 
 from alerts.channels import limits
 from monitor.app import Daemon
+from monitor.store import outbox
+from monitor.store.database import reading
 from tests.acceptance.books import figures, town
 from tests.alerts.channels.http_receiver import HttpReceiver
 from tests.servers.robots import TOKEN, WeComRobot
@@ -85,6 +87,23 @@ def test_a_channel_that_rests_is_seen_in_the_snapshot_and_in_the_metrics(daemon,
     daemon.judge()
     assert daemon.snapshot.resting == {"am": "throttled"}
     assert daemon.snapshot.deliveries["queued"] == 3
+
+
+def test_what_failed_for_a_wrong_login_is_tried_at_once_when_it_is_mended_and_reloaded(daemon, peer, tmp_path):
+    peer.status = 401
+    for feed in daemon.force.feeds.values():
+        daemon.pull(feed)
+    daemon.judge()
+    for _ in range(5):
+        daemon.deliver("am")
+    assert daemon.circuits["am"].failures > 0
+    path = tmp_path / "duban.yaml"
+    path.write_text(path.read_text("utf-8").replace('"timeout": 5', '"timeout": 6'), encoding="utf-8")
+    peer.status = 200
+    daemon.reload()
+    daemon.deliver("am")
+    with reading(daemon.engine) as connection:
+        assert outbox.counts(connection)["sent"] == 3
 
 
 def test_a_robots_limit_holds_over_a_restart(tmp_path, monkeypatch):
