@@ -91,7 +91,7 @@ def report(snapshot: Snapshot, supervisor: str) -> Notice:
     owed = [one.notice for one in open_now if one.alert.identity.kind is Kind.DATA]
     troubles = len(unwell) + len(resting) + bool(dead) + bool(snapshot.config_error)
     lines = [
-        *(f"{book.title}：{_levels(snapshot, book)}" for book in books),
+        *(f"目标判定：《{book.title}》{_levels(snapshot, book)}" for book in books),
         f"未解除预警：红色{pace[Level.RED]}项、黄色{pace[Level.YELLOW]}项",
         f"逾期未报：{_named([f'{one.subject}{one.name}（{one.owed}）' for one in owed], '项')}",
         f"数据来源：{_named(unwell, '个不正常') if unwell else f'{len(snapshot.sources)}个均正常'}",

@@ -147,7 +147,7 @@ def test_the_report_says_how_targets_and_the_system_are():
     snapshot = a_snapshot(book, figures=known, deliveries={"queued": 2}, resting={"folder": ""})
     assert _text(snapshot) == [
         "【例行报告】督办系统一切正常",
-        "方案：红色0项、黄色0项、正常1项、未判定2项",
+        "目标判定：《方案》红色0项、黄色0项、正常1项、未判定2项",
         "未解除预警：红色0项、黄色0项",
         "逾期未报：1项（投资（2025年9月））",
         "数据来源：0个均正常",
