@@ -59,7 +59,11 @@ def _ways(force: InForce, unit: str | None, channel: str | None) -> list[Route]:
         raise Invalid([f"没有名为 '{channel}' 的渠道 (unknown channel){near(channel, settings.channels)}"])
     organisation = force.organisation
     everybody = dict.fromkeys([*organisation.units, *organisation.people, *offices(force.watch.books)])
-    units = list(everybody) if unit is None else [unit]
+    written = {name for book in force.watch.books for one in book.targets for name in (*one.lead, *one.reporter)}
+    known = everybody.keys() | organisation.aliases.keys() | written
+    if unit is not None and unit not in known:
+        raise Invalid([f"机构与目标册中没有 '{unit}' (unknown name){near(unit, known)}"])
+    units = everybody if unit is None else organisation.meant(unit)
     ways = [
         Route(name, contact.channel, contact.address, "演练，检验消息能否送达")
         for name in units

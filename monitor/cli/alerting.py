@@ -160,12 +160,18 @@ def drill(
         raise typer.Exit(1)
 
 
+_UNTOLD = ("noticed", "lapsed", "escalated")
+"""What nobody need be told of; higher up nobody is told of what they were told of as it came."""
+
+
 def _alerts_text(rows: list[dict[str, Any]]) -> str:
     lines = [f"预警 {len(rows)} 项"]
     for row in rows:
         lines.append(f"[{row['level']}] {row['name']} ({row['alert']})，{'、'.join(row['lead'])}，{row['state']}")
         for step in row["changes"]:
             lines.append(f"    {shown(step['at'])} {_step_text(step)}")
+            if not step["messages"] and step["event"] not in _UNTOLD:
+                lines.append("        无人接收 (reaches nobody)，见 duban check")
             late = [one for one in step["messages"] if one["suppressed"]]
             lines += [f"        致 {one['receiver']}（{one['channel']}）{_late_text(one)}" for one in late]
     return "\n".join(lines)

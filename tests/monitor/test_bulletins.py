@@ -38,6 +38,7 @@ def settings(tmp_path):
         "organisation": str(tmp_path / "organisation.yaml"),
     }
     organisation = {"default": {"contacts": ["letters"]}, "units": {"督查办": {"contacts": ["letters", "copies"]}}}
+    organisation["aliases"] = {"督查室": "督查办"}
     (tmp_path / "organisation.yaml").write_text(json.dumps(organisation, ensure_ascii=False), encoding="utf-8")
     path = tmp_path / "duban.yaml"
     path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
@@ -54,7 +55,8 @@ def _letters(settings, what):
         (None, None, ["督查办", "督查办"]),
         (None, "copies", ["督查办"]),
         ("督查办", "letters", ["督查办"]),
-        ("人力社保局", None, ["人力社保局"]),  # by the way of all others
+        ("单位0", None, ["单位0"]),  # by the way of all others
+        ("督查室", "letters", ["督查办"]),
     ],
 )
 def test_an_exercise_reaches_who_was_asked_for(settings, unit, channel, reached):
@@ -91,7 +93,11 @@ def test_beside_a_running_daemon_the_exercise_is_left_to_it(settings):
 
 @pytest.mark.parametrize(
     ("unit", "channel", "words"),
-    [(None, "lettres", "unknown channel"), ("人力社保局", "copies", "nobody to reach")],
+    [
+        (None, "lettres", "unknown channel"),
+        ("单位0", "copies", "nobody to reach"),
+        ("督察办", "copies", "unknown name.*'督查办'"),
+    ],
 )
 def test_an_exercise_for_nobody_is_refused(settings, unit, channel, words):
     with pytest.raises(Invalid, match=words):

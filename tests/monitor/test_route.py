@@ -171,6 +171,7 @@ def test_an_organisation_that_reaches_everybody_is_not_warned_of(duban):
         (("王书记: {contacts: [{folder: wang}]}", "王书记: {}"), "王书记没有联系方式 (no contact)"),
         (("教育局: {reports to: 李主任}", "教育局: {}"), "1个牵头单位没有分管领导，预警不会升级 (no leader)：教育局"),
         (("contacts: [{folder: rsj}]", "contacts: [{out: rsj}]"), "人力社保局的联系方式 out: 'rsj' 不是可用的邮件地址 (bad address)"),
+        (("contacts: [{folder: rsj}]", "contacts: [{out: }]"), "人力社保局的联系方式 out: 没有填写邮件地址 (no address)"),
         (("default: {contacts: [folder]}", "default: {contacts: [group, {group: 张三}]}"), "default的联系方式 group: 无法提醒 '张三' (bad mention)"),
         (("people:", "routes: [{when: {label: 民声实事}, to: unit}]\npeople:"), "目标册中没有 '民声实事' (matches nothing); 是否应为 '民生实事'?"),
         (("people:", "inhibit: [{by: {target: job}, holds: {}}]\npeople:"), "inhibit 中 by 的 target: 目标册中没有 'job' (matches nothing)"),
