@@ -36,6 +36,19 @@ class Result(StrEnum):
     INTERNAL = "internal"
     REDRIVEN = "redriven"  # no attempt: a person had a dead letter tried again
 
+    @property
+    def text(self) -> str:
+        return {
+            Result.SENT: "已送达",
+            Result.UNREACHABLE: "无法连接",
+            Result.TIMEOUT: "超时未答",
+            Result.REJECTED: "对方拒收",
+            Result.THROTTLED: "对方限流",
+            Result.MISCONFIGURED: "配置有误",
+            Result.INTERNAL: "内部错误",
+            Result.REDRIVEN: "重新投递",
+        }[self]
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

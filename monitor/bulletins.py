@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from alerts.alert import Kind, State
 from alerts.bulletin import Bulletin, bulletin
 from alerts.circuit import Circuit
-from alerts.delivery import Status
+from alerts.delivery import Result, Status
 from alerts.notice import Notice
 from alerts.organisation import Organisation
 from alerts.routing import Route
@@ -22,6 +22,7 @@ from monitor.snapshot import Snapshot
 from monitor.store import letters, outbox
 from monitor.store.database import reading
 from monitor.store.leader import leadership
+from monitor.web.lines import failure
 from rules.document import Invalid, near
 from rules.target import Book, Level
 
@@ -86,8 +87,8 @@ def heartbeat(connection: Connection, snapshot: Snapshot, supervisor: str, organ
 def report(snapshot: Snapshot, supervisor: str) -> Notice:
     """How the targets of a supervising office stand, what is owed, and how the system is."""
     books = [book for book in snapshot.books if book.supervisor == supervisor]
-    unwell = [f"{one.book}/{one.name}（{one.reason}）" for one in snapshot.sources if one.reason]
-    resting = [f"{name}（{why}）" for name, why in snapshot.resting.items() if why]
+    unwell = [f"{one.book}/{one.name}：{failure(one.reason)}" for one in snapshot.sources if one.reason]
+    resting = [f"{name}：{Result(why).text}" for name, why in snapshot.resting.items() if why]
     dead, waiting = snapshot.deliveries.get(Status.DEAD, 0), snapshot.deliveries.get(Status.QUEUED, 0)
     ids = {book.id for book in books}
     open_now = [one for one in snapshot.alerts if one.alert.identity.book in ids and one.alert.state is State.FIRING]

@@ -169,8 +169,8 @@ def test_the_report_says_how_targets_and_the_system_are():
     )
     assert [line for line in _text(ill) if line not in _text(snapshot)] == [
         "【例行报告】督办系统有4处异常",
-        "数据来源：1个不正常（b/filings（timeout））",
-        "发送渠道：1个暂停（mail（unreachable））",
+        "数据来源：1个不正常（b/filings：超时未答）",
+        "发送渠道：1个暂停（mail：无法连接）",
         "消息：待发0条，未能送达3条",
         "新配置：未生效，仍按原配置运行",
     ]

@@ -50,13 +50,13 @@ def test_the_page_tells_how_an_alert_came_to_stand_and_who_was_told(tmp_path):
         given_up = update(delivery).where(delivery.c.status == Status.QUEUED.value)
         connection.execute(given_up.values(status=Status.DEAD.value, finished_at=daemon.clock.now()))
     daemon.judge()
-    assert "致单位0（letters）未能送达：unreachable 无法写入" in render(daemon.snapshot)
+    assert "致单位0（letters）未能送达：无法连接，无法写入" in render(daemon.snapshot)
     daemon.close()
     assert "告警（黄色）" in html
     assert "致单位0（letters）已送达" in html
     assert "升级（红色）：2025年9月，745户" in html
-    assert "致单位0（letters）待发：unreachable" in html
-    assert "letters（unreachable）：接连未能发出" in html
+    assert "致单位0（letters）待发：无法连接" in html
+    assert "letters（无法连接）：接连未能发出" in html
 
 
 def _cycle(daemon):
