@@ -40,6 +40,19 @@ class Result(StrEnum):
     INTERNAL = "internal"
     REDRIVEN = "redriven"  # no attempt: a person had a dead letter tried again
 
+    @property
+    def text(self) -> str:
+        return {
+            Result.SENT: "已送达",
+            Result.UNREACHABLE: "无法连接",
+            Result.TIMEOUT: "超时未答",
+            Result.REJECTED: "对方拒收",
+            Result.THROTTLED: "对方限流",
+            Result.MISCONFIGURED: "配置有误",
+            Result.INTERNAL: "内部错误",
+            Result.REDRIVEN: "重新投递",
+        }[self]
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -117,7 +130,11 @@ def after(delivery: Delivery, attempt: Attempt, at: datetime) -> tuple[Status, d
 
 
 def backoff(key: str, attempts: int) -> timedelta:
-    """Pause after the (attempts + 1)-th failure: doubling, capped, spread by up to a quarter so that a crowd disperses."""
+    """Pause after the (attempts + 1)-th failure: doubling, capped, spread by up to a quarter so that a crowd disperses.
+
+    It is spread otherwise each time: who went together with a letter that fails does not go with it again.
+    """
     pause = min(_FIRST * 2 ** min(attempts, 20), _LONGEST)
-    spread = int(key[:4], 16) / 0xFFFF / 4
+    start = attempts % (len(key) - 3)
+    spread = int(key[start : start + 4], 16) / 0xFFFF / 4
     return timedelta(seconds=pause.total_seconds() * (1 + spread))

@@ -2,28 +2,33 @@
 
 ``templates/<kind>.j2`` sets ``title``, ``tone``, ``summary`` and ``groups`` of
 (label, value); ``templates/<form>.j2`` lays them out. A new channel with its own
-markup adds a form, a new kind of alert adds its words.
+markup adds a form, a new kind of alert adds its words. A site may ``use`` templates of its own in place of ours.
 """
 
+import threading
+import traceback
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, lru_cache
+from itertools import product
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec.structs import replace
 
 from alerts import digest
-from alerts.alert import Cause, State
+from alerts.alert import Cause, Event, Kind, State
 from alerts.channels.base import Letter
 from alerts.digest import Turn
 from alerts.notice import Notice
+from alerts.specimens import specimens
 from rules import wording
-from rules.target import Level
+from rules.document import Invalid
+from rules.target import Level, quantity
 from rules.verdict import Reason
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -63,6 +68,8 @@ def render(letter: Letter, form: Form, *, brief: bool = False) -> Rendered:
 
 def marked(letter: Letter) -> Rendered:
     """``render`` as text of every letter of the same ``shape``, with ``MARKS`` where each one's own facts stand."""
+    if not _shapely():
+        return render(letter, Form.TEXT)
     marks = {name: mark for name, mark in MARKS._asdict().items() if getattr(own(letter.notice), name)}
     facts = _facts(letter) | marks
     said, body = _set(letter.notice.kind, facts, _template(f"{Form.TEXT}.j2"), brief=False)
@@ -83,13 +90,17 @@ def facts(letter: Letter) -> dict[str, Any]:
 
 def _said(letter: Letter, layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
     """What the kind's template sets, and how ``layout`` sets it out."""
-    return _set(letter.notice.kind, _facts(letter), layout, brief=brief)
+    facts = _facts(letter)
+    if layout.name == f"{Form.HTML}.j2":
+        facts["bars"] = _bars(letter.notice)
+    return _set(letter.notice.kind, facts, layout, brief=brief)
 
 
 def _set(kind: str, facts: Mapping[str, Any], layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
     template = _template(f"{kind}.j2")
     # Shared: the facts are not copied, and templates do without what Jinja knows by itself.
-    context = template.new_context({"layout": layout, "brief": brief, **facts}, shared=True)
+    own = {"layout": layout, "brief": brief, "form": (layout.name or "").removesuffix(".j2")}
+    context = template.new_context({**own, **facts}, shared=True)
     body = "".join(template.root_render_func(context))
     return context.vars, body
 
@@ -98,10 +109,76 @@ def _line(text: Any) -> str:
     return " ".join(str(text).split())
 
 
+def use(templates: "Templates") -> None:
+    """Put letters into words by these from now on."""
+    _IN_FORCE[:] = [templates]
+
+
+def templates(folder: Path | None) -> "Templates":
+    """Ours; where ``folder`` has a file of the same name, that one. Raises Invalid where it cannot be used.
+
+    They are tried on letters of every kind in every form, while others go on with what is in force.
+    """
+    if folder is None:
+        return _ours()
+    made = _made(folder)
+    files, known = ([path.name for path in sorted(one.glob("*.j2"))] for one in (folder, TEMPLATES))
+    if strangers := [name for name in files if name not in known] or ([] if files else [str(folder)]):
+        raise Invalid(
+            [f"templates: {folder}: {strangers[0]} 不是可以改写的模板 (no such template)；可改写：{'、'.join(known)}"]
+        )
+    _TRIED.templates = made
+    try:
+        for letter in specimens():
+            _try_out(letter)
+    except (TemplateError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise Invalid([f"templates: {_place(error, folder, made)}: 模板无法使用 (bad template): {error}"]) from None
+    finally:
+        _TRIED.templates = None
+    return made
+
+
+def _try_out(letter: Letter) -> None:
+    for form, brief in product(Form, (False, True)):
+        render(letter, form, brief=brief)
+    if headline(letter).tone not in _TONES.values():
+        raise ValueError(f"{letter.notice.kind}.j2 的 tone 应为 red、yellow、green 或 blue (bad tone)")
+
+
+def _place(error: Exception, folder: Path, made: "Templates") -> str:
+    """File and line of an error in a template of ``folder``; the folder where there is none."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
+    if not frames:
+        return str(folder)
+    line = made.get_template(Path(frames[-1].filename).name).get_corresponding_lineno(frames[-1].lineno or 0)
+    return f"{frames[-1].filename}:{line}"
+
+
+class _Trial(threading.local):
+    """Templates that this thread is just trying."""
+
+    templates: "Templates | None" = None
+
+
+Templates: TypeAlias = ImmutableSandboxedEnvironment
+_TRIED = _Trial()
+_IN_FORCE: list[Templates] = []
+
+
+def _environment() -> Templates:
+    return _TRIED.templates or (_IN_FORCE[0] if _IN_FORCE else _ours())
+
+
 @cache
-def _environment() -> ImmutableSandboxedEnvironment:
+def _ours() -> Templates:
+    return _made()
+
+
+def _made(*before: Path) -> Templates:
     environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*before, TEMPLATES]),
         undefined=StrictUndefined,
         autoescape=lambda name: name == f"{Form.HTML}.j2",
         trim_blocks=True,
@@ -129,12 +206,15 @@ _MARKS = str.maketrans("<>*`[]", "＜＞＊｀［］")
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "&<>*_~`[]"}
 
 
-@cache
 def _bare() -> Template:
-    return _environment().from_string("")
+    return _empty(_environment())
 
 
 @cache
+def _empty(templates: Templates) -> Template:
+    return templates.from_string("")
+
+
 def _template(name: str) -> Template:
     return _environment().get_template(name)
 
@@ -197,9 +277,16 @@ def own(notice: Notice) -> Own:
 
 def shape(letter: Letter, mine: Iterable[str]) -> Hashable:
     """Letters of one shape say the same, but for what each alert has for itself: ``mine``, of which "" is not said."""
+    if not _shapely():
+        return letter.key
     notice, gap, short = letter.notice, letter.notice.gap_text, letter.notice.shortfall
     ahead = short is not None and short <= 0
     return letter.why, _shared(notice), tuple(map(bool, mine)), "目标" in gap, gap == _DONE, ahead
+
+
+def _shapely() -> bool:
+    """Whether templates only print what each alert has for itself: nobody knows what those of a site do with it."""
+    return _environment() is _ours()
 
 
 def _facts(letter: Letter) -> dict[str, Any]:
@@ -252,6 +339,21 @@ def _facts(letter: Letter) -> dict[str, Any]:
     }
 
 
+def _bars(notice: Notice) -> list[tuple[str, str, int]]:
+    """What the figure is held against, to be drawn: label, value and length in per cent; [] where that shows nothing."""
+    if notice.kind != Kind.PACE or notice.actual is None or notice.event == Event.WITHDRAWN or notice.unit == "类":
+        return []
+    found = {"实际数值": (notice.actual, notice.actual_text)}
+    if notice.expected is not None and notice.expected != notice.goal_value:
+        found["时序要求"] = (notice.expected, notice.expected_text)
+    if notice.goal_value is not None:
+        found["年度目标"] = (notice.goal_value, quantity(notice.goal_value, notice.unit))
+    values = [value for value, _ in found.values()]
+    if len(found) == 1 or min(values) < 0 or not max(values) > 0:
+        return []
+    return [(label, words, round(100 * value / max(values))) for label, (value, words) in found.items()]
+
+
 def _sections(letter: Letter) -> list[dict[str, Any]]:
     """What a digest tells: by what stands, then by plan and section, one line an alert."""
     found: list[dict[str, Any]] = []
@@ -273,7 +375,7 @@ def _entry(letter: Letter, common: str) -> str:
     return _line(_template("entry.j2").render(_facts(letter), **more, ended=notice.state == State.RESOLVED))
 
 
-_TONES = {"红色预警": "red", "黄色预警": "yellow", "已解除": "green"}
+_TONES = {"红色预警": "red", "黄色预警": "yellow", "已解除": "green", "更正": "blue"}
 
 
 _DONE = "已完成"

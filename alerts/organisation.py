@@ -74,7 +74,7 @@ def _contacts(value: Any) -> Any:
             contacts.append(Contact(entry, ""))
         elif isinstance(entry, dict) and len(entry) == 1:
             ((channel, address),) = entry.items()
-            contacts.append(Contact(str(channel), str(address)))
+            contacts.append(Contact(str(channel), "" if address is None else str(address)))
         else:
             raise ValueError(f"'{entry}' 应为渠道名，或 '渠道名: 地址' (bad contact)")
     return tuple(contacts)

@@ -21,12 +21,13 @@ from msgspec import convert, to_builtins
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from alerts import message
 from alerts.channels.base import Channel, Letter
 from alerts.delivery import LEASE, Attempt, Result
 from connectors.base import ConnectorError, Failure, Remote
 from connectors.observation import Query, Reading
 from monitor import config, logs, wiring
-from monitor.app import Daemon
+from monitor.app import Daemon, templates
 from monitor.carrying import digest, read, written
 from monitor.config import ChannelSpec, Executors, Settings
 from monitor.store import errands
@@ -270,6 +271,7 @@ class _Worker:
             channel.close()
         feeds = wiring.feeds(books, self._errors)
         self._feeds = {(key, digest(feed.source.connector, feed.source.options)): feed for key, feed in feeds.items()}
+        message.use(templates(settings, self._errors))
         channels = wiring.channels(settings.channels, self._errors)
         self._channels = {(name, _digest(settings.channels[name])): channel for name, channel in channels.items()}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alerts import escalation
 from alerts.alert import Alert, Identity, Kind, State
 from alerts.escalation import Office, Step
-from alerts.moving import running, step_routes
+from alerts.moving import others, running, step_routes
 from alerts.organisation import Organisation
 from alerts.routing import Matter, Route
 from monitor.moves import Found
@@ -37,9 +37,12 @@ def found_steps(
     changed: Sequence[Alert],
     organisation: Organisation,
     at: datetime,
+    found: Sequence[Found] = (),
 ) -> list[Found]:
     """Reminders and escalations that are due at ``at``; ``changed`` are the alerts that this cycle changes.
 
+    Who is told of an alert's own change, which is among those ``found``, is not told of it once more as somebody
+    higher up.
     An alert whose figure is overdue still stands and is followed up. Where the source does not answer, nothing is
     known to stand: its steps wait until it answers.
     """
@@ -65,7 +68,8 @@ def found_steps(
         otherwise[place] = again, panel.latest[row] if verdicts.level[row] >= 0 else watch.looked[block][kind][row]
         if not steps:
             _look(watch, place, *otherwise[place])
-    return list(_told(watch, due, otherwise, organisation, at))
+    hear = {one.change.identity: one.routes for one in found if one.alert is not None}
+    return list(_told(watch, due, otherwise, organisation, at, hear))
 
 
 def _looked_at(
@@ -106,21 +110,24 @@ def _told(
     otherwise: Mapping[_Place, tuple[np.datetime64, np.int16]],
     organisation: Organisation,
     at: datetime,
+    hear: Mapping[Identity, list[Route]],
 ) -> Iterator[Found]:
-    """The steps with those who are to hear; one that nobody would hear of is not taken.
+    """The steps with those who are to hear and do not ``hear`` of it now; one that nobody would hear of is not taken.
 
     ``otherwise`` is when each alert asks for more than its steps, and the figure that it was looked at with.
     """
     stands: dict[Identity, Alert] = {}
     unheard: set[_Place] = set()
-    hears: dict[tuple[object, ...], list[Route]] = {}  # of all alerts of which it is the same
+    hears: dict[tuple[object, ...], list[Route] | None] = {}  # of all alerts of which it is the same
     for alert, step, place in due:
         before, (target, _) = stands.get(alert.identity, alert), watch.panels[place[0]].block.target_at(place[2])
         matter = Matter.about(before.identity, before.level, watch.by_id[target.book], target).seen_by(organisation)
-        alike = (matter, step.event, step.waited, *(rule.words for rule in step.rules))
+        now = hear.get(alert.identity, [])
+        alike = (matter, step.event, step.waited, id(now) if now else 0, *(rule.words for rule in step.rules))
         if alike not in hears:
-            hears[alike] = step_routes(step, matter, organisation)
-        if not (routes := hears[alike]):
+            asked = step_routes(step, matter, organisation)
+            hears[alike] = None if not asked else others(asked, now)
+        if (routes := hears[alike]) is None:
             unheard.add(place)
             continue
         moved, change = escalation.take(before, step, at)

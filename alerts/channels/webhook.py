@@ -66,7 +66,7 @@ class Webhook(base.Channel):
         written = [b",".join([alert.json for alert in mine]) for mine in alerts]
         count = max(1, sum(size <= self._max_bytes for size in accumulate(map(len, written))))
         attempt = self._post(letters[:count], alerts[:count], written[:count])
-        if not attempt.permanent or count == 1:
+        if count == 1 or not (attempt.permanent or attempt.result is Result.MISCONFIGURED):
             return [attempt] * count
         # One of them may be at fault: the others must not go under with it.
         attempts: list[Attempt] = []

@@ -65,7 +65,7 @@ def redrive(
 
     if bool(numbers) == every:
         raise typer.BadParameter("请写消息的编号，或写 --all-dead，二者取一 (which)")
-    rows = queue(settings(config), numbers or (), who)
+    rows = queue(in_force(config), numbers or (), who)
     print(f"已重新排队 {len(rows)} 条\n{_deliveries_text(rows)}" if rows else "没有未能送达的消息")
 
 
@@ -81,18 +81,22 @@ def add(
     config: Config = None,
 ) -> None:
     """新设静默：消息照记不发，到期后预警仍在的再发。"""
+    from monitor.app import open_store
     from monitor.holding import ordered
 
     wanted = {"book": book, "target": target, "unit": unit, "level": level, "until": until, "who": who}
-    print(f"已设第{ordered(in_force(config), wanted | {'reason': reason})}号静默")
+    force = in_force(config)
+    number = ordered(force, *open_store(force.settings), wanted | {"reason": reason})
+    print(f"已设第{number}号静默")
 
 
 @silence.command("list")
 def list_silences(config: Config = None, as_json: AsJson = False) -> None:
     """列出生效中的静默。"""
+    from monitor.app import open_store
     from monitor.holding import listed
 
-    rows = listed(settings(config))
+    rows = listed(*open_store(settings(config)))
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
@@ -105,9 +109,10 @@ def list_silences(config: Config = None, as_json: AsJson = False) -> None:
 @silence.command("end")
 def end_silence(number: Annotated[int, typer.Argument(help="静默的编号")], who: By, config: Config = None) -> None:
     """提前结束静默；因此未发而预警仍在的消息随即发送。"""
+    from monitor.app import open_store
     from monitor.holding import ended
 
-    ended(settings(config), number, who)
+    ended(*open_store(settings(config)), number, who)
     print(f"已结束第{number}号静默")
 
 
@@ -155,12 +160,18 @@ def drill(
         raise typer.Exit(1)
 
 
+_UNTOLD = ("noticed", "lapsed", "escalated")
+"""What nobody need be told of; higher up nobody is told of what they were told of as it came."""
+
+
 def _alerts_text(rows: list[dict[str, Any]]) -> str:
     lines = [f"预警 {len(rows)} 项"]
     for row in rows:
         lines.append(f"[{row['level']}] {row['name']} ({row['alert']})，{'、'.join(row['lead'])}，{row['state']}")
         for step in row["changes"]:
             lines.append(f"    {shown(step['at'])} {_step_text(step)}")
+            if not step["messages"] and step["event"] not in _UNTOLD:
+                lines.append("        无人接收 (reaches nobody)，见 duban check")
             late = [one for one in step["messages"] if one["suppressed"]]
             lines += [f"        致 {one['receiver']}（{one['channel']}）{_late_text(one)}" for one in late]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """Alerts in columns: those of which all is the same that decides go one way, and one of them is asked which."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -57,7 +57,7 @@ class Alike:
         ]
         self._ways: dict[tuple[Told, ...], int] = {(): 0}
         self._heard: dict[tuple[Hashable, ...], NDArray[np.int32]] = {}
-        self._changed: dict[tuple[int, Kind], Rows] = {}
+        self._changed: dict[tuple[int, Kind], tuple[Rows, Rows]] = {}  # the rows, and who hears of each
         self._told: Counter[Told] = Counter()
 
     def move(self, judged: Sequence[Judged], at: datetime) -> None:
@@ -72,11 +72,11 @@ class Alike:
     def follow(self, judged: Sequence[Judged], at: datetime) -> bool:
         """Take the reminders and escalations that are due, of what has just moved first. Returns whether anything changed."""
         moved, self._changed = self._changed, {}
-        stepped: list[tuple[int, Kind, Rows]] = [(*place, rows) for place, rows in moved.items()]
-        for (block, kind), rows in moved.items() if self._asks else ():
+        stepped: list[tuple[int, Kind, Rows]] = [(*place, rows) for place, (rows, _) in moved.items()]
+        for (block, kind), (rows, hear) in moved.items() if self._asks else ():
             standing, reason = self._watch.standing[block][kind][rows], judged[block].verdicts.reason[rows]
-            mine = rows[(standing > 0) & (reason != CODE[Reason.FAILED])]
-            stepped.append((block, kind, self._take(block, kind, judged[block], mine, at)))
+            mine = (standing > 0) & (reason != CODE[Reason.FAILED])
+            stepped.append((block, kind, self._take(block, kind, judged[block], rows[mine], at, hear[mine])))
         for block, kind, rows in list(self._asking(judged, at, moved)):
             stepped.append((block, kind, self._take(block, kind, judged[block], rows, at)))
         for block, kind, rows in stepped:
@@ -97,12 +97,12 @@ class Alike:
         return told
 
     def _asking(
-        self, judged: Sequence[Judged], at: datetime, but: dict[tuple[int, Kind], Rows]
+        self, judged: Sequence[Judged], at: datetime, but: Mapping[tuple[int, Kind], tuple[Rows, Rows]]
     ) -> Iterator[tuple[int, Kind, Rows]]:
         for block, found in enumerate(judged):
             for kind in Kind if self._asks else ():
                 may = may_ask(self._watch, found, block, kind, self._organisation, at)
-                may[but.get((block, kind), [])] = False
+                may[but[block, kind][0] if (block, kind) in but else []] = False
                 yield block, kind, np.flatnonzero(may)
 
     def _moved(self, block: int, kind: Kind, found: Judged, at: datetime) -> tuple[Rows, Rows, NDArray[np.float64]]:
@@ -135,18 +135,31 @@ class Alike:
         rows, group, actual = rows[moving], group[moving], actual[moving]
         before = forms[rows]
         forms[rows], standing[rows], stood[rows] = left[group], leaves[group], actual
-        self._changed[block, kind] = rows
+        hear = np.full(len(rows), _NOBODY, np.int32)
         for (level, steps), places in heard.items():
             mine = np.isin(group, places)
             known = self._forms[before[mine][0]] if steps else None
             heard_by = partial(self._telling.of, before=known)
-            self._tell(self._hearing(block, kind, level, steps, rows[mine], heard_by))
+            hear[mine] = self._hearing(block, kind, level, steps, rows[mine], heard_by)
+        self._tell(hear)
+        self._changed[block, kind] = rows, hear
         return rows, what[group], actual
 
-    def _take(self, block: int, kind: Kind, found: Judged, rows: Rows, at: datetime, *, taking: bool = True) -> Rows:
+    def _take(
+        self,
+        block: int,
+        kind: Kind,
+        found: Judged,
+        rows: Rows,
+        at: datetime,
+        hear: Rows | None = None,
+        *,
+        taking: bool = True,
+    ) -> Rows:
         """Take the steps that rows ask for (or only see which do); returns the rows that change by it.
 
-        Of what nobody would hear nothing is taken. Those that ask for nothing say when they will.
+        Of what nobody would hear nothing is taken. Those that ask for nothing say when they will. ``hear`` (N,) is who
+        hears now of what has just moved the alerts, and is not told once more.
         """
         panel, verdicts, watch = found.panel, found.verdicts, self._watch
         forms, looked, slot = self._form[block][kind], watch.looked[block][kind], verdicts.slot[rows]
@@ -173,7 +186,7 @@ class Alike:
                         moved, change = escalation.take(before, step, at)
                         taken.append((stood[~nobody], number, self._history.note(block, change)))
                         left.append((stood[~nobody], moved))
-                        self._tell(heard[~nobody])
+                        self._tell(self._others(heard, hear[stood])[~nobody] if hear is not None else heard[~nobody])
                 parts = left
             for stood, after in parts if taking else ():
                 forms[rows[stood]] = self._number(after)
@@ -221,7 +234,16 @@ class Alike:
                 known[row : row + len(book.subjects)] = number
         return known[rows]
 
-    def _tell(self, heard: NDArray[np.int32]) -> None:
+    def _others(self, heard: Rows, known: Rows) -> Rows:
+        """Who hears by one number and not by the other, both (N,)."""
+        ways, found = list(self._ways), heard.copy()
+        both = heard.astype(np.int64) << 32 | known
+        for one, other in ((pair >> 32, pair & 0xFFFFFFFF) for pair in np.unique(both).tolist()):
+            left = tuple(way for way in ways[one] if way not in ways[other])
+            found[(heard == one) & (known == other)] = self._ways.setdefault(left, len(self._ways))
+        return found
+
+    def _tell(self, heard: Rows) -> None:
         ways = list(self._ways)
         counts = np.bincount(heard)
         for number in np.flatnonzero(counts).tolist():

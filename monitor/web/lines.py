@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.alert import Event, Identity, Kind, State
-from alerts.delivery import Sending, Status
+from alerts.delivery import Result, Sending, Status
 from alerts.suppression import Reason
 from connectors.base import Failure
 from connectors.observation import Refused
@@ -117,7 +117,9 @@ def _past(trail: Trail) -> Iterator[tuple[datetime, str]]:
         for one in trail.sendings:
             if one.change_id == number:
                 last = one.tries[-1] if one.tries else None
-                failed = f"：{last.result} {last.answer}" if last is not None and one.finished_at is None else ""
+                failed = (
+                    f"：{last.result.text}，{last.answer}" if last is not None and one.status is not Status.SENT else ""
+                )
                 at = one.finished_at or (last.at if last is not None else change.at)
                 yield at, f"致{one.receiver}（{one.channel}）{_became(one)}{failed}"
 
@@ -137,7 +139,7 @@ def waiting_lines(snapshot: Snapshot) -> list[tuple[str, int]]:
 
 def channel_lines(snapshot: Snapshot) -> list[tuple[str, str]]:
     """Channels that rest, and why."""
-    return [(name, why) for name, why in snapshot.resting.items() if why]
+    return [(name, Result(why).text) for name, why in snapshot.resting.items() if why]
 
 
 def _said(item: OpenAlert, span: Span | None) -> str:
@@ -165,6 +167,11 @@ class SourceLine:
     refused: str
 
 
+def failure(reason: str) -> str:
+    """Why a pull failed, in words."""
+    return _FAILURES[Failure(reason)] if reason in set(Failure) else reason
+
+
 def source_lines(snapshot: Snapshot) -> list[SourceLine]:
     """The sources of all books; failed ones first."""
     titles = {book.id: book.title for book in snapshot.books}
@@ -181,12 +188,11 @@ def _source(source: SourceHealth, book: str) -> SourceLine:
         return SourceLine(source, book, well=False, said=said, detail="", refused=refused)
     if not source.reason:
         return SourceLine(source, book, well=True, said="正常", detail="", refused=refused)
-    known = source.reason in set(Failure)
     return SourceLine(
         source,
         book,
         well=False,
-        said=_FAILURES[Failure(source.reason)] if known else source.reason,
+        said=failure(source.reason),
         detail=source.detail,
         refused=refused,
     )

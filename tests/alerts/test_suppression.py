@@ -74,9 +74,27 @@ def test_where_a_quiet_ends_none_begins(local, begins, ends, days_off):
     assert over is None or (over > local and hours.until(over) is None)
 
 
+def test_red_waits_for_the_morning_only_where_it_is_told_to():
+    midnight = datetime.fromisoformat("2025-10-26T23:00:00+08:00")
+    for hours in ("nights 20:00-08:00", "days off", "nights 20:00-08:00, days off"):
+        assert decide(pace_notice(), midnight, [], quiet(hours)) is None
+        assert decide(pace_notice(), midnight, [], quiet(f"{hours}, red too")) == decide(
+            YELLOW, midnight, [], quiet(hours)
+        )
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "nights", "nights 25:00-08:00", "nights 20:00-20:00", "days", ", days off", "nights 20:00-08:00days off"],
+    [
+        "",
+        ", red too",
+        "nights",
+        "nights 25:00-08:00",
+        "nights 20:00-20:00",
+        "days",
+        ", days off",
+        "nights 20:00-08:00days off",
+    ],
 )
 def test_hours_that_cannot_be_read_are_refused(text):
     with pytest.raises(ValueError, match="bad quiet"):

@@ -32,6 +32,7 @@ LEADERS = {
     "people": {"王主任": {"contacts": ["folder"], "reports to": "张市长"}, "张市长": {}},  # nobody reaches the mayor
     "reminders": {"red": "3 workdays", "yellow": "12 workdays", "data": "2 workdays"},
 }
+TOLD_AT_ONCE = {**LEADERS, "routes": [{"when": {"level": "red"}, "to": ["unit", "leader in charge"]}, {"to": ["unit"]}]}
 BY_COUNTY = {
     **LEADERS,
     "units": {"县0001": {"contacts": [{"mail": "one@x"}]}, "县0002": {"contacts": []}},
@@ -52,7 +53,8 @@ class OneByOne:
         judged = pipeline.verdicts_at(watch, (), at)
         moves = found_moves(watch, judged, self.telling, at, self.recalled)
         watch.settled([found.verdicts for found in judged])
-        moves += found_steps(watch, judged, [move.alert for move in moves if move.alert is not None], organisation, at)
+        changed = [move.alert for move in moves if move.alert is not None]
+        moves += found_steps(watch, judged, changed, organisation, at, moves)
         for move in moves:
             if move.alert is not None:
                 watch.stand(move.alert)
@@ -121,7 +123,11 @@ def facts(change):
     return (change.at, *change.identity, *told, change.since, *change.basis[:2])
 
 
-@pytest.mark.parametrize(("organisation", "seed"), [(LEADERS, 1), (BY_COUNTY, 2)], ids=["leaders", "by county"])
+@pytest.mark.parametrize(
+    ("organisation", "seed"),
+    [(LEADERS, 1), (BY_COUNTY, 2), (TOLD_AT_ONCE, 3)],
+    ids=["leaders", "by county", "told at once"],
+)
 def test_columns_come_out_as_one_by_one(organisation, seed, monkeypatch):
     book, setting = a_book(), Setting(Organisation.model_validate(organisation))
     known = figures(book, seed)
