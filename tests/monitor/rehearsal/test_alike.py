@@ -32,7 +32,11 @@ LEADERS = {
     "people": {"王主任": {"contacts": ["folder"], "reports to": "张市长"}, "张市长": {}},  # nobody reaches the mayor
     "reminders": {"red": "3 workdays", "yellow": "12 workdays", "data": "2 workdays"},
 }
-TOLD_AT_ONCE = {**LEADERS, "routes": [{"when": {"level": "red"}, "to": ["unit", "leader in charge"]}, {"to": ["unit"]}]}
+TOLD_AT_ONCE = {
+    **LEADERS,
+    "routes": [{"when": {"level": "red"}, "to": ["unit", "leader in charge"]}],
+    "escalation": [{"of": "red", "after": "at once", "to": "leader in charge"}],
+}
 BY_COUNTY = {
     **LEADERS,
     "units": {"县0001": {"contacts": [{"mail": "one@x"}]}, "县0002": {"contacts": []}},
