@@ -222,6 +222,7 @@ class Daemon:
             self.judge()
             with self._cycle:
                 channels, self._opened = self.force.channels, None
+                self._in_step = False  # for columns that are handed over are written to from then on
                 self._in_step = self._cache.hand_over(self.force.watch, fresh.watch, self.engine, self.clock.now())
                 self.force = fresh
                 if fresh.watch.rows > _MANY:

@@ -34,8 +34,8 @@ class Panel:
     ``expected`` (P, R) is what is expected at each period's end: the block's plan curves
     and, for the rows ``block.learnt``, what ``past`` says of the season, for rows that lean on a
     series what that is known to say; ``spread`` (P, L) is how much the season's share of the year
-    differs from year to year (NaN where not known; (P, 0) where no threshold asks). ``landings`` tells where the rows will land.
-    What is drawn from earlier years is as of the last ``renew``.
+    differs from year to year (NaN where not known; (P, 0) where no threshold asks).
+    ``landings`` tells where the rows will land. What is drawn from earlier years is as of the last ``renew``.
     """
 
     def __init__(self, block: Block) -> None:
