@@ -42,7 +42,7 @@ from rules.target import Book
 log = logging.getLogger(__name__)
 
 _MANY = 50_000
-"""Targets from which on there is no room for two: pages wait until the figures are laid out by another plan."""
+"""Targets from which on there is no room for those of two plans: pages wait for the cycle after a reload."""
 _TOLD = 1000
 """Changes of one cycle that have a line each in the log; of more it has the number. The store has them all."""
 
@@ -235,10 +235,11 @@ class Daemon:
             self.judge()
             with self._cycle:
                 channels, self._opened = self.force.channels, None
+                self._in_step = False  # for columns that are handed over are written to from then on
                 self._in_step = self._cache.hand_over(self.force.watch, fresh.watch, self.engine, self.clock.now())
-                if not self._in_step and fresh.watch.rows > _MANY:
-                    self.snapshot = None
                 self.force = fresh
+                if fresh.watch.rows > _MANY:
+                    self.snapshot = None
                 message.use(fresh.templates)
                 self._try_anew()
             for channel in channels.values():

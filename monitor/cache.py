@@ -142,7 +142,7 @@ def _add(found: _Hash, block: Block) -> None:
         (one.book, one.source, one.series, one.leans_on, one.goal.unit, one.expect.shape, place[id(subjects)])
         for one, subjects in zip(block.targets, block.subjects, strict=True)
     ]
-    found.update(repr((block.year, block.every, block.timezone, targets, list(names.values()))).encode())
+    found.update(repr((block.year, block.every, block.timezone, block.spreads, targets, list(names.values()))).encode())
     for name in _COLUMNS:
         column = getattr(block, name)
         found.update(name.encode() if column is None else np.ascontiguousarray(column).view(np.uint8))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ Rows = slice | NDArray[np.int64]
 
 _OWN = frozenset({Against.PERIOD, Against.AVERAGE, Against.LATE, Against.SPREAD, Against.PROBABILITY, Against.OUTLOOK})
 """Yardsticks that lay something else beside the figure than what the plan expects by now."""
+_Cell = TypeVar("_Cell", np.float64, np.datetime64)
 _Member = tuple[int, Target, Threshold | None]
 
 
@@ -128,7 +129,7 @@ def _limits(
 ) -> Limits:
     counts = sizes[[index for index, *_ in members]]
     terms = np.array([_terms(target, level, ends) for _, target, level in members], dtype=np.float64)
-    one = _Terms(*(np.repeat(term, counts) for term in terms.T))
+    one = _Terms(*(repeated(term, counts) for term in terms.T))
     of, moves = (goal, changes) if rows is None else (goal[rows], changes[rows])
     of_goal = np.where(moves, one.of_goal, 0.0)
     return Limits(
@@ -213,6 +214,11 @@ def _later(day: date, level: Threshold) -> date:
     month = day.year * 12 + day.month - 1 + int(level.value)
     year, month = divmod(month, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def repeated(values: NDArray[_Cell], sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[_Cell]:
+    """One value per target, repeated for its subjects; where all are alike it takes no room, and cannot be written to."""
+    return np.broadcast_to(values[0], int(np.sum(sizes))) if len(np.unique(values)) == 1 else np.repeat(values, sizes)
 
 
 def or_none(values: Floats) -> Floats | None:

@@ -34,8 +34,8 @@ class Panel:
     ``expected`` (P, R) is what is expected at each period's end: the block's plan curves
     and, for the rows ``block.learnt``, what ``past`` says of the season, for rows that lean on a
     series what that is known to say; ``spread`` (P, L) is how much the season's share of the year
-    differs from year to year (NaN where not known). ``landings`` tells where the rows will land.
-    What is drawn from earlier years is as of the last ``renew``.
+    differs from year to year (NaN where not known; (P, 0) where no threshold asks).
+    ``landings`` tells where the rows will land. What is drawn from earlier years is as of the last ``renew``.
     """
 
     def __init__(self, block: Block) -> None:
@@ -47,7 +47,6 @@ class Panel:
         self.preliminary = np.zeros((len(block.ends), block.rows), dtype=np.bool_)
         self.latest = np.full(block.rows, -1, dtype=np.int16)
         self.reported = self.latest.copy()
-        self.known_at = np.full(block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
         self._averages: dict[int, Floats] = {}
         self._counting = np.flatnonzero(~np.isnan(block.counts))
         self._daily: Floats = np.full((len(block.ends), len(self._counting)), np.nan)
@@ -64,7 +63,12 @@ class Panel:
 
     @cached_property
     def spread(self) -> Floats:
-        return np.full((len(self.block.ends), len(self.block.learnt)), np.nan, np.float32)
+        rows = len(self.block.learnt) if self.block.spreads else 0
+        return np.full((len(self.block.ends), rows), np.nan, np.float32)
+
+    @cached_property
+    def known_at(self) -> NDArray[np.datetime64]:
+        return np.full(self.block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
 
     def put(
         self,
@@ -162,7 +166,8 @@ class Panel:
             spoken = years >= enough
             curve = goals[:, mine] * np.cumsum(increments(season), axis=0)
             self.expected[:, rows[mine]] = np.where(spoken, curve, block.planned(rows[mine]))
-            self.spread[:, which[mine]] = np.where(spoken, spread, np.nan)
+            if block.spreads:
+                self.spread[:, which[mine]] = np.where(spoken, spread, np.nan)
 
     def lean(self, rows: NDArray[np.int64], slots: NDArray[np.int64], values: Floats) -> None:
         """Enter what the series say that rows lean on, all arguments (N,), values in the targets' units."""

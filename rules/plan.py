@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, shares
-from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none
+from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none, repeated
 from rules.target import FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Shape, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
@@ -81,8 +81,15 @@ class Block:
     @cached_property
     def foreseen(self) -> bool:
         """Whether a threshold asks where rows will land."""
-        limits = (*self.yellow, *self.red, *self.clear)
-        return any(one.against in (Against.PROBABILITY, Against.OUTLOOK) for one in limits)
+        return self._asks(Against.PROBABILITY, Against.OUTLOOK)
+
+    @cached_property
+    def spreads(self) -> bool:
+        """Whether a threshold goes by how much the season differs from year to year."""
+        return self._asks(Against.SPREAD)
+
+    def _asks(self, *against: Against) -> bool:
+        return any(limits.against in against for limits in (*self.yellow, *self.red, *self.clear))
 
     def goals(self, rows: Rows, slot: NDArray[np.int16]) -> Floats:
         """The goal of each of ``rows`` in force at the end of its period; the last one where that is -1. NaN for leaning rows."""
@@ -144,7 +151,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
 
     def column(values: Iterable[float | None]) -> Floats:
         """One value per target, repeated for its subjects; None is NaN."""
-        return np.repeat(np.array(list(values), dtype=np.float64), sizes)
+        return repeated(np.array(list(values), dtype=np.float64), sizes)
 
     due, due_of = np.unique(
         np.stack([_due(book, target, ends) for book, target in members]), axis=0, return_inverse=True
@@ -176,7 +183,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         clear=compile_sparse(targets, [target.levels.keeping for target in targets], first_row, goal, ends, changes),
         due=due,
         due_of=np.repeat(due_of.astype(np.int16), sizes),
-        judged_from=np.repeat(np.array([_judged_from(t, year) for t in targets], dtype="datetime64[D]"), sizes),
+        judged_from=repeated(np.array([_judged_from(t, year) for t in targets], dtype="datetime64[D]"), sizes),
         judged_slot=_judged_slot(column(target.levels.not_before for target in targets), len(ends)),
         counts=column(target.counts for target in targets),
         base=column(target.expect.base for target in targets),
