@@ -27,9 +27,10 @@ from monitor.watch import Watch
 from rules import edit
 from rules.judging import objects
 from rules.panel import Panel
+from rules.plan import Block
 from rules.verdict import Verdict
 
-Recalled: TypeAlias = Callable[[Collection[date], Collection[tuple[str, str]]], list[Alert]]
+Recalled: TypeAlias = Callable[[Collection[date], Collection[tuple[str, str, str]]], list[Alert]]
 _ENDED = {Event.RESOLVED: "cleared", Event.FIRED: "raised"}
 
 
@@ -81,7 +82,7 @@ def found_moves(
 ) -> list[Found]:
     """All that changes as of ``at``: corrections of past periods first, then what moves now.
 
-    ``recalled`` finds what people were told of some periods of some targets (book, target).
+    ``recalled`` finds what people were told of some periods of some places (book, target, subject).
     """
     steps = [step for block in range(len(judged)) for step in _steps(watch, judged, block, at)]
     moved = {step.alert.identity: step.alert for step in steps if step.alert is not None}
@@ -149,7 +150,7 @@ def _told_of_revised(watch: Watch, block: int, recalled: Recalled) -> list[tuple
     past = slots < panel.latest[rows]
     if not past.any():
         return []
-    told = recalled(panel.block.ends[np.unique(slots[past])].tolist(), _targets(panel, rows[past]))
+    told = recalled(panel.block.ends[np.unique(slots[past])].tolist(), _places(panel.block, rows[past]))
     spots = [(alert, watch.spot(alert)) for alert in told]
     return [
         (alert, spot[1:])
@@ -158,9 +159,9 @@ def _told_of_revised(watch: Watch, block: int, recalled: Recalled) -> list[tuple
     ]
 
 
-def _targets(panel: Panel, rows: NDArray[np.int64]) -> set[tuple[str, str]]:
-    index = np.unique(np.searchsorted(panel.block.first_row, rows, side="right") - 1)
-    return {(target.book, target.id) for target in (panel.block.targets[found] for found in index.tolist())}
+def _places(block: Block, rows: NDArray[np.int64]) -> set[tuple[str, str, str]]:
+    found = map(block.target_at, np.unique(rows).tolist())
+    return {(target.book, target.id, subject) for target, subject in found}
 
 
 def withdrawn(engine: Engine, watch: Watch, telling: Telling, at: datetime) -> list[Found]:

@@ -189,9 +189,9 @@ def judge(
     return judged, moves
 
 
-def _recalled(engine: Engine, periods: Collection[date], targets: Collection[tuple[str, str]]) -> list[Alert]:
+def _recalled(engine: Engine, periods: Collection[date], places: Collection[tuple[str, str, str]]) -> list[Alert]:
     with reading(engine) as connection:
-        return alert_store.told(connection, periods, targets)
+        return alert_store.told(connection, periods, places)
 
 
 def stands(watch: Watch, moves: Sequence[tuple[int, Move | Found]]) -> list[Alert]:

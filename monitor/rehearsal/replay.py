@@ -180,12 +180,12 @@ class _AtOnce:
         told = [Told(*way, None) for move in moves for way in dict.fromkeys(route[:3] for route in move.routes)]
         return _Cycle(self._judged, moves, told, NEVER)
 
-    def _recalled(self, periods: Collection[date], targets: Collection[tuple[str, str]]) -> list[Alert]:
+    def _recalled(self, periods: Collection[date], places: Collection[tuple[str, str, str]]) -> list[Alert]:
         """As ``alerts.told`` of the store: with the steps that the alert has taken by now."""
         return [
             replace(told, steps=self._watch.alerts[of].steps)
             for (of, day), told in self._told.items()
-            if day in periods and of[:2] in targets
+            if day in periods and of[:3] in places
         ]
 
 

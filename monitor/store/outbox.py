@@ -158,9 +158,8 @@ def standing(connection: Connection, channel: str, since: datetime) -> list[Deli
     latest = (
         select(c.id)
         .join(alert, alert.c.last_change_id == c.change_id)
-        .join(change, change.c.id == c.change_id)
         .where(c.channel == channel, c.status == Status.SENT.value)
-        .where(or_(alert.c.state == State.FIRING.value, change.c.at > since))
+        .where(or_(alert.c.state == State.FIRING.value, alert.c.changed > since))
     )
     return _deliveries(connection, list(connection.scalars(latest)))
 

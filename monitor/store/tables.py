@@ -166,8 +166,6 @@ change = Table(
     Column("actual", Double),
     Column("rule", String, nullable=False),
     Column("corrects", BigInteger),
-    # What was told of a period is looked for whenever its figure is revised.
-    Index(None, "period"),
 )
 
 # due_at is when a row is to be taken next: its next try while queued, the end of its sender's lease while sending.
