@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from socket import gethostname
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from msgspec import convert, to_builtins
 from sqlalchemy import Engine
@@ -37,6 +37,9 @@ from monitor.wiring import Feed
 from monitor.worker import Loop
 from rules.document import Invalid
 from rules.loader import load_books
+
+if TYPE_CHECKING:
+    from procrastinate import PsycopgConnector
 
 log = logging.getLogger(__name__)
 _Thing = TypeVar("_Thing")
@@ -178,14 +181,19 @@ def _prepared(engine: Engine) -> bool:
     return False
 
 
-async def _serve(worker: "_Worker", engine: Engine, settings: Settings) -> None:
-    from procrastinate import App, PsycopgConnector
+def _connector(engine: Engine) -> "PsycopgConnector":
+    from procrastinate import PsycopgConnector
 
-    connector = PsycopgConnector(
+    return PsycopgConnector(
         conninfo=engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
         kwargs={**LIVELY, "options": f"-c search_path={errands.SCHEMA}"},
     )
-    app = App(connector=connector)
+
+
+async def _serve(worker: "_Worker", engine: Engine, settings: Settings) -> None:
+    from procrastinate import App
+
+    app = App(connector=_connector(engine))
     app.task(name=errands.TASK)(worker.do)
     # As many as a leader asks at once: a slow source never keeps a letter waiting.
     threads = settings.pulls_at_once + len(settings.channels)

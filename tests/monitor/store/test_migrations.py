@@ -1,16 +1,17 @@
 """A database that was in use at any earlier revision: whatever stands in it is still there, and read, at the newest."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import Column, Connection, MetaData, Row, Table, insert, inspect, select, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Row, Table, event, insert, inspect, select, text
 from sqlalchemy.types import JSON, Double, Integer, TypeEngine
 
 from alerts.alert import NOTHING, Cause
-from monitor.store import alerts, letters, observations, outbox, pulls, quarantine
-from monitor.store.database import _config, _keys_unchecked, _known, migrate, open_engine, reading
+from monitor.store import alerts, database, letters, observations, outbox, pulls, quarantine
+from monitor.store.database import DatabaseError, _config, _keys_unchecked, _known, migrate, open_engine, reading
 from monitor.store.moments import Day, Moment
 from monitor.store.tables import metadata
 from rules.target import Level
@@ -157,3 +158,49 @@ def the_store_reads_it(connection: Connection, rows: int) -> None:
     assert (said.cause, said.state, said.judged) == ("ordinary", "firing", 2)
     assert outbox.counts(connection)["queued"] == rows
     assert sum(len(one.tries) for one in letters.sendings(connection)) == rows
+
+
+@pytest.fixture
+def earlier(database_url: str) -> Iterator[tuple[Engine, Contents]]:
+    """A filled database of the first revision, and what is in it."""
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), STEPS[0])
+        fill(connection, STEPS[0])
+        before = contents(connection)
+    yield engine, before
+    engine.dispose()
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_long_look_at_a_table_puts_a_migration_off_and_nobody_waits_behind_it(
+    earlier: tuple[Engine, Contents], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, before = earlier
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.2)
+    with reading(engine) as connection:
+        connection.execute(text("SELECT FROM delivery"))  # as a backup does for hours
+        with pytest.raises(DatabaseError, match=r"正被其他会话使用.*\(database_busy\)"):
+            migrate(engine)
+        assert contents(connection) == before
+    assert migrate(engine) == STEPS[-1]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_migration_that_is_cut_off_has_done_nothing(earlier: tuple[Engine, Contents]) -> None:
+    engine, before = earlier
+    cut = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def end(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if "CREATE TABLE silence" in statement and not cut:
+            cut.append(connection.scalar(text("SELECT pg_backend_pid()")))
+            with open_engine(engine.url.render_as_string(hide_password=False)).connect() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": cut[0]})
+
+    with pytest.raises(DatabaseError, match="database_unreachable"):
+        migrate(engine)
+    assert cut
+    with reading(engine) as connection:
+        assert contents(connection) == before
+    assert migrate(engine) == STEPS[-1]

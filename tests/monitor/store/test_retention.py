@@ -2,11 +2,14 @@
 
 from datetime import date
 
-from sqlalchemy import Engine, select
+import pytest
+from sqlalchemy import Engine, event, select, text
+from sqlalchemy.exc import OperationalError
 
 from connectors.base import Failure
 from connectors.observation import Reading, Refusal, Refused
 from monitor.store import pulls, quarantine, retention, runs
+from monitor.store.database import open_engine
 from monitor.store.observations import append
 from monitor.store.tables import observation, pull, run
 from tests.monitor.store.samples import hours, reading
@@ -64,3 +67,26 @@ def test_what_is_kept_is_kept_for_its_time(engine: Engine) -> None:
         assert len(connection.execute(select(pull.c.id)).all()) == 2
         assert len(connection.execute(select(run.c.job)).all()) == 4
         assert quarantine.counts(connection) == {}
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_what_was_cut_off_while_it_was_forgotten_is_forgotten_the_next_time(engine: Engine, monkeypatch) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 1)
+    with engine.begin() as connection:
+        for hour in range(5):
+            asked(connection, "b/s", hours(hour), failed=True)
+    deleted = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def cut(connection, _cursor, statement, *_):
+        if statement.startswith("DELETE FROM pull"):
+            deleted.append(connection.connection.driver_connection.info.backend_pid)
+            if len(deleted) == 3:
+                with open_engine(engine.url.render_as_string(hide_password=False)).connect() as other:
+                    other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": deleted[-1]})
+
+    with pytest.raises(OperationalError):
+        retention.forget(engine, hours(100))
+    assert retention.forget(engine, hours(100))[0] == 2
+    with engine.begin() as connection:
+        assert len(pulls.last_ids(connection)) == len(connection.execute(select(pull.c.id)).all()) == 1
