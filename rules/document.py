@@ -165,8 +165,8 @@ class Document:
         return f"{self._mark(error)}: YAML 语法错误 (yaml syntax): {error.problem}；请检查缩进、引号和冒号"
 
     def _mark(self, error: MarkedYAMLError) -> str:
-        # A quote that is never closed is found at the end of the file; where it opens is what the author needs.
-        unclosed = "end of stream" in (error.problem or "")
+        # A quote or bracket that is never closed is found at the end of the file; where it opens is what the author needs.
+        unclosed = re.search("end of stream|stream end", error.problem or "")
         mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
         return f"{self.path}:{mark.line + 1 if mark else 1}"
 
