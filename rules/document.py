@@ -181,9 +181,9 @@ class Document:
         return f"{mark}: YAML 语法错误 (yaml syntax): {said}；请检查缩进、引号和冒号"
 
     def _mark(self, error: MarkedYAMLError) -> str:
-        # A quote that is never closed is found at the end of the file, a key without its colon at the next line; where
-        # either begins is what the author needs.
-        begun = any(words in (error.problem or "") for words in ("end of stream", "expected ':'"))
+        # A quote or bracket that is never closed is found at the end of the file, a key without its colon at the next
+        # line; where either begins is what the author needs.
+        begun = re.search("end of stream|stream end|expected ':'", error.problem or "")
         mark = error.context_mark if begun and error.context_mark else error.problem_mark
         return f"{self.path}:{mark.line + 1 if mark else 1}"
 
