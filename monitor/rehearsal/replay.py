@@ -146,7 +146,9 @@ def play(
         at = max(_moment(upcoming), at + _SECOND)
     if told is not None:
         told(1.0)
-    return Played(watch, history, messages, *outcome(watch), start, end, cycles)
+    ended = outcome(watch)
+    watch.known = watch.known._replace(figures=NOTHING_KNOWN)  # they are in the panels: of a country they are a lot
+    return Played(watch, history, messages, *ended, start, end, cycles)
 
 
 class _Cycle(NamedTuple):
