@@ -27,11 +27,13 @@ class Landings:
 
     ``probability`` (0-1) is that of meeting the goal; ``low`` to ``high`` (the target's unit) holds the year's end
     with the probability ``forecast.INTERVAL``. NaN where nothing can be said: the measure is not foreseen, the past
-    is too short, there is no figure of this year or no goal; anywhere while nobody ``asks``.
+    is too short, there is no figure of this year or no goal; anywhere while nobody ``asks``. Who will ask for the rest of
+    the year as well has the earlier ones read for all of it ``ahead``, in far less time and more memory.
     """
 
     def __init__(self, block: Block, past: Past) -> None:
-        self._block, self._past, self.asks = block, past, True
+        self._block, self._past = block, past
+        self.asks, self.ahead = True, False
         self.probability, self.low, self.high = np.full((3, block.rows), np.nan, np.float32)
         self._stale = np.zeros(block.rows, np.bool_)
         self._place = np.cumsum(block.sums) - 1  # of a row among those that are sums
@@ -97,9 +99,11 @@ class Landings:
             del self._read[old], self._shape.moments[old]
         fresh = rows[~read[rows]]
         if len(fresh):
+            wanted = range(elapsed, len(self._block.ends) + 1 if self.ahead else elapsed + 1)
             past = np.stack([increments(year) for year in self._past.of(fresh)])
-            self._shape.put(self._place[fresh], forecast.shape(past, [elapsed]))
-            read[fresh] = True
+            self._shape.put(self._place[fresh], forecast.shape(past, wanted))
+            for one in wanted:
+                self._read.setdefault(one, np.zeros(self._block.rows, np.bool_))[fresh] = True
         so_far = increments(values[:elapsed, rows])
         return forecast.outlook(self._shape.of(_span(self._place[rows]), elapsed), so_far)
 

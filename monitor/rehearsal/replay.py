@@ -82,7 +82,8 @@ class Replay(Watch):
         super().__init__([book], complete=True)
         self.known, self._entered = Known([], NOTHING_KNOWN, 0, 0), 0
         for panel in self.panels:
-            panel.landings.asks = panel.block.foreseen  # nobody reads what only a message would say
+            # Nobody reads what only a message would say; but what is asked for is for all of the year.
+            panel.landings.asks, panel.landings.ahead = panel.block.foreseen, True
 
     @property
     def earlier(self) -> int:

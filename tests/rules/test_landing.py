@@ -109,6 +109,30 @@ def test_figures_that_come_one_by_one_lead_where_those_that_come_at_once_do():
     assert landings(slowly).probability[0] == landings(at_once).probability[0]
 
 
+def test_earlier_years_read_ahead_say_what_they_say_month_by_month():
+    one_by_one, ahead = (a_panel(a_block(MONTHS, MONTHS), {}, {}) for _ in range(2))
+    for panel in (one_by_one, ahead):
+        for row in (0, 1):
+            remember(panel, years(), row)
+    ahead.landings.ahead = True
+    for month, value in a_year(1.03, 12).items():
+        for panel in (one_by_one, ahead):
+            put(panel, {(0, month): value})
+            if month > 2:  # the second row is two months late
+                put(panel, {(1, month - 2): value})
+        told, found = landings(one_by_one), landings(ahead)
+        for name in ("probability", "low", "high"):
+            assert getattr(found, name).tolist() == pytest.approx(getattr(told, name).tolist(), nan_ok=True)
+        assert not np.isnan(found.probability[0])
+
+
+def test_where_nobody_asks_nothing_is_said():
+    panel = a_panel(a_block(MONTHS), a_year(1.03))
+    remember(panel, years())
+    panel.landings.asks = False
+    assert np.isnan(landings(panel).probability).all()
+
+
 def test_a_level_ends_near_where_it_stands():
     level = {"goal": "at least 320 个", "measure": "level"}
     past = {year: {9: 300.0 + step, 12: 310.0 + 2 * step} for step, year in enumerate(range(2019, 2025))}
