@@ -1,6 +1,7 @@
 """The rehearsal of a book over the years that are asked for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -49,6 +50,7 @@ def rehearse(
     memory, known_years = in_memory(), set(stock.years(book))
     years = [year for year in range(days[0].year, days[1].year + 1) if year in known_years]
     until = now if (days[1].month, days[1].day) == (12, 31) else min(now, after(days[1], book))
+    setting = replace(setting)  # who hears is found anew for each book
     played = []
     for place, year in enumerate(years):
         one = redated(book, year)
