@@ -1,9 +1,8 @@
 """Alerts in columns: those of which all is the same that decides go one way, and one of them is asked which."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,12 +13,13 @@ from numpy.typing import NDArray
 
 from alerts import escalation, lifecycle
 from alerts.alert import Alert, Basis, Change, Identity, Kind
-from alerts.escalation import Office, Step
-from alerts.moving import Telling, as_told, corrections, running, step_routes
+from alerts.escalation import Office
+from alerts.moving import as_told, corrections, running
 from alerts.organisation import Organisation
-from alerts.routing import Matter, Route
+from alerts.routing import Matter
 from monitor.following import may_ask
 from monitor.moves import local_day
+from monitor.rehearsal.hearing import NOBODY, Hearing, Of
 from monitor.rehearsal.history import History, Rows, second
 from monitor.snapshot import Judged
 from monitor.store.outbox import Told
@@ -30,8 +30,6 @@ from rules.verdict import CODE, Reason
 
 _DECIDES = ("reason", "level", "pending", "keep", "slot")
 """What ``lifecycle.advance`` looks at in a verdict, besides its figure; of its target, whether that is a task."""
-_NOBODY = 0
-"""Who hears of something where nobody does."""
 
 
 class Alike:
@@ -41,10 +39,10 @@ class Alike:
     rule behind it is that of its target, which nobody edits meanwhile.
     """
 
-    def __init__(self, watch: Watch, organisation: Organisation, history: History) -> None:
+    def __init__(self, watch: Watch, organisation: Organisation, hearing: Hearing, history: History) -> None:
         (book,) = watch.books
-        self._watch, self._organisation, self._history = watch, organisation, history
-        self._telling, self._office = Telling(organisation), Office(book.workdays, ZoneInfo(book.timezone))
+        self._watch, self._organisation, self._hearing, self._history = watch, organisation, hearing, history
+        self._office = Office(book.workdays, ZoneInfo(book.timezone))
         self._asks = bool(organisation.reminders or organisation.escalation)
         self._forms: list[Alert] = []
         self._numbers: dict[Alert, int] = {}
@@ -55,8 +53,6 @@ class Alike:
             np.repeat([target.goal.by is not None for target in block.targets], np.diff(block.first_row))
             for block in blocks
         ]
-        self._ways: dict[tuple[Told, ...], int] = {(): 0}
-        self._heard: dict[tuple[Hashable, ...], NDArray[np.int32]] = {}
         self._changed: dict[tuple[int, Kind], tuple[Rows, Rows]] = {}  # the rows, and who hears of each
         self._told: Counter[Told] = Counter()
 
@@ -135,13 +131,12 @@ class Alike:
         rows, group, actual = rows[moving], group[moving], actual[moving]
         before = forms[rows]
         forms[rows], standing[rows], stood[rows] = left[group], leaves[group], actual
-        hear = np.full(len(rows), _NOBODY, np.int32)
+        hear = np.full(len(rows), NOBODY, np.int32)
         for (level, steps), places in heard.items():
             mine = np.isin(group, places)
             known = self._forms[before[mine][0]] if steps else None
-            heard_by = partial(self._telling.of, before=known)
-            hear[mine] = self._hearing(block, kind, level, steps, rows[mine], heard_by)
-        self._tell(hear)
+            hear[mine] = self._hearing.of_change(self._watch, Of(block, kind, level, rows[mine]), known)
+        self._told.update(self._hearing.told(hear))
         self._changed[block, kind] = rows, hear
         return rows, what[group], actual
 
@@ -178,15 +173,16 @@ class Alike:
             for number, step in enumerate(steps):
                 left = list[tuple[Rows, Alert]]()
                 for stood, before in parts:
-                    heard = self._stepped(block, kind, step, before, rows[stood])
-                    nobody = heard == _NOBODY
+                    heard = self._hearing.of_step(watch, Of(block, kind, before.level, rows[stood]), step)
+                    nobody = heard == NOBODY
                     rests[stood[nobody]], changed[stood[~nobody]] = True, True
                     left.append((stood[nobody], before))
                     if taking and not nobody.all():
                         moved, change = escalation.take(before, step, at)
                         taken.append((stood[~nobody], number, self._history.note(block, change)))
                         left.append((stood[~nobody], moved))
-                        self._tell(self._others(heard, hear[stood])[~nobody] if hear is not None else heard[~nobody])
+                        others = heard if hear is None else self._hearing.others(heard, hear[stood])
+                        self._told.update(self._hearing.told(others[~nobody]))
                 parts = left
             for stood, after in parts if taking else ():
                 forms[rows[stood]] = self._number(after)
@@ -200,55 +196,6 @@ class Alike:
             mine = rows[place[order]]
             self._history.add(mine, what[order], self._actual[block][kind][mine])
         return rows[changed]
-
-    def _stepped(self, block: int, kind: Kind, step: Step, alert: Alert, rows: Rows) -> NDArray[np.int32]:
-        """Who hears of a step of rows (N,)."""
-        how = (step.event, *(rule.words for rule in step.rules))
-        organisation = self._organisation
-        return self._hearing(
-            block,
-            kind,
-            alert.level,
-            how,
-            rows,
-            lambda matter: step_routes(step, matter.seen_by(organisation), organisation),
-        )
-
-    def _hearing(
-        self, block: int, kind: Kind, level: Level, how: Hashable, rows: Rows, routes: Callable[[Matter], list[Route]]
-    ) -> NDArray[np.int32]:
-        """Who hears of something that happens to rows (N,), as numbers of ``_ways``; found once for all that are alike."""
-        panel, book = self._watch.panels[block].block, self._watch.books[0]
-        known = self._heard.setdefault((block, kind, level, how), np.full(panel.rows, -1, np.int32))
-        missing = rows[known[rows] < 0]
-        if not self._organisation.asks_where:
-            missing = panel.first_row[np.unique(np.searchsorted(panel.first_row, missing, side="right")) - 1]
-        for row in missing.tolist():
-            target, subject = panel.target_at(row)
-            identity = Identity(book.id, target.id, subject, kind)
-            ways = _ways(routes(Matter.about(identity, level, book, target)))
-            number = self._ways.setdefault(ways, len(self._ways))
-            if self._organisation.asks_where:
-                known[row] = number
-            else:
-                known[row : row + len(book.subjects)] = number
-        return known[rows]
-
-    def _others(self, heard: Rows, known: Rows) -> Rows:
-        """Who hears by one number and not by the other, both (N,)."""
-        ways, found = list(self._ways), heard.copy()
-        both = heard.astype(np.int64) << 32 | known
-        for one, other in ((pair >> 32, pair & 0xFFFFFFFF) for pair in np.unique(both).tolist()):
-            left = tuple(way for way in ways[one] if way not in ways[other])
-            found[(heard == one) & (known == other)] = self._ways.setdefault(left, len(self._ways))
-        return found
-
-    def _tell(self, heard: Rows) -> None:
-        ways = list(self._ways)
-        counts = np.bincount(heard)
-        for number in np.flatnonzero(counts).tolist():
-            for way in ways[number]:
-                self._told[way] += int(counts[number])
 
     def _recalled(self, block: int, found: Judged) -> list[tuple[Alert, tuple[int, int]]]:
         """What was told of past periods whose figure was revised, each with its slot and row."""
@@ -274,8 +221,8 @@ class Alike:
         for _, change, verdict, _, before in corrections(panel, told, self._stands, local_day(panel, at), at):
             self._history.add_all([change])
             level = max(change.level, change.previous_level, change.judged)
-            routes = self._telling.of(Matter.about(change.identity, level, book, verdict.target), before)
-            self._told.update(_ways(routes))
+            matter = Matter.about(change.identity, level, book, verdict.target)
+            self._told.update(self._hearing.of_matter(matter, before))
 
     def _stands(self, identity: Identity) -> Alert | None:
         place = self._watch.place(*identity[:3])
@@ -323,8 +270,3 @@ def _shared(change: Change) -> Change:
 
 def _whose(identity: Identity) -> Identity:
     return Identity("", "", "", identity.kind)
-
-
-def _ways(routes: Sequence[Route]) -> tuple[Told, ...]:
-    """Each way once."""
-    return tuple(dict.fromkeys(Told(*route[:3], None) for route in routes))

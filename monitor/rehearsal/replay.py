@@ -3,7 +3,9 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,6 +21,7 @@ from monitor.following import found_steps
 from monitor.moves import local_day
 from monitor.rehearsal.alike import Alike
 from monitor.rehearsal.figures import NOTHING_KNOWN, Known
+from monitor.rehearsal.hearing import Hearing
 from monitor.rehearsal.history import History, second
 from monitor.snapshot import Judged
 from monitor.store import outbox, silences
@@ -41,7 +44,8 @@ class Message(NamedTuple):
     told: Told
 
 
-class Setting(NamedTuple):
+@dataclass(frozen=True)
+class Setting:
     """What decides who is told and when."""
 
     organisation: Organisation
@@ -51,6 +55,11 @@ class Setting(NamedTuple):
     def at_once(self) -> bool:
         """Whether no message ever waits, for its hour or for another alert."""
         return not (self.quiet or self.organisation.patient or self.organisation.inhibit)
+
+    @cached_property
+    def hearing(self) -> Hearing:
+        """Who hears of what, for all years of one book."""
+        return Hearing(self.organisation)
 
 
 class Played(NamedTuple):
@@ -146,7 +155,9 @@ def play(
         at = max(_moment(upcoming), at + _SECOND)
     if told is not None:
         told(1.0)
-    return Played(watch, history, messages, *outcome(watch), start, end, cycles)
+    ended = outcome(watch)
+    watch.known = watch.known._replace(figures=NOTHING_KNOWN)  # they are in the panels: of a country they are a lot
+    return Played(watch, history, messages, *ended, start, end, cycles)
 
 
 class _Cycle(NamedTuple):
@@ -163,7 +174,7 @@ class _Patient:
         self._engine, self._watch, self._setting, self._history = engine, watch, setting, history
 
     def __call__(self, at: datetime) -> _Cycle:
-        organisation, quiet = self._setting
+        organisation, quiet = self._setting.organisation, self._setting.quiet
         judged, moves = pipeline.judge(self._engine, self._watch, organisation, (), at, quiet)
         self._history.add_all(move.change for move in moves)
         with self._engine.begin() as connection:
@@ -183,7 +194,7 @@ class _AtOnce:
     """
 
     def __init__(self, watch: Replay, setting: Setting, history: History) -> None:
-        self._watch, self._alerts = watch, Alike(watch, setting.organisation, history)
+        self._watch, self._alerts = watch, Alike(watch, setting.organisation, setting.hearing, history)
         self._judged, self._days, self._gone = list[Judged](), _days(watch), -1
 
     def __call__(self, at: datetime) -> _Cycle:

@@ -34,9 +34,10 @@ from monitor.rehearsal.report import Finding, show
 from monitor.rehearsal.run import rehearse
 from monitor.rehearsal.score import score
 from monitor.rehearsal.sweep import knob, sweep
+from rules import phrase
 from rules.expectation import Floats
 from rules.judging import judge
-from rules.target import Book, Measure, Target
+from rules.target import Book, Levels, Measure, Target
 from tests.benchmarks.country import TARGETS, YEAR, country
 
 COUNTIES = 2848
@@ -109,6 +110,13 @@ def book_of(counties: int) -> Book:
     return replace(book, targets=own, subjects=("",), goals=None)
 
 
+def with_outlook(book: Book) -> Book:
+    """``book`` whose sums warn as the forecast says."""
+    levels = Levels((phrase.threshold("behind 5% with outlook"),), (phrase.threshold("behind 15% for 2"),))
+    targets = (replace(one, levels=levels) if one.measure is Measure.CUMULATIVE else one for one in book.targets)
+    return replace(book, targets=tuple(targets))
+
+
 class _Timed:
     """A function with the seconds that it takes."""
 
@@ -131,6 +139,7 @@ def main() -> None:
     parser.add_argument(
         "--country", action="store_true", help=f"{COUNTIES} counties over 44 months, once, with a report"
     )
+    parser.add_argument("--outlook", action="store_true", help="sums warn by the forecast as well")
     parser.add_argument("--months", type=int, default=60)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--swept", type=int, default=20, help="of the threshold that is swept; 0: none")
@@ -139,6 +148,8 @@ def main() -> None:
     if given.country:
         given.counties, given.months, given.runs, given.swept = COUNTIES, 44, 1, 0
     book, judging = book_of(given.counties), _Timed(judge)
+    if given.outlook:
+        book = with_outlook(book)
     pipeline.judge_block = replay.judge = judging  # type: ignore[attr-defined]  # the clocks of this benchmark
     run.score, run.play = scoring, playing = _Timed(score), _Timed(replay.play)  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:

@@ -26,7 +26,7 @@ from rules import phrase
 from rules.target import Levels
 from tests.benchmarks.country import country
 
-COUNTIES = 15
+COUNTIES = 12
 LEADERS = {
     "default": {"contacts": ["folder", {"mail": "all@x"}], "reports to": "王主任"},
     "people": {"王主任": {"contacts": ["folder"], "reports to": "张市长"}, "张市长": {}},  # nobody reaches the mayor
@@ -78,12 +78,14 @@ class OneByOne:
 
 
 def a_book():
-    """Two sums, one of them slow to warn and to be solved, a growth, a share and a ceiling; one county has no goal for one."""
+    """Three sums, one slow to warn and to be solved and one held against the others, a growth, a share and a ceiling; one county has no goal for one."""
     book = country(COUNTIES)
     assert book.goals is not None
     targets = [book.targets[number] for number in (0, 5, 7, 8)]
-    twice = phrase.threshold("behind 5% for 2"), phrase.threshold("behind 12% for 3")
-    targets.append(replace(book.targets[1], levels=Levels(twice[:1], twice[1:], clear_for=2)))
+    slow = phrase.threshold("behind 5% for 2"), phrase.threshold("behind 7% for 2")
+    targets.append(replace(book.targets[1], levels=Levels(slow[:1], slow[1:], clear_for=2)))
+    beside = phrase.threshold("behind average")
+    targets.append(replace(book.targets[2], levels=Levels((beside,))))
     goals = book.goals.copy()
     goals.loc["县0003", targets[1].id] = np.nan
     return replace(book, targets=tuple(targets), goals=goals)
