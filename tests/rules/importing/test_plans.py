@@ -154,7 +154,13 @@ def test_no_character_of_any_document_is_lost(blocks):
 
 
 def test_targets_of_one_draft_have_names_of_their_own(tmp_path):
-    lines = ["1.生产总值增长6%，力争6.5%。", "2.新建学校5所。", "3.新建学校2所。"]
+    lines = [
+        "1.生产总值增长6%，力争6.5%。",
+        "2.新建学校5所。",
+        "3.新建学校2所。",
+        "4.打造3个“一站、全链”中心。",
+        "5.推进“甲，乙”建设，9月底前完成。",
+    ]
     plan = understand([Line(f"{line}责任单位：县发改局") for line in lines], "2025年方案")
     (tmp_path / "book.yaml").write_text(draft(plan, "draft", "方案"), encoding="utf-8")
     assert [target.name for target in load_book(tmp_path).targets] == [
@@ -162,6 +168,8 @@ def test_targets_of_one_draft_have_names_of_their_own(tmp_path):
         "生产总值增速（6.5%）",
         "新建学校",
         "新建学校（第3项）",
+        "打造“一站、全链”中心",
+        "推进甲",
     ]
 
 
