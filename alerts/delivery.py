@@ -23,6 +23,16 @@ class Status(StrEnum):
     DEAD = "dead"
     SUPPRESSED = "suppressed"
 
+    @property
+    def text(self) -> str:
+        return {
+            Status.QUEUED: "待发",
+            Status.SENDING: "正在发送",
+            Status.SENT: "已送达",
+            Status.DEAD: "未能送达",
+            Status.SUPPRESSED: "缓发",
+        }[self]
+
 
 UNSENT = tuple(status for status in Status if status is not Status.SENT)
 """What has not arrived. What has is all that ever did: to count it takes ever longer."""

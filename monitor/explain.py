@@ -11,6 +11,7 @@ import numpy as np
 
 from alerts.alert import Kind
 from alerts.delivery import Sending, Status
+from alerts.suppression import Reason as Held
 from connectors.observation import where
 from monitor.moves import local_day
 from monitor.snapshot import Judged, Trail
@@ -82,24 +83,22 @@ def _trail(book: Book, trail: Trail | None, at: datetime) -> str:
         facts = "；".join(filter(None, (said.period, said.actual_text, said.gap_text, said.owed, said.edit)))
         kind = "催报" if change.identity.kind is Kind.DATA else "进度"
         lines.append(
-            f"  {change.at.astimezone(zone):%Y-%m-%d %H:%M} {kind} {change.event} ({change.cause}) {levels}：{facts}"
+            f"  {change.at.astimezone(zone):%Y-%m-%d %H:%M} {kind}{change.event.text}（{change.cause.text}）{levels}：{facts}"
         )
         lines += [f"    {_sent(one, zone)}" for one in trail.sendings if one.change_id == number]
     return "\n".join(lines)
 
 
 def _sent(one: Sending, zone: ZoneInfo) -> str:
-    """What became of a message: 致人力社保局（folder）sent 2025-10-20 09:00；曾因 quiet 暂缓；人力社保局是该目标的牵头单位."""
+    """What became of a message: 致人力社保局（folder）已送达 2025-10-20 09:00；曾因静默时段未即发；人力社保局是该目标的牵头单位."""
     when = one.finished_at or one.due_at
-    held = f"；曾因 {one.suppressed} 未发" if one.suppressed else ""
+    held = f"；曾因{Held(one.suppressed).text}未即发" if one.suppressed else ""
     answer = (
         f"；{one.tries[-1].result} {one.tries[-1].answer}".rstrip()
         if one.tries and one.status is not Status.SENT
         else ""
     )
-    return (
-        f"致{one.receiver}（{one.channel}）{one.status} {when.astimezone(zone):%Y-%m-%d %H:%M}{held}{answer}；{one.why}"
-    )
+    return f"致{one.receiver}（{one.channel}）{one.status.text} {when.astimezone(zone):%Y-%m-%d %H:%M}{held}{answer}；{one.why}"
 
 
 _SMALL = 5

@@ -78,6 +78,9 @@ _FOUND = (
     ("could not find expected ':'", "这一行缺少冒号加空格"),
     ("expected ',' or", "括号没有配对，或各项之间缺少逗号"),
     ("undefined alias", "以 * 开头的值请加引号"),
+    ("expected alphabetic or numeric", "以 * 或 & 开头的值请加引号"),
+    ("cannot start any token", "以特殊符号开头的值请加引号"),
+    ("expected a comment", "以 > 或 | 开头的值请加引号"),
     ("document", "一个文件只写一册的内容，请删去 --- 与 ...，并检查缩进"),
     ("expected the node content", "缺少值"),
 )

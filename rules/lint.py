@@ -144,9 +144,14 @@ _HIDDEN = "用得到此项的目标都另有所写，此项不起作用 (hidden 
 
 
 def _without_source(book: Book, written: Written, sites: Sequence[Site]) -> Iterator[Finding]:
+    lonely = sum(site.target.source is None and site.target.goal.by is None for site in sites)
+    at_all = bool(book.sources) or lonely < 2
+    if not at_all:
+        words = f"册内还没有来源，{lonely} 个目标都不会有数据 (no source)；请写 sources，并在册上写 source"
+        yield Finding("D108", written.place("book"), words)
     for site in sites:
         target = site.target
-        if target.source is None and target.goal.by is None:
+        if at_all and target.source is None and target.goal.by is None:
             words = f"{target.name} 没有写来源 source，不会有数据 (no source)；请写 source，或在册上写 source"
             yield Finding("D108", site.place(), words)
         for read in sorted(book.roots(target.reads)):

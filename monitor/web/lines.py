@@ -18,25 +18,6 @@ from rules.target import Book, Level
 
 _KINDS = {Kind.PACE: "进度", Kind.DATA: "数据"}
 _STATES = {State.FIRING: "预警", State.PENDING: "观察"}
-_EVENTS = {
-    Event.NOTICED: "待定",
-    Event.LAPSED: "待定撤销",
-    Event.FIRED: "告警",
-    Event.WORSENED: "升级",
-    Event.EASED: "降级",
-    Event.RESOLVED: "解除",
-    Event.CORRECTED: "更正",
-    Event.WITHDRAWN: "撤销",
-    Event.REMINDED: "提醒",
-    Event.ESCALATED: "提请领导关注",
-}
-_STATUSES = {
-    Status.QUEUED: "待发",
-    Status.SENDING: "正在发送",
-    Status.SENT: "已送达",
-    Status.DEAD: "未能送达",
-    Status.SUPPRESSED: "缓发",
-}
 _CHANGES = 10
 """Changes shown, the latest ones."""
 _REFUSED = {reason.value: reason.said for reason in Refused}
@@ -113,7 +94,7 @@ def _past(trail: Trail) -> Iterator[tuple[datetime, str]]:
     """Each change and what became of the messages about it."""
     for number, change, notice in trail.changes[-_CHANGES:]:
         facts = (notice.period, notice.actual_text, notice.gap_text or notice.owed, notice.edit)
-        yield change.at, f"{_EVENTS[change.event]}（{change.level.text}）：{'，'.join(filter(None, facts))}"
+        yield change.at, f"{change.event.text}（{change.level.text}）：{'，'.join(filter(None, facts))}"
         for one in trail.sendings:
             if one.change_id == number:
                 last = one.tries[-1] if one.tries else None
@@ -127,9 +108,9 @@ def _past(trail: Trail) -> Iterator[tuple[datetime, str]]:
 def _became(one: Sending) -> str:
     """What became of a message; why it was not sent at once."""
     if not one.suppressed:
-        return _STATUSES[one.status]
+        return one.status.text
     why = Reason(one.suppressed).text
-    return f"{_STATUSES[one.status]}（{why}）" if one.status is not Status.SUPPRESSED else why
+    return f"{one.status.text}（{why}）" if one.status is not Status.SUPPRESSED else why
 
 
 def waiting_lines(snapshot: Snapshot) -> list[tuple[str, int]]:

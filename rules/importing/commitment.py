@@ -128,7 +128,7 @@ class _Clause:
         if fact.kind is Kind.AVOID:
             noun, begin = self.flat[fact.start : fact.end], fact.start
         elif fact.kind is Kind.NUMBER and fact.unit in COUNTS and not bound:
-            behind = re.match(r"[^、,;。(]*", self.flat[end : following.start if following else None])
+            behind = re.match(r"(?:“[^”]*”|[^、,;。(])*", self.flat[end : following.start if following else None])
             noun = behind[0].strip() if behind else ""
             end += len(behind[0].rstrip()) if behind else 0
         at = Setting(fact, segment, bound, noun, last)

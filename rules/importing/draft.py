@@ -106,12 +106,18 @@ def _of(entry: Entry, plan: Plan, taken: dict[str, int]) -> Iterator[str]:
 
 def _name(one: Commitment, item: int, name: str, taken: dict[str, int]) -> str:
     """What messages call it: ``taken`` names, each with its item, are told apart by the item, or the words."""
-    by_item, by_words = f"{one.name}（第{item}项）", f"{one.name}（{one.words}）"
-    alike = [one.name, by_item, by_words, f"{one.name}（{name}）"]
-    if taken.get(one.name) == item:
+    plain = _paired(one.name)
+    by_item, by_words = f"{plain}（第{item}项）", f"{plain}（{_paired(one.words)}）"
+    alike = [plain, by_item, by_words, f"{plain}（{name}）"]
+    if taken.get(plain) == item:
         alike.remove(by_item)
     free: Iterator[str] = (each for each in alike if each not in taken)
     return next(free)
+
+
+def _paired(text: str) -> str:
+    """A piece of a sentence without the quotation marks that it cut in two."""
+    return text if text.count("“") == text.count("”") else re.sub("[“”]", "", text)
 
 
 def _number(name: str, called: str, one: Commitment, entry: Entry, year: int) -> tuple[list[str], bool]:
@@ -203,7 +209,7 @@ def _milestone(entry: Entry, year: int) -> Iterator[str]:
     single = len(stages) == 1 and stages[0][0] == "完成"
     yield f"  - id: item-{entry.item.number:02d}"
     yield f"    item: {entry.item.number}"
-    yield f"    name: {_scalar(re.split(r'[，,。；;：:]', entry.item.text)[0] or entry.item.text)}"
+    yield f"    name: {_scalar(_paired(re.split(r'[，,。；;：:]', entry.item.text)[0] or entry.item.text))}"
     yield f"    goal: {f'done by {stages[0][1]}' if single else ', '.join(f'{name} by {day}' for name, day in stages)}"
     yield "    measure: milestone"
 

@@ -180,8 +180,6 @@ def stem(object_: str) -> str:
     if found == object_:
         found = words.FALL.sub("", object_)
     found = _PREDICATE.sub("", found).strip(" 、,")
-    if found.count("“") != found.count("”"):
-        found = re.sub("[“”]", "", found)
     if found.count("(") != found.count(")"):
         found = re.split("[()]", found)[-1]
     listed = re.fullmatch(r"(?P<verb>.{0,4}?)(?:[^、]+、)+[^、]+?等(?P<kind>.{2,})", found)

@@ -12,7 +12,10 @@ from monitor import cli
 @pytest.fixture
 def typed(monkeypatch, capsys):
     """Runs the command as the shell does: exit status, and what stands on stdout and stderr."""
-    monkeypatch.setattr(gettext, "dgettext", gettext.dgettext)  # put back afterwards
+    monkeypatch.setattr(gettext, "dgettext", gettext.dgettext)  # put back afterwards, as what else a process forgets
+    for part in cli.PARTS:
+        monkeypatch.setattr(part, "registered_commands", part.registered_commands)
+        monkeypatch.setattr(part, "registered_groups", part.registered_groups)
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["duban", *words])
@@ -72,6 +75,9 @@ def test_without_a_command_the_commands_are_listed(typed):
 def test_a_command_that_ends_with_a_status_ends_the_process_with_it(typed, tmp_path):
     (tmp_path / "a.txt").write_text("没有事项", encoding="utf-8")
     assert typed("import-plan", str(tmp_path / "a.txt"))[0] == 1
+
+
+def test_a_command_that_ends_well_ends_the_process_with_nothing(typed):
     assert typed("schema")[0] == 0
 
 

@@ -98,7 +98,7 @@ def test_the_book_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> Non
         ("    goal: at", "    goal:at", 12, "(yaml syntax): 冒号之后没有空格"),
         ("title: 方案", "levels: {yellow: behind 5%，red: never}", 2, "花括号内有全角的逗号或冒号"),
         ("title: 方案", "title: '方案", 2, "YAML 语法错误 (yaml syntax): 引号没有配对"),
-        ("    lead: 人力社保局", "    lead: *人力社保局", 7, "以 * 开头的值请加引号"),
+        ("    lead: 人力社保局", "    lead: *人力社保局", 7, "开头的值请加引号"),
         ("items:", "说明一句\nitems:", 4, "这一行缺少冒号加空格"),
         ("title: 方案", 'title: "方\x07案"', 2, "含有控制字符 (control character)"),
         ("    lead: 人", "    leed: 人", 7, "未知的键 'leed' (unknown key); 是否应为 'lead'?"),

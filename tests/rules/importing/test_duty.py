@@ -73,6 +73,15 @@ def test_an_item_whose_text_begins_with_a_number_is_known_by_the_one_before_it()
     assert [entry.item.text for entry in plan.entries] == ["新建学校5所；", "7个断面达标率100%；", "6座水库完成除险；"]
 
 
+def test_who_does_a_chapter_may_stand_on_lines_under_its_heading():
+    text = ["一、打好项目攻坚战", "牵头单位：市发改局", "配合单位：市财政局", "1.实施项目60个。", "2.争取资金15亿元。"]
+    plan = understand([Line(one) for one in text], "2025年方案")
+    assert [(entry.item.text, entry.lead, entry.responsible) for entry in plan.entries] == [
+        ("实施项目60个。", ("市发改局",), ("市财政局",)),
+        ("争取资金15亿元。", ("市发改局",), ("市财政局",)),
+    ]
+
+
 def test_a_rule_stated_once_reaches_the_later_items():
     found = outline(
         [
