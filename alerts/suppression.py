@@ -45,22 +45,32 @@ WHILE_IT_FIRES = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Messages up to ``level`` about one book, ``target`` or the targets of ``unit`` ("" for all), wait ``until`` then."""
+    """Messages up to ``level`` about one book wait ``until`` then.
+
+    All of them, or those that are of ``target``, of the place ``subject``, of the plan's ``section``, of what ``unit``
+    must act on, and that have ``label``; "" where it is not asked for.
+    """
 
     id: int
     book: str
-    target: str
-    unit: str
     level: Level
     until: datetime
     who: str
     reason: str
+    target: str = ""
+    subject: str = ""
+    section: str = ""
+    unit: str = ""
+    label: str = ""
 
     def covers(self, notice: Notice) -> bool:
         return (
             self.book == notice.book
             and self.target in ("", notice.target)
-            and (not self.unit or self.unit in notice.asked)
+            and self.subject in ("", notice.subject)
+            and self.section in ("", notice.section)
+            and self.unit in ("", *notice.asked)
+            and self.label in ("", *notice.labels)
             and max(notice.level, notice.previous_level) <= self.level
         )
 

@@ -76,7 +76,10 @@ def add(
     who: By,
     reason: Annotated[str, typer.Option("--reason", help="静默的理由")],
     target: Annotated[str, typer.Option("--target", help="只静默这一目标，写编号")] = "",
+    subject: Annotated[str, typer.Option("--subject", help="只静默这一对象（区县）")] = "",
+    section: Annotated[str, typer.Option("--section", help="只静默方案的这一章节")] = "",
     unit: Annotated[str, typer.Option("--unit", help="只静默须由这一单位处置的预警")] = "",
+    label: Annotated[str, typer.Option("--label", help="只静默带有这一标签的目标")] = "",
     level: Annotated[str, typer.Option("--level", help="yellow 只静默黄色，red 连红色一并静默")] = "yellow",
     config: Config = None,
 ) -> None:
@@ -84,9 +87,10 @@ def add(
     from monitor.app import open_store
     from monitor.holding import ordered
 
-    wanted = {"book": book, "target": target, "unit": unit, "level": level, "until": until, "who": who}
+    parts = {"target": target, "subject": subject, "section": section, "unit": unit, "label": label}
+    wanted = {"book": book, **parts, "level": level, "until": until, "who": who, "reason": reason}
     force = in_force(config)
-    number = ordered(force, *open_store(force.settings), wanted | {"reason": reason})
+    number = ordered(force, *open_store(force.settings), wanted)
     print(f"已设第{number}号静默")
 
 
@@ -94,7 +98,7 @@ def add(
 def list_silences(config: Config = None, as_json: AsJson = False) -> None:
     """列出生效中的静默。"""
     from monitor.app import open_store
-    from monitor.holding import listed
+    from monitor.holding import PARTS, listed
 
     rows = listed(*open_store(settings(config)))
     if as_json:
@@ -102,7 +106,7 @@ def list_silences(config: Config = None, as_json: AsJson = False) -> None:
         return
     print(f"静默 {len(rows)} 项")
     for row in rows:
-        what = " ".join(filter(None, (row["book"], row["target"], row["unit"], row["level"])))
+        what = " ".join(filter(None, (row["book"], *(row[part] for part in PARTS), row["level"])))
         print(f"  第{row['id']}号 {what}，至 {shown(row['until'])}，{row['by']}：{row['reason']}")
 
 

@@ -35,11 +35,12 @@ from rules.target import Level
 Decide: TypeAlias = Callable[[Notice, Way, bool], Held | None]
 """Whether a message by a way waits; True where its turn to be told together has come."""
 _IDS_ASKED = 500
+_FACTS = ("book", "target", "subject", "section", "unit", "label", "until", "who", "reason")
 
 
 def add(connection: Connection, made: Silence, at: datetime) -> int:
     """Store a silence (its id is not looked at); returns its id."""
-    facts = {name: getattr(made, name) for name in ("book", "target", "unit", "until", "who", "reason")}
+    facts = {name: getattr(made, name) for name in _FACTS}
     values = {**facts, "level": made.level.value, "made_at": at, "ended_by": ""}
     return int(connection.execute(insert(silence).values(**values).returning(silence.c.id)).scalar_one())
 
@@ -58,10 +59,7 @@ def in_force(connection: Connection, at: datetime) -> list[Silence]:
     """The silences that hold at ``at``, the latest first."""
     s = silence.c
     rows = connection.execute(select(silence).where(s.ended_at.is_(None), s.until > at).order_by(s.id.desc()))
-    return [
-        Silence(row.id, row.book, row.target, row.unit, Level(row.level), row.until, row.who, row.reason)
-        for row in rows
-    ]
+    return [Silence(id=row.id, level=Level(row.level), **{name: getattr(row, name) for name in _FACTS}) for row in rows]
 
 
 def hold(connection: Connection, held: Mapping[tuple[int, Way | None], Held]) -> None:

@@ -215,6 +215,9 @@ silence = Table(
     Column("made_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("ended_by", String, nullable=False),
+    Column("subject", String, nullable=False, server_default=""),
+    Column("section", String, nullable=False, server_default=""),
+    Column("label", String, nullable=False, server_default=""),
 )
 
 attempt = Table(

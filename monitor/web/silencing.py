@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST = 10_000
 _NEEDED = ("book", "until", "by", "reason")
-_CHOICES = {"target": "", "unit": "", "level": "yellow"}
+_CHOICES = {**dict.fromkeys(holding.PARTS, ""), "level": "yellow"}
 
 
 def silencing(daemon: Daemon, token: str, news: Callable[[], object]) -> list[Route]:

@@ -16,7 +16,7 @@ YELLOW = pace_notice(level=1, judged=1)
 
 
 def a_silence(**parts):
-    usual = {"target": "", "unit": "", "level": Level.YELLOW, "until": UNTIL, "who": "王五", "reason": "数据口径调整"}
+    usual = {"level": Level.YELLOW, "until": UNTIL, "who": "王五", "reason": "数据口径调整"}
     return Silence(**{"id": 7, "book": "wansheng-2025", **usual, **parts})
 
 
@@ -33,6 +33,12 @@ def a_silence(**parts):
         (a_silence(target="gdp"), YELLOW, False),
         (a_silence(unit="人力社保局"), YELLOW, True),
         (a_silence(unit="督查办"), YELLOW, False),
+        (a_silence(section="一、主要预期目标"), YELLOW, True),
+        (a_silence(section="二、重点任务"), YELLOW, False),
+        (a_silence(subject="綦江区"), pace_notice(level=1, judged=1, subject="綦江区"), True),
+        (a_silence(subject="綦江区"), YELLOW, False),
+        (a_silence(label="民生实事"), pace_notice(level=1, judged=1, labels=("民生实事", "考核")), True),
+        (a_silence(label="民生实事"), YELLOW, False),
         (a_silence(until=NOW), YELLOW, False),
     ],
 )

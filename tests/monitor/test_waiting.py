@@ -244,7 +244,7 @@ def test_a_digest_that_cannot_be_delivered_can_be_redriven_and_then_tells_all(en
 
 def test_who_hears_only_now_that_an_alert_stands_is_not_reminded_of_it_as_well(engine, tmp_path):
     town = Town(engine, tmp_path, reminders={"yellow": "1 workday"})
-    silence = Silence(0, "b", "", "", Level.RED, china("09-25", 11), "王五", "口径")
+    silence = Silence(0, "b", Level.RED, china("09-25", 11), "王五", "口径")
     with engine.begin() as connection:
         silences.add(connection, silence, china("09-22"))
     assert town.cycle(china("09-22"), mine=(8, 700)) == []
