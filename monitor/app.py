@@ -42,7 +42,7 @@ from rules.target import Book
 log = logging.getLogger(__name__)
 
 _MANY = 50_000
-"""Targets from which on there is no room for those of two plans: pages wait for the cycle after a reload."""
+"""Targets from which on pages wait for the cycle after a reload."""
 _TOLD = 1000
 """Changes of one cycle that have a line each in the log; of more it has the number. The store has them all."""
 
@@ -231,6 +231,7 @@ class Daemon:
         """Put what is written in force; returns "" or, if anything is wrong, the words why the old stays in force."""
         fresh = self._read()
         if fresh is not None:
+            self._make_room(fresh.watch)
             # What has come in so far is judged by the rules it came in under, so that an edit's effect stands alone.
             self.judge()
             with self._cycle:
@@ -238,8 +239,7 @@ class Daemon:
                 self._in_step = False  # for columns that are handed over are written to from then on
                 self._in_step = self._cache.hand_over(self.force.watch, fresh.watch, self.engine, self.clock.now())
                 self.force = fresh
-                if fresh.watch.rows > _MANY:
-                    self.snapshot = None
+                self._make_room(fresh.watch)
                 message.use(fresh.templates)
                 self._try_anew()
             for channel in channels.values():
@@ -263,6 +263,11 @@ class Daemon:
         for circuit in self.circuits.values():
             if circuit.reason == Result.MISCONFIGURED:
                 circuit.rests_until = None
+
+    def _make_room(self, watch: Watch) -> None:
+        """Of many targets the last snapshot holds too much while ``watch`` is laid out beside it."""
+        if watch.rows > _MANY:
+            self.snapshot = None
 
     def refresh(self) -> None:
         """Before the first cycle: put what is written by now in force, unless anything is wrong with it."""

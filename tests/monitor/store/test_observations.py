@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import StatementError
 
 from connectors.observation import NIL, STATUSES, Observation, Reading, Refusal, Refused, Status, frame
-from monitor.store import observations, pulls
+from monitor.store import history, observations, pulls
 from monitor.store.database import emptied, in_memory
 from monitor.store.database import reading as reading_from
 from monitor.store.observations import Figures, known, last_position, since, vintages
@@ -269,6 +269,20 @@ def test_many_series_over_many_periods_agree_with_what_was_stored(engine: Engine
                 )
             }
             assert _seen(connection, at, date(2025, 1, 1), date(2025, 12, 31)) == wanted
+
+
+@pytest.mark.parametrize("every", [1, 40], ids=["close together", "far apart"])
+def test_some_series_of_many_are_compared_and_read_alone(connection: Connection, every: int) -> None:
+    subjects = [f"县{n:03d}" for n in range(600)]
+    store(connection, START, reading(*((JOBS, subject, SEP, 1.0) for subject in subjects)))
+    result = store(connection, hours(1), reading(*((JOBS, subject, SEP, 2.0) for subject in subjects[::every])))
+    assert result == (600 // every, 0, 600 // every, 0, ())
+    names = registered(connection)
+    ids = np.array([number for number in sorted(names) if names[number][2] in subjects[::every]])
+    found = history.whole(connection, ids, SEP, OCT, hours(1))
+    assert found.series.tolist() == np.repeat(ids, 2).tolist()
+    assert found.value.tolist() == [1.0, 2.0] * len(ids), "the newest comes last"
+    assert history.nearest(connection, ids, [SEP, OCT], START).value.tolist() == [1.0] * len(ids)
 
 
 def test_what_is_rolled_back_was_never_there(engine: Engine) -> None:
