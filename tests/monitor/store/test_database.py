@@ -175,6 +175,15 @@ def test_a_writing_transaction_holds_the_lock_from_its_start(tmp_path: Path) -> 
     engine.dispose()
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_server_compiles_nothing_and_heeds_the_options_of_its_address(database_url: str) -> None:
+    engine = open_engine(f"{database_url}?options=-c%20work_mem%3D17MB")
+    with reading(engine) as connection:
+        found = [connection.scalar(text(f"SHOW {name}")) for name in ("jit", "work_mem")]
+    assert found == ["off", "17MB"]
+    engine.dispose()
+
+
 def test_a_reader_sees_one_moment_while_others_write(engine: Engine) -> None:
     with reading(engine) as reader:
         assert reader.execute(select(series)).all() == []
