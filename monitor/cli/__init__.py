@@ -11,7 +11,6 @@ from monitor.cli.alerting import alerting
 from monitor.cli.author import author
 from monitor.cli.daemon import daemon
 from monitor.cli.figures import figures
-from rules.document import Invalid
 
 app = typer.Typer(
     help="duban 督办：监测年度目标，及早告知责任单位，直至数据表明问题解决。",
@@ -33,13 +32,15 @@ def main() -> None:
     _keep(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()
-    except Invalid as error:
-        _fail(str(error))
     except Exception as error:
-        from monitor.store.database import DatabaseError  # only now: it is slow to load, and small commands need none
+        # Only now: both are slow to load, and small commands need none.
+        from rules.document import Invalid
 
-        if not isinstance(error, DatabaseError):
-            raise
+        if not isinstance(error, Invalid):
+            from monitor.store.database import DatabaseError
+
+            if not isinstance(error, DatabaseError):
+                raise
         _fail(str(error))
 
 
