@@ -22,6 +22,8 @@ _BY_HISTORY = frozenset({Against.AVERAGE, Against.SPREAD, Against.PROBABILITY})
 _COUNTS = frozenset({Measure.CUMULATIVE, Measure.LEVEL, Measure.GOOD_DAYS, Measure.SHARE, Measure.FLOOR})
 """What is never less than nothing."""
 _STRICT = {Op.MORE_THAN: 1.0, Op.LESS_THAN: -1.0}
+_YEARS = ("planned", "low", "high")
+"""What the figures are at every period: just as planned, or the lowest or highest that they can be at all."""
 _FAR = 1e12
 _SAID = {"yellow": "黄色", "red": "红色"}
 
@@ -90,26 +92,24 @@ def _tried(book: Book, trials: Sequence[_Trial]) -> list[tuple[bool, bool]]:
 
     A goal that is not known is taken for reached in the worst year only: nothing can be said of it.
     """
-    result = [(False, True)] * len(trials)
     targets = tuple(
         replace(
             _with_goal(book, trial.site.target),
-            id=str(index),
+            id=f"{index} {year}",
             # A target that ends short of its goal is yellow by itself; only red tells of a threshold.
             levels=Levels(red=(trial.threshold,), not_before=trial.site.target.levels.not_before),
         )
         for index, trial in enumerate(trials)
+        for year in _YEARS
     )
-    if not targets:
-        return result
-    alone = replace(book, targets=targets, subjects=("",), goals=None)
-    for block in compile_plan([alone]):
-        low, high = _extremes(block)
-        planned, worst = _red(block, None), _red(block, low) | _red(block, high)
-        for row, target in enumerate(block.targets):
-            if target.leans_on is not None or not np.isnan(block.goal[row]):
-                result[int(target.id)] = bool(planned[row]), bool(worst[row])
-    return result
+    reached: dict[str, bool] = {}
+    if targets:
+        alone = replace(book, targets=targets, subjects=("",), goals=None)
+        for block in compile_plan([alone]):
+            rows = zip(block.targets, _red(block), ~np.isnan(block.goal), strict=True)
+            reached |= {target.id: bool(red) for target, red, known in rows if known and target.leans_on is None}
+    years = ([f"{index} {year}" for year in _YEARS] for index in range(len(trials)))
+    return [(reached.get(planned, False), reached.get(low, True) or reached[high]) for planned, low, high in years]
 
 
 def _with_goal(book: Book, target: Target) -> Target:
@@ -120,18 +120,17 @@ def _with_goal(book: Book, target: Target) -> Target:
     return replace(target, goal=replace(target.goal, value=float(known.iloc[0]))) if len(known) else target
 
 
-def _red(block: Block, figures: Floats | None) -> NDArray[np.bool_]:
-    """Rows (R,) that are red at any period of a year with these figures at every period; None: just as planned."""
+def _red(block: Block) -> NDArray[np.bool_]:
+    """Rows (R,) that are red at any period of their year."""
     panel, periods = Panel(block), len(block.ends)
     if block.leans is not None:
         leaning = np.flatnonzero(block.leans)
         for slot in range(periods):
             panel.lean(leaning, np.full(len(leaning), slot), np.full(len(leaning), 10.0))
-    if figures is None:
-        strict = np.array([_STRICT.get(target.goal.op, 0.0) for target in block.targets])
-        panel.values[:] = panel.expected + strict * 1e-6 * np.fmax(np.abs(panel.expected), 1.0)
-    else:
-        panel.values[:] = figures
+    strict = np.array([_STRICT.get(target.goal.op, 0.0) for target in block.targets])
+    planned = panel.expected + strict * 1e-6 * np.fmax(np.abs(panel.expected), 1.0)
+    year = np.array([_YEARS.index(target.id.split()[1]) for target in block.targets])
+    panel.values[:] = np.choose(year, (planned, *_extremes(block)))
     panel.latest[:] = panel.reported[:] = periods - 1
     rows, reached = np.arange(block.rows), np.zeros(block.rows, np.bool_)
     for slot in range(periods):

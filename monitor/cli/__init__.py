@@ -14,7 +14,6 @@ from monitor.cli.author import author
 from monitor.cli.daemon import daemon
 from monitor.cli.figures import figures
 from monitor.cli.usage import HEADINGS, words
-from rules.document import Invalid
 
 app = typer.Typer(
     help="duban 督办：监测年度目标，及早告知责任单位，直至数据表明问题解决。",
@@ -43,13 +42,15 @@ def main() -> None:
     except wrong.UsageError as error:
         print(words(error), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    except Invalid as error:
-        _fail(str(error))
     except Exception as error:
-        from monitor.store.database import DatabaseError  # only now: it is slow to load, and small commands need none
+        # Only now: both are slow to load, and small commands need none.
+        from rules.document import Invalid
 
-        if not isinstance(error, DatabaseError):
-            raise
+        if not isinstance(error, Invalid):
+            from monitor.store.database import DatabaseError
+
+            if not isinstance(error, DatabaseError):
+                raise
         _fail(str(error))
     raise SystemExit(code)
 

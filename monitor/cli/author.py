@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.options import AsJson, At, Config, Junit, in_force, settings_file
-from rules.document import Invalid
 
 author = typer.Typer()
 book = typer.Typer(help="用表格修改目标册。", no_args_is_help=True)
@@ -106,6 +105,7 @@ def explain(
 ) -> None:
     """说明一个目标为何如此判定：数值出处、曲线、阈值与差距。"""
     from monitor.once import explain as explain_once
+    from rules.document import Invalid
 
     book, _, name = target.partition("/")
     if not name:

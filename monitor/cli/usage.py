@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from pydantic import ValidationError
 from typer._click import exceptions as wrong
-
-from rules.document import meant, near
 
 HEADINGS = {
     "Arguments": "参数",
@@ -24,6 +21,8 @@ def words(error: wrong.UsageError) -> str:
 
 
 def _said(error: wrong.UsageError) -> str:
+    from rules.document import near  # slow to load, and help needs none
+
     match error:
         case wrong.MissingParameter(param=param) if param is not None:
             kind = "参数" if param.param_type_name == "argument" else "选项"
@@ -55,6 +54,10 @@ def _name(param: Any) -> str:
 
 def _meant(error: wrong.BadParameter) -> str:
     """What the value should be: pydantic's finding, or our own words."""
+    from pydantic import ValidationError
+
+    from rules.document import meant
+
     if not isinstance(error.__cause__, ValidationError):
         return error.message
     found = error.__cause__.errors()
