@@ -123,6 +123,13 @@ class Panel:
         other.values[slots, rows] = values
         return other
 
+    def held_against(self, block: Block) -> "Panel":
+        """The same figures, now and later, under the thresholds of ``block``."""
+        _ = self.values, self.expected, self.spread, self.known_at  # there to be shared, else each would make its own
+        other = copy(self)
+        other.block = block
+        return other
+
     def seen_from(self, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> "Panel":
         """A panel like this one in which ``rows`` land where it seemed at their periods ``slots``, both (N,)."""
         other = copy(self)

@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from copy import copy
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
@@ -177,8 +176,8 @@ class _Rows:
         self, panel: Panel, limits: Block, met: NDArray[np.int8], settled: NDArray[np.datetime64], counts: _Counts
     ) -> None:
         # What is known stays one and the same for all values.
-        self._panel = copy(panel)
-        self._panel.block = replace(panel.block, yellow=limits.yellow, red=limits.red, clear=limits.clear)
+        block = replace(panel.block, yellow=limits.yellow, red=limits.red, clear=limits.clear)
+        self._panel = panel.held_against(block)
         self._met, self._settled, self._counts = met, settled, counts
         rows = panel.block.rows
         self._standing = np.zeros(rows, np.int8)
