@@ -37,6 +37,10 @@ class Event(StrEnum):
     ESCALATED = "escalated"
 
     @property
+    def text(self) -> str:
+        return _EVENTS[self]
+
+    @property
     def told(self) -> bool:
         """Whether people hear of it. What never became an alert is kept in the history only."""
         return self not in (Event.NOTICED, Event.LAPSED)
@@ -45,6 +49,20 @@ class Event(StrEnum):
     def follows(self) -> bool:
         """Whether it says again what was said: the alert stands where its last other change left it."""
         return self in (Event.REMINDED, Event.ESCALATED)
+
+
+_EVENTS = {
+    Event.NOTICED: "待定",
+    Event.LAPSED: "待定撤销",
+    Event.FIRED: "告警",
+    Event.WORSENED: "升级",
+    Event.EASED: "降级",
+    Event.RESOLVED: "解除",
+    Event.CORRECTED: "更正",
+    Event.WITHDRAWN: "撤销",
+    Event.REMINDED: "提醒",
+    Event.ESCALATED: "提请领导关注",
+}
 
 
 class Cause(StrEnum):
@@ -56,6 +74,20 @@ class Cause(StrEnum):
     COMPARED = "compared"  # figure and rule stand; what the figure is compared with does not
     TARGET_REMOVED = "target_removed"
     STANDING = "standing"  # nothing has changed for too long
+
+    @property
+    def text(self) -> str:
+        return _CAUSES[self]
+
+
+_CAUSES = {
+    Cause.ORDINARY: "新的数据或时限",
+    Cause.REVISED: "数据修订",
+    Cause.RULE_EDITED: "规则修改",
+    Cause.COMPARED: "对照的数变动",
+    Cause.TARGET_REMOVED: "目标删去",
+    Cause.STANDING: "久未变动",
+}
 
 
 class Identity(NamedTuple):

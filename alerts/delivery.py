@@ -23,6 +23,20 @@ class Status(StrEnum):
     DEAD = "dead"
     SUPPRESSED = "suppressed"
 
+    @property
+    def text(self) -> str:
+        return {
+            Status.QUEUED: "待发",
+            Status.SENDING: "正在发送",
+            Status.SENT: "已送达",
+            Status.DEAD: "未能送达",
+            Status.SUPPRESSED: "缓发",
+        }[self]
+
+
+UNSENT = tuple(status for status in Status if status is not Status.SENT)
+"""What has not arrived. What has is all that ever did: to count it takes ever longer."""
+
 
 class Result(StrEnum):
     """What came of one attempt. The same word is stored, logged and counted."""
@@ -35,6 +49,19 @@ class Result(StrEnum):
     MISCONFIGURED = "misconfigured"
     INTERNAL = "internal"
     REDRIVEN = "redriven"  # no attempt: a person had a dead letter tried again
+
+    @property
+    def text(self) -> str:
+        return {
+            Result.SENT: "已送达",
+            Result.UNREACHABLE: "无法连接",
+            Result.TIMEOUT: "超时未答",
+            Result.REJECTED: "对方拒收",
+            Result.THROTTLED: "对方限流",
+            Result.MISCONFIGURED: "配置有误",
+            Result.INTERNAL: "内部错误",
+            Result.REDRIVEN: "重新投递",
+        }[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +140,11 @@ def after(delivery: Delivery, attempt: Attempt, at: datetime) -> tuple[Status, d
 
 
 def backoff(key: str, attempts: int) -> timedelta:
-    """Pause after the (attempts + 1)-th failure: doubling, capped, spread by up to a quarter so that a crowd disperses."""
+    """Pause after the (attempts + 1)-th failure: doubling, capped, spread by up to a quarter so that a crowd disperses.
+
+    It is spread otherwise each time: who went together with a letter that fails does not go with it again.
+    """
     pause = min(_FIRST * 2 ** min(attempts, 20), _LONGEST)
-    spread = int(key[:4], 16) / 0xFFFF / 4
+    start = attempts % (len(key) - 3)
+    spread = int(key[start : start + 4], 16) / 0xFFFF / 4
     return timedelta(seconds=pause.total_seconds() * (1 + spread))

@@ -19,7 +19,9 @@ _LAST_JUDGED = max(CODE[reason] for reason in OUTCOME)
 
 def standing(alert: Alert) -> np.int8:
     """An alert as one number of a ``standing`` column."""
-    return {State.PENDING: PENDING, State.FIRING: np.int8(alert.level), State.RESOLVED: np.int8(0)}[alert.state]
+    if alert.state is State.FIRING:
+        return np.int8(alert.level)
+    return PENDING if alert.state is State.PENDING else np.int8(0)
 
 
 def moved(

@@ -2,27 +2,33 @@
 
 ``templates/<kind>.j2`` sets ``title``, ``tone``, ``summary`` and ``groups`` of
 (label, value); ``templates/<form>.j2`` lays them out. A new channel with its own
-markup adds a form, a new kind of alert adds its words.
+markup adds a form, a new kind of alert adds its words. A site may ``use`` templates of its own in place of ours.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+import traceback
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, lru_cache
+from itertools import product
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec.structs import replace
 
 from alerts import digest
-from alerts.alert import Cause, State
+from alerts.alert import Cause, Event, Kind, State
 from alerts.channels.base import Letter
 from alerts.digest import Turn
+from alerts.notice import Notice
+from alerts.specimens import specimens
 from rules import wording
-from rules.target import Level
+from rules.document import Invalid
+from rules.target import Level, quantity
 from rules.verdict import Reason
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -60,28 +66,14 @@ def render(letter: Letter, form: Form, *, brief: bool = False) -> Rendered:
     return Rendered(_line(said["title"]), body)
 
 
-def texts(letters: Iterable[Letter]) -> Iterator[Rendered]:
-    """``render`` of each as text. Alerts that are told in the same words but for what is each one's own share one rendering."""
-    moulds: dict[tuple[Any, ...], tuple[str, str]] = {}
-    for letter in letters:
-        if not letter.notice.target:
-            yield render(letter, Form.TEXT)
-            continue
-        facts = _facts(letter)
-        own = [facts[name] for name in _OWN]
-        facts |= {name: mark if facts[name] else "" for name, mark in _OWN.items()}
-        shape = (letter.notice.kind, *facts.values())
-        if shape not in moulds:
-            said, body = _set(letter.notice.kind, facts, _template(f"{Form.TEXT}.j2"), brief=False)
-            moulds[shape] = _mould(str(said["title"])), _mould(body)
-        title, body = moulds[shape]
-        yield Rendered(_line(title.format(*own)), body.format(*own))
-
-
-def _mould(text: str) -> str:
-    """A rendering as a format in which each fact's own place is numbered."""
-    text = text.replace("{", "{{").replace("}", "}}")
-    return _MARKED.sub(lambda found: f"{{{ord(found[0]) - _FIRST_MARK}}}", text)
+def marked(letter: Letter) -> Rendered:
+    """``render`` as text of every letter of the same ``shape``, with ``MARKS`` where each one's own facts stand."""
+    if not _shapely():
+        return render(letter, Form.TEXT)
+    marks = {name: mark for name, mark in MARKS._asdict().items() if getattr(own(letter.notice), name)}
+    facts = _facts(letter) | marks
+    said, body = _set(letter.notice.kind, facts, _template(f"{Form.TEXT}.j2"), brief=False)
+    return Rendered(_line(said["title"]), body)
 
 
 def headline(letter: Letter) -> Headline:
@@ -98,13 +90,17 @@ def facts(letter: Letter) -> dict[str, Any]:
 
 def _said(letter: Letter, layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
     """What the kind's template sets, and how ``layout`` sets it out."""
-    return _set(letter.notice.kind, _facts(letter), layout, brief=brief)
+    facts = _facts(letter)
+    if layout.name == f"{Form.HTML}.j2":
+        facts["bars"] = _bars(letter.notice)
+    return _set(letter.notice.kind, facts, layout, brief=brief)
 
 
 def _set(kind: str, facts: Mapping[str, Any], layout: Template, *, brief: bool) -> tuple[Mapping[str, Any], str]:
     template = _template(f"{kind}.j2")
     # Shared: the facts are not copied, and templates do without what Jinja knows by itself.
-    context = template.new_context({"layout": layout, "brief": brief, **facts}, shared=True)
+    own = {"layout": layout, "brief": brief, "form": (layout.name or "").removesuffix(".j2")}
+    context = template.new_context({**own, **facts}, shared=True)
     body = "".join(template.root_render_func(context))
     return context.vars, body
 
@@ -113,10 +109,76 @@ def _line(text: Any) -> str:
     return " ".join(str(text).split())
 
 
+def use(templates: "Templates") -> None:
+    """Put letters into words by these from now on."""
+    _IN_FORCE[:] = [templates]
+
+
+def templates(folder: Path | None) -> "Templates":
+    """Ours; where ``folder`` has a file of the same name, that one. Raises Invalid where it cannot be used.
+
+    They are tried on letters of every kind in every form, while others go on with what is in force.
+    """
+    if folder is None:
+        return _ours()
+    made = _made(folder)
+    files, known = ([path.name for path in sorted(one.glob("*.j2"))] for one in (folder, TEMPLATES))
+    if strangers := [name for name in files if name not in known] or ([] if files else [str(folder)]):
+        raise Invalid(
+            [f"templates: {folder}: {strangers[0]} 不是可以改写的模板 (no such template)；可改写：{'、'.join(known)}"]
+        )
+    _TRIED.templates = made
+    try:
+        for letter in specimens():
+            _try_out(letter)
+    except (TemplateError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise Invalid([f"templates: {_place(error, folder, made)}: 模板无法使用 (bad template): {error}"]) from None
+    finally:
+        _TRIED.templates = None
+    return made
+
+
+def _try_out(letter: Letter) -> None:
+    for form, brief in product(Form, (False, True)):
+        render(letter, form, brief=brief)
+    if headline(letter).tone not in _TONES.values():
+        raise ValueError(f"{letter.notice.kind}.j2 的 tone 应为 red、yellow、green 或 blue (bad tone)")
+
+
+def _place(error: Exception, folder: Path, made: "Templates") -> str:
+    """File and line of an error in a template of ``folder``; the folder where there is none."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
+    if not frames:
+        return str(folder)
+    line = made.get_template(Path(frames[-1].filename).name).get_corresponding_lineno(frames[-1].lineno or 0)
+    return f"{frames[-1].filename}:{line}"
+
+
+class _Trial(threading.local):
+    """Templates that this thread is just trying."""
+
+    templates: "Templates | None" = None
+
+
+Templates: TypeAlias = ImmutableSandboxedEnvironment
+_TRIED = _Trial()
+_IN_FORCE: list[Templates] = []
+
+
+def _environment() -> Templates:
+    return _TRIED.templates or (_IN_FORCE[0] if _IN_FORCE else _ours())
+
+
 @cache
-def _environment() -> ImmutableSandboxedEnvironment:
+def _ours() -> Templates:
+    return _made()
+
+
+def _made(*before: Path) -> Templates:
     environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*before, TEMPLATES]),
         undefined=StrictUndefined,
         autoescape=lambda name: name == f"{Form.HTML}.j2",
         trim_blocks=True,
@@ -144,37 +206,99 @@ _MARKS = str.maketrans("<>*`[]", "＜＞＊｀［］")
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "&<>*_~`[]"}
 
 
-@cache
 def _bare() -> Template:
-    return _environment().from_string("")
+    return _empty(_environment())
 
 
 @cache
+def _empty(templates: Templates) -> Template:
+    return templates.from_string("")
+
+
 def _template(name: str) -> Template:
     return _environment().get_template(name)
 
 
-_FIRST_MARK = 0xFDD0  # from here on Unicode has characters that stand in no text
-_OWN = {
-    name: chr(_FIRST_MARK + place)
-    for place, name in enumerate(
-        ("about", "goal", "wanted", "actual", "expected", "gap", "pace", "outlook", "enough", "origin")
-    )
+class Own(NamedTuple):
+    """What each alert has for itself, ready to print; "" for what is not known.
+
+    Templates may ask whether one is there, and print it. ``wanted`` is the goal with the time by which it must be met.
+    """
+
+    about: str
+    goal: str
+    wanted: str
+    actual: str
+    expected: str
+    gap: str
+    pace: str
+    outlook: str
+    enough: str
+    origin: str
+
+
+MARKS = Own(*(chr(0xFDD0 + place) for place in range(len(Own._fields))))
+"""What stands for them in ``marked``: characters that are in no text, from U+FDD0 on."""
+_READ_FROM = {
+    "subject",
+    "goal",
+    "goal_value",
+    "actual",
+    "actual_text",
+    "expected",
+    "expected_text",
+    "shortfall",
+    "gap_text",
+    "pace_text",
+    "probability",
+    "outlook_text",
+    "enough_text",
+    "origin",
 }
-"""Facts that each alert has for itself, and what stands for them. Templates may ask whether one is there, and print it."""
-_MARKED = re.compile(f"[{''.join(_OWN.values())}]")
+_shared = attrgetter(*(name for name in Notice.__struct_fields__ if name not in _READ_FROM))
+
+
+def own(notice: Notice) -> Own:
+    """What the alert of ``notice`` has for itself."""
+    goal = notice.goal
+    return Own(
+        _line(f"{notice.subject}{notice.name}"),
+        goal,
+        goal if notice.by in goal else f"{notice.by}{goal}",
+        notice.actual_text,
+        notice.expected_text,
+        notice.gap_text,
+        notice.pace_text,
+        notice.outlook_text,
+        notice.enough_text,
+        notice.origin,
+    )
+
+
+def shape(letter: Letter, mine: Iterable[str]) -> Hashable:
+    """Letters of one shape say the same, but for what each alert has for itself: ``mine``, of which "" is not said."""
+    if not _shapely():
+        return letter.key
+    notice, gap, short = letter.notice, letter.notice.gap_text, letter.notice.shortfall
+    ahead = short is not None and short <= 0
+    return letter.why, _shared(notice), tuple(map(bool, mine)), "目标" in gap, gap == _DONE, ahead
+
+
+def _shapely() -> bool:
+    """Whether templates only print what each alert has for itself: nobody knows what those of a site do with it."""
+    return _environment() is _ours()
 
 
 def _facts(letter: Letter) -> dict[str, Any]:
     """What templates may speak of: every fact by its own name, ready to print; "" for what is not known.
 
-    ``wanted`` is the goal with the time by which it must be met; ``of_goal`` says that the gap is one to the goal
-    itself, or to what stands for it all year, ``done`` that there is none.
+    ``of_goal`` says that the gap is one to the goal itself, or to what stands for it all year, ``done`` that there is
+    none. What is read here from what each alert has for itself has its part in ``shape``.
     """
     notice = letter.notice
     return {
+        **own(notice)._asdict(),
         "event": notice.event,
-        "about": f"{notice.subject}{notice.name}",
         "level": _LEVELS[notice.level],
         "previous_level": _LEVELS[notice.previous_level],
         "judged": _LEVELS[notice.judged],
@@ -190,19 +314,11 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "said": f"{notice.period}，{notice.status}" if notice.period and notice.status else notice.period,
         "owed": notice.owed,
         "nil": notice.nil,
-        "goal": notice.goal,
-        "wanted": notice.goal if notice.by in notice.goal else f"{notice.by}{notice.goal}",
         "by": notice.by,
-        "actual": notice.actual_text,
-        "expected": notice.expected_text,
-        "gap": notice.gap_text,
         "of_goal": "目标" in notice.gap_text or notice.by.endswith("全年"),
-        "done": notice.gap_text == "已完成",
-        "pace": notice.pace_text,
-        "outlook": notice.outlook_text,
+        "done": notice.gap_text == _DONE,
         "rule": notice.rule,
         "clear": notice.clear_text,
-        "enough": notice.enough_text,
         "lines": tuple((label, value) for label, _, value in (line.partition("：") for line in notice.lines)),
         "lead": "、".join(notice.lead),
         "asked": "、".join(notice.asked),
@@ -211,7 +327,6 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "supervisor": notice.supervisor,
         "since": _moment(notice.since),
         "at": _moment(notice.at),
-        "origin": notice.origin,
         "plan": notice.book_title,
         "section": notice.section,
         "item": notice.item,
@@ -222,6 +337,21 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "attention": notice.attention,
         "sections": _sections(letter) if notice.told else (),
     }
+
+
+def _bars(notice: Notice) -> list[tuple[str, str, int]]:
+    """What the figure is held against, to be drawn: label, value and length in per cent; [] where that shows nothing."""
+    if notice.kind != Kind.PACE or notice.actual is None or notice.event == Event.WITHDRAWN or notice.unit == "类":
+        return []
+    found = {"实际数值": (notice.actual, notice.actual_text)}
+    if notice.expected is not None and notice.expected != notice.goal_value:
+        found["时序要求"] = (notice.expected, notice.expected_text)
+    if notice.goal_value is not None:
+        found["年度目标"] = (notice.goal_value, quantity(notice.goal_value, notice.unit))
+    values = [value for value, _ in found.values()]
+    if len(found) == 1 or min(values) < 0 or not max(values) > 0:
+        return []
+    return [(label, words, round(100 * value / max(values))) for label, (value, words) in found.items()]
 
 
 def _sections(letter: Letter) -> list[dict[str, Any]]:
@@ -245,9 +375,10 @@ def _entry(letter: Letter, common: str) -> str:
     return _line(_template("entry.j2").render(_facts(letter), **more, ended=notice.state == State.RESOLVED))
 
 
-_TONES = {"红色预警": "red", "黄色预警": "yellow", "已解除": "green"}
+_TONES = {"红色预警": "red", "黄色预警": "yellow", "已解除": "green", "更正": "blue"}
 
 
+_DONE = "已完成"
 _LEVELS = {level.value: level.text for level in Level}
 _REASONS = frozenset(Reason)
 

@@ -112,9 +112,14 @@ class Telling:
         found = self._found[matter]
         if before is None or not before.steps:
             return found
-        known = {route[:3] for route in found}
         informed = higher(escalation.followed(before, self.organisation), matter, self.organisation, "此前已获报告")
-        return [*found, *(route for route in informed if route[:3] not in known)]
+        return [*found, *others(informed, found)]
+
+
+def others(routes: Sequence[Route], known: Sequence[Route]) -> list[Route]:
+    """Those of ``routes`` that are ways of none of the ``known`` ones."""
+    ways = {route[:3] for route in known}
+    return [route for route in routes if route[:3] not in ways]
 
 
 def step_routes(step: Step, matter: Matter, organisation: Organisation) -> list[Route]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from alerts.alert import Alert, Cause, Change, Event, Kind, State
 from rules import edit, wording
 from rules.calendar import Every, label
-from rules.target import Book, Level, Target, quantity
+from rules.target import Book, Level, Target
 from rules.verdict import Reason, Verdict
 
 
@@ -146,16 +146,16 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         reason=verdict.reason,
         period=_period(verdict, change, zone),
         status=verdict.status.text,
-        owed=label(target.every, verdict.owed) if verdict.owed else "",
+        owed=wording.owed(verdict),
         nil=wording.nil(verdict),
         unit=unit,
         goal=wording.goal(verdict),
         goal_value=verdict.goal,
         by=wording.deadline(target, book.year),
         actual=verdict.actual,
-        actual_text="" if verdict.actual is None else quantity(verdict.actual, unit),
+        actual_text="" if verdict.actual is None else target.goal.figure(verdict.actual),
         expected=verdict.expected,
-        expected_text="" if verdict.expected is None else quantity(verdict.expected, unit),
+        expected_text="" if verdict.expected is None else target.goal.figure(verdict.expected),
         shortfall=verdict.shortfall,
         gap_text=wording.gap(verdict),
         pace_text=wording.pace(verdict, book.workdays),
@@ -169,7 +169,9 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
         told_at=_local(taken_back.changed, zone) if taken_back else "",
         told_level=taken_back.level if taken_back else None,
         told_actual=taken_back.basis.actual if taken_back else None,
-        told_text=quantity(taken_back.basis.actual, unit) if taken_back and taken_back.basis.actual is not None else "",
+        told_text=target.goal.figure(taken_back.basis.actual)
+        if taken_back and taken_back.basis.actual is not None
+        else "",
         edit=_edit(change, before),
         clear_text=_clear(change, verdict),
         enough_text=wording.enough(verdict) if change.state is State.FIRING and change.level == change.judged else "",
@@ -197,9 +199,8 @@ def waiting(said: Notice, waited: str, attention: str) -> Notice:
     return replace(said, waited=waited, attention=attention)
 
 
-def withdrawal(change: Change, last: Notice) -> Notice:
-    """The facts of ``change``, which withdraws an alert whose target is in no book any more: ``last`` knew them."""
-    at = change.at.astimezone(datetime.fromisoformat(last.at).tzinfo).isoformat()
+def restated(change: Change, last: Notice) -> Notice:
+    """The facts of ``change``, which stands on no other figure than the one before it, told in ``last``."""
     return replace(
         last,
         event=change.event,
@@ -208,7 +209,7 @@ def withdrawal(change: Change, last: Notice) -> Notice:
         level=change.level,
         previous_level=change.previous_level,
         judged=change.judged,
-        at=at,
+        at=_beside(change.at, last.at),
         told_at="",
         told_level=None,
         told_actual=None,
@@ -249,5 +250,11 @@ def _reached(target: Target, level: Level) -> str:
 
 
 @lru_cache(maxsize=4096)  # thousands of alerts move in one moment
+def _beside(at: datetime, written: str) -> str:
+    """As ``_local``, in the offset that another moment is written in."""
+    return at.astimezone(datetime.fromisoformat(written).tzinfo).isoformat()
+
+
+@lru_cache(maxsize=4096)
 def _local(at: datetime, timezone: str) -> str:
     return at.astimezone(ZoneInfo(timezone)).isoformat()

@@ -74,7 +74,7 @@ def _contacts(value: Any) -> Any:
             contacts.append(Contact(entry, ""))
         elif isinstance(entry, dict) and len(entry) == 1:
             ((channel, address),) = entry.items()
-            contacts.append(Contact(str(channel), str(address)))
+            contacts.append(Contact(str(channel), "" if address is None else str(address)))
         else:
             raise ValueError(f"'{entry}' 应为渠道名，或 '渠道名: 地址' (bad contact)")
     return tuple(contacts)
@@ -161,7 +161,7 @@ class When(Strict):
 class RouteRule(Strict):
     """Who is told of the alerts that it is for; by a ``digest`` of the route's own where it says so."""
 
-    when: When = When()
+    when: When = When.model_construct()
     to: Names
     digest: DigestPhrase | None = None
 
@@ -189,13 +189,13 @@ class Escalation(Strict):
 
 EQUAL = ("target", "subject", "section", "lead")
 """Facts that the alerts of an inhibition may have to share."""
-_ROUTES = (RouteRule(to=(Role.UNIT, Role.SUPERVISOR)),)
+_ROUTES = (RouteRule.model_construct(to=(Role.UNIT, Role.SUPERVISOR)),)
 _REMINDERS = {Of.RED: 5}
 # As published rules have it (三亚 2022): yellow twice is for the leader in charge, red for the top leader.
 _ESCALATION = (
-    Escalation(of=Of.YELLOW, after=After(0, 2, "2 periods"), to=(Role.LEADER,)),
-    Escalation(of=Of.RED, after=After(0, 0, "at once"), to=(Role.TOP,)),
-    Escalation(of=Of.RED, after=After(10, 0, "10 workdays"), to=(Role.TOP,)),
+    Escalation.model_construct(of=Of.YELLOW, after=After(0, 2, "2 periods"), to=(Role.LEADER,)),
+    Escalation.model_construct(of=Of.RED, after=After(0, 0, "at once"), to=(Role.TOP,)),
+    Escalation.model_construct(of=Of.RED, after=After(10, 0, "10 workdays"), to=(Role.TOP,)),
 )
 
 
@@ -207,7 +207,7 @@ class Organisation(Strict):
     that no two wait for each other. ``reminders`` are repeated every so many working days, 0 for never.
     """
 
-    default: Unit = Unit()
+    default: Unit = Unit.model_construct()
     units: dict[str, Unit] = Field(default_factory=dict)
     people: dict[str, Person] = Field(default_factory=dict)
     aliases: dict[str, Units] = Field(default_factory=dict)
@@ -219,7 +219,8 @@ class Organisation(Strict):
     @staticmethod
     def of_channels(channels: Iterable[str]) -> "Organisation":
         """Where nothing is said of the organisation: whatever is told to anybody goes to every channel."""
-        return Organisation(default=Unit(contacts=tuple(Contact(channel, "") for channel in channels)))
+        contacts = tuple(Contact(channel, "") for channel in channels)
+        return Organisation.model_construct(default=Unit.model_construct(contacts=contacts))
 
     def rules(self) -> Iterator[tuple[int, RouteRule]]:
         """The routes in order, numbered from 1; 0 is the one for everything that no other is for."""

@@ -89,12 +89,16 @@ def higher(addressees: Iterable[str], matter: Matter, organisation: Organisation
 
 
 def to(addressees: Iterable[str], matter: Matter, organisation: Organisation, by: str) -> list[Route]:
-    """Every way to each of ``addressees``, each way once; ``by`` names the rule that asks for those named in it."""
+    """Every way to each of ``addressees``, each way once; ``by`` names the rule that asks for those named in it.
+
+    An address is told once, however many receivers have it.
+    """
     found: dict[tuple[str, str, str], Route] = {}
     for addressee in addressees:
         for receiver, why in _receivers(addressee, matter, organisation, by):
             for contact in organisation.contacts(receiver):
-                found.setdefault((receiver, *contact), Route(receiver, contact.channel, contact.address, why))
+                one = "" if contact.address else receiver
+                found.setdefault((one, *contact), Route(receiver, contact.channel, contact.address, why))
     return list(found.values())
 
 

@@ -45,33 +45,44 @@ WHILE_IT_FIRES = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Messages up to ``level`` about one book, ``target`` or the targets of ``unit`` ("" for all), wait ``until`` then."""
+    """Messages up to ``level`` about one book wait ``until`` then.
+
+    All of them, or those that are of ``target``, of the place ``subject``, of the plan's ``section``, of what ``unit``
+    must act on, and that have ``label``; "" where it is not asked for.
+    """
 
     id: int
     book: str
-    target: str
-    unit: str
     level: Level
     until: datetime
     who: str
     reason: str
+    target: str = ""
+    subject: str = ""
+    section: str = ""
+    unit: str = ""
+    label: str = ""
 
     def covers(self, notice: Notice) -> bool:
         return (
             self.book == notice.book
             and self.target in ("", notice.target)
-            and (not self.unit or self.unit in notice.asked)
+            and self.subject in ("", notice.subject)
+            and self.section in ("", notice.section)
+            and self.unit in ("", *notice.asked)
+            and self.label in ("", *notice.labels)
             and max(notice.level, notice.previous_level) <= self.level
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """Hours of the night, from ``begins`` to ``ends``, and days off, in which only red is told."""
+    """Hours of the night, from ``begins`` to ``ends``, and days off, in which nothing is told but red, or nothing (``red_too``)."""
 
     begins: time | None = None
     ends: time | None = None
     days_off: bool = False
+    red_too: bool = False
 
     def until(self, local: datetime, workdays: Workdays = PUBLISHED) -> datetime | None:
         """When the quiet that ``local`` lies in is over; None where it lies in none."""
@@ -105,15 +116,21 @@ class Held(NamedTuple):
 
 
 def quiet(text: str) -> Quiet:
-    """``nights 20:00-08:00, days off``, or either of them. Raises ValueError."""
+    """``nights 20:00-08:00, days off``, or either of them, with ``, red too`` where red waits as well. Raises ValueError."""
     clock = r"((?:[01]\d|2[0-3]):[0-5]\d)"
-    found = re.fullmatch(rf"(?:nights {clock}-{clock})?(, )?(days off)?", text)
-    if not found or not text or bool(found[3]) != bool(found[1] and found[4]) or (found[1] and found[1] == found[2]):
+    found = re.fullmatch(rf"(?:nights {clock}-{clock})?(, )?(days off)?", text.removesuffix(", red too"))
+    if (
+        not found
+        or not found[0]
+        or bool(found[3]) != bool(found[1] and found[4])
+        or (found[1] and found[1] == found[2])
+    ):
         raise ValueError(
-            f"看不懂的静默时段 '{text}' (bad quiet); 应如 nights 20:00-08:00、days off 或 nights 20:00-08:00, days off"
+            f"看不懂的静默时段 '{text}' (bad quiet); 应如 nights 20:00-08:00、days off 或 nights 20:00-08:00, days off；"
+            "红色也须等待的，末尾加写 , red too"
         )
     times = [time.fromisoformat(part) if part else None for part in (found[1], found[2])]
-    return Quiet(times[0], times[1], days_off=bool(found[4]))
+    return Quiet(times[0], times[1], days_off=bool(found[4]), red_too=text.endswith(", red too"))
 
 
 def decide(
@@ -154,7 +171,7 @@ def paced(
         return Held(Reason.DIGEST, digest.following(local, workdays))
     if budget is not None and spent >= budget.most and not (red and budget.red_at_once):
         return Held(Reason.BUDGET, _room(local, digest, workdays))
-    over = None if hours is None or level == Level.RED else hours.until(local, workdays)
+    over = None if hours is None or (level == Level.RED and not hours.red_too) else hours.until(local, workdays)
     return None if over is None else Held(Reason.QUIET, over)
 
 

@@ -1,6 +1,8 @@
 """Stage 4: the daemon. May import all stages; nobody imports it."""
 
+import gc
 import os
 
+gc.set_threshold(100_000)  # what is imported stays: to look through it again and again for cycles is lost time
 # Read when numpy is loaded. Matrices here are small: threads that wait for each other cost several times what they save.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

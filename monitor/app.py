@@ -11,12 +11,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from alerts import organisation
+from alerts import message, organisation
 from alerts.alert import Cause, Event, Identity, State
 from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
 from alerts.circuit import Circuit
-from alerts.delivery import Sending
+from alerts.delivery import UNSENT, Result, Sending
+from alerts.message import Templates
 from alerts.organisation import Organisation
 from connectors.observation import Query
 from monitor import config, pipeline, wiring
@@ -55,6 +56,7 @@ class InForce:
     feeds: dict[str, wiring.Feed]
     channels: dict[str, Channel]
     organisation: Organisation
+    templates: Templates
     errors: tuple[str, ...]
     loaded_at: datetime
 
@@ -76,9 +78,19 @@ def read(path: Path | None, only: str | None = None) -> InForce:
         feeds=wiring.feeds(books, errors),
         channels=wiring.channels(settings.channels, errors),
         organisation=_organisation(settings, errors),
+        templates=templates(settings, errors),
         errors=tuple(errors),
         loaded_at=Clock.real(),
     )
+
+
+def templates(settings: Settings, errors: list[str]) -> Templates:
+    """What letters are put into words by; ours where the site's own cannot be used."""
+    try:
+        return message.templates(settings.templates)
+    except Invalid as found:
+        errors.extend(found.errors)
+    return message.templates(None)
 
 
 def _organisation(settings: Settings, errors: list[str]) -> Organisation:
@@ -109,6 +121,7 @@ class Daemon:
         """Raises Invalid for anything wrong in what is written, DatabaseError for a store that cannot be used."""
         self._path = path
         self.force = read(path)
+        message.use(self.force.templates)
         self.engine, self.clock = open_store(self.force.settings)
         self.meters = Meters()
         self.executor: Executor = THREADS
@@ -227,6 +240,8 @@ class Daemon:
                 self._in_step = self._cache.hand_over(self.force.watch, fresh.watch, self.engine, self.clock.now())
                 self.force = fresh
                 self._make_room(fresh.watch)
+                message.use(fresh.templates)
+                self._try_anew()
             for channel in channels.values():
                 channel.close()
             log.info("action=reloaded books=%s", len(fresh.watch.books))
@@ -238,11 +253,28 @@ class Daemon:
         if watch.rows > _MANY:
             self.snapshot = None
 
+    def readdress(self) -> None:
+        """Have what waits go where its receivers are reached by what is written now."""
+        with self.engine.begin() as connection:
+            moved = letters.readdress(connection, self.force.organisation.contacts)
+        if moved:
+            log.info("action=readdressed messages=%s", moved)
+
+    def _try_anew(self) -> None:
+        """What waits for its next try may have failed for what was mended just now."""
+        self.readdress()
+        with self.engine.begin() as connection:
+            outbox.hasten(connection, self.clock.now())
+        for circuit in self.circuits.values():
+            if circuit.reason == Result.MISCONFIGURED:
+                circuit.rests_until = None
+
     def refresh(self) -> None:
         """Before the first cycle: put what is written by now in force, unless anything is wrong with it."""
         fresh = self._read()
         if fresh is not None:
             old, self.force = self.force, fresh
+            message.use(fresh.templates)
             for channel in old.channels.values():
                 channel.close()
 
@@ -328,7 +360,7 @@ class Daemon:
             records = pulls.latest(connection)
             alerts = self._open_alerts(connection, force.watch, moves)
             trails = _trails(connection, force.watch.books, alerts)
-            queued = outbox.counts(connection)
+            queued = outbox.counts(connection, UNSENT)
             held = silences.waiting(connection)
             queues = {channel: Queue(*queue) for channel, queue in outbox.queues(connection).items()}
             waiting = quarantine.counts(connection)

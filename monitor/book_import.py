@@ -148,7 +148,7 @@ def _filled(file: Path) -> Filled:
         with ZipFile(BytesIO(data)) as archive:
             if sum(part.file_size for part in archive.infolist()) > _MOST:
                 raise Invalid([f"{file}: 解压后超过 {_MOST >> 20} MB (too large)"])
-        found = load_workbook(BytesIO(data), read_only=True)
+        found = load_workbook(BytesIO(data))
         exported = opened(str(row[0]) for row in found[HIDDEN].iter_rows(max_col=1, values_only=True) if row[0])
     except OSError as error:
         raise Invalid([f"{file}: 无法读取 (cannot read): {error.strerror}"]) from None
@@ -180,6 +180,11 @@ def _rows(sheet: Any, title: str, filled: Filled, errors: list[str]) -> None:
         errors.append(f"{place}: 标题行缺少列 {'、'.join(missing)} (missing column)；请勿改动标题行")
         return
     filled.columns.update({(title, key): get_column_letter(number) for key, number in columns.items()})
+    errors += [
+        f"{filled.name} {title}!{merged.coord}: 是合并的单元格 (merged cells)；请取消合并，逐格填写"
+        for merged in sheet.merged_cells.ranges
+        if merged.min_row > HEAD
+    ]
     first = next(iter(columns))
     for row in rows:
         by_column = {cell.column: cell for cell in row if cell.value is not None}

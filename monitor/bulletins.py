@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from alerts.alert import Kind, State
 from alerts.bulletin import Bulletin, bulletin
 from alerts.circuit import Circuit
-from alerts.delivery import Status
+from alerts.delivery import Result, Status
 from alerts.notice import Notice
 from alerts.organisation import Organisation
 from alerts.routing import Route
@@ -22,6 +22,7 @@ from monitor.snapshot import Snapshot
 from monitor.store import letters, outbox
 from monitor.store.database import reading
 from monitor.store.leader import leadership
+from monitor.web.lines import failure
 from rules.document import Invalid, near
 from rules.target import Book, Level
 
@@ -59,7 +60,11 @@ def _ways(force: InForce, unit: str | None, channel: str | None) -> list[Route]:
         raise Invalid([f"没有名为 '{channel}' 的渠道 (unknown channel){near(channel, settings.channels)}"])
     organisation = force.organisation
     everybody = dict.fromkeys([*organisation.units, *organisation.people, *offices(force.watch.books)])
-    units = list(everybody) if unit is None else [unit]
+    written = {name for book in force.watch.books for one in book.targets for name in (*one.lead, *one.reporter)}
+    known = everybody.keys() | organisation.aliases.keys() | written
+    if unit is not None and unit not in known:
+        raise Invalid([f"机构与目标册中没有 '{unit}' (unknown name){near(unit, known)}"])
+    units = everybody if unit is None else organisation.meant(unit)
     ways = [
         Route(name, contact.channel, contact.address, "演练，检验消息能否送达")
         for name in units
@@ -82,8 +87,8 @@ def heartbeat(connection: Connection, snapshot: Snapshot, supervisor: str, organ
 def report(snapshot: Snapshot, supervisor: str) -> Notice:
     """How the targets of a supervising office stand, what is owed, and how the system is."""
     books = [book for book in snapshot.books if book.supervisor == supervisor]
-    unwell = [f"{one.book}/{one.name}（{one.reason}）" for one in snapshot.sources if one.reason]
-    resting = [f"{name}（{why}）" for name, why in snapshot.resting.items() if why]
+    unwell = [f"{one.book}/{one.name}：{failure(one.reason)}" for one in snapshot.sources if one.reason]
+    resting = [f"{name}：{Result(why).text}" for name, why in snapshot.resting.items() if why]
     dead, waiting = snapshot.deliveries.get(Status.DEAD, 0), snapshot.deliveries.get(Status.QUEUED, 0)
     ids = {book.id for book in books}
     open_now = [one for one in snapshot.alerts if one.alert.identity.book in ids and one.alert.state is State.FIRING]
@@ -91,7 +96,7 @@ def report(snapshot: Snapshot, supervisor: str) -> Notice:
     owed = [one.notice for one in open_now if one.alert.identity.kind is Kind.DATA]
     troubles = len(unwell) + len(resting) + bool(dead) + bool(snapshot.config_error)
     lines = [
-        *(f"{book.title}：{_levels(snapshot, book)}" for book in books),
+        *(f"目标判定：《{book.title}》{_levels(snapshot, book)}" for book in books),
         f"未解除预警：红色{pace[Level.RED]}项、黄色{pace[Level.YELLOW]}项",
         f"逾期未报：{_named([f'{one.subject}{one.name}（{one.owed}）' for one in owed], '项')}",
         f"数据来源：{_named(unwell, '个不正常') if unwell else f'{len(snapshot.sources)}个均正常'}",

@@ -32,6 +32,10 @@ class Checked(NamedTuple):
     books: tuple[Book, ...]
     unread: str = ""
 
+    def within(self, book: Book) -> int:
+        """How many doubts there are about a book."""
+        return sum(_in(one, book) for one in self.findings)
+
 
 def checked(path: Path | None) -> Checked:
     """Everything that is written, looked through."""
@@ -81,7 +85,7 @@ def _in(finding: Finding, book: Book) -> bool:
 
 def _open_ends(force: InForce) -> Iterator[Finding]:
     """What the organisation leaves open, as findings."""
-    for line in objections(force.organisation, force.watch.books, str(force.settings.organisation or "")):
+    for line in objections(force):
         place, _, words = line.partition(": ")
         yield Finding("D117" if "(reaches nobody)" in words else "D118", place, words)
 

@@ -15,27 +15,31 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from socket import gethostname
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from msgspec import convert, to_builtins
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from alerts import message
 from alerts.channels.base import Channel, Letter
 from alerts.delivery import LEASE, Attempt, Result
 from connectors.base import ConnectorError, Failure, Remote
 from connectors.observation import Query, Reading
 from monitor import config, logs, wiring
-from monitor.app import Daemon
+from monitor.app import Daemon, templates
 from monitor.carrying import digest, read, written
 from monitor.config import ChannelSpec, Executors, Settings
 from monitor.store import errands
-from monitor.store.database import insist, open_engine
+from monitor.store.database import LIVELY, insist, open_engine
 from monitor.store.leader import NotLeading
 from monitor.wiring import Feed
 from monitor.worker import Loop
 from rules.document import Invalid
 from rules.loader import load_books
+
+if TYPE_CHECKING:
+    from procrastinate import PsycopgConnector
 
 log = logging.getLogger(__name__)
 _Thing = TypeVar("_Thing")
@@ -127,17 +131,20 @@ class Cluster:
 
     def _look(self) -> None:
         """Take what was answered, put what a dead worker had into the queue again, withdraw what nobody takes."""
-        if not (asked := dict(self._asked)):
+        if not self._asked:
             return
         untaken: list[int] = []
         try:
             with self._daemon.engine.begin() as connection:
-                said = errands.answered(connection, asked)
+                for errand, said in errands.answered(connection, list(self._asked)).items():
+                    # At once: should the database take it back and not live to say so, nobody would hear of it again.
+                    self._asked.pop(errand).answer.set_result(json.loads(said))
                 if time.monotonic() - self._took_up > _TAKE_UP_EVERY:
                     self._took_up = time.monotonic()
                     for errand in errands.put_again(connection, self._patience):
                         log.warning("action=taken_up errand=%s", errand)
-                    old = [errand for errand, one in asked.items() if one.since < time.monotonic() - _UNTAKEN]
+                    late = time.monotonic() - _UNTAKEN
+                    old = [errand for errand, one in list(self._asked.items()) if one.since < late]
                     untaken = errands.withdraw(connection, old)
         except NotLeading as error:
             self._fail(error)
@@ -145,8 +152,6 @@ class Cluster:
         except SQLAlchemyError:
             time.sleep(_TAKE_UP_EVERY)
             raise
-        for errand, text in said.items():
-            self._asked.pop(errand).answer.set_result(json.loads(text))
         for errand in untaken:
             self._asked.pop(errand).answer.set_exception(Untaken())
 
@@ -176,14 +181,19 @@ def _prepared(engine: Engine) -> bool:
     return False
 
 
-async def _serve(worker: "_Worker", engine: Engine, settings: Settings) -> None:
-    from procrastinate import App, PsycopgConnector
+def _connector(engine: Engine) -> "PsycopgConnector":
+    from procrastinate import PsycopgConnector
 
-    connector = PsycopgConnector(
+    return PsycopgConnector(
         conninfo=engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
-        kwargs={"options": f"-c search_path={errands.SCHEMA}"},
+        kwargs={**LIVELY, "options": f"-c search_path={errands.SCHEMA}"},
     )
-    app = App(connector=connector)
+
+
+async def _serve(worker: "_Worker", engine: Engine, settings: Settings) -> None:
+    from procrastinate import App
+
+    app = App(connector=_connector(engine))
     app.task(name=errands.TASK)(worker.do)
     # As many as a leader asks at once: a slow source never keeps a letter waiting.
     threads = settings.pulls_at_once + len(settings.channels)
@@ -269,6 +279,7 @@ class _Worker:
             channel.close()
         feeds = wiring.feeds(books, self._errors)
         self._feeds = {(key, digest(feed.source.connector, feed.source.options)): feed for key, feed in feeds.items()}
+        message.use(templates(settings, self._errors))
         channels = wiring.channels(settings.channels, self._errors)
         self._channels = {(name, _digest(settings.channels[name])): channel for name, channel in channels.items()}
 

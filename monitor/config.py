@@ -38,7 +38,7 @@ TARGET_SERIES = (
 TARGET_LABELS = ("name", "item", "section", "lead", "unit", "measure")
 """What ``duban_target_info`` says of a target besides its identity."""
 
-AT_ONCE = ("books", "organisation", "channels", "archive", "keep", "heartbeat", "quiet")
+AT_ONCE = ("books", "organisation", "channels", "archive", "keep", "heartbeat", "quiet", "templates")
 """Settings that a reload puts in force. The others are read when a process starts."""
 
 
@@ -52,7 +52,7 @@ class Executors(StrEnum):
 class ChannelSpec(BaseModel):
     """A channel by name: its kind, and the options of that kind."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     kind: str
 
@@ -119,11 +119,16 @@ class Settings(Strict):
         " processes of a `cluster`",
     )
     reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
+    silence_token_file: Path | None = Field(
+        None, description="file with the token for `/api/v1/silences`, which does not exist without it"
+    )
     heartbeat: SchedulePhrase | None = Field(
         None, description="when the supervising office is told how the system is, as `daily at 09:00`; never if not set"
     )
     quiet: QuietPhrase | None = Field(
-        None, description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning"
+        None,
+        description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning, and red as"
+        " well with `, red too` at the end",
     )
     log: logs.Form = Field(
         logs.Form.TEXT, description="form of the log on stderr, `text` or `json` (one object a line)"
@@ -136,11 +141,16 @@ class Settings(Strict):
         description="seconds that a demonstration clock goes in a real one, 86400 for a day; kept for a database's life",
     )
     channels: dict[str, ChannelSpec] = Field(
-        {"folder": ChannelSpec.model_validate({"kind": "folder", "path": "var/alerts"})},
+        {"folder": ChannelSpec.model_construct(kind="folder", path="var/alerts")},
         description="channels: a name, its `kind`, and the options of that kind",
     )
     organisation: Path | None = Field(
         None, description="file of units, people and who is told what; without it all is told on every channel"
+    )
+
+    templates: Path | None = Field(
+        None,
+        description="folder of message templates of one's own, in place of those of the same name in alerts/templates",
     )
 
     target_series: Annotated[str, AfterValidator(_chosen(TARGET_SERIES))] = Field(
@@ -187,6 +197,19 @@ class Settings(Strict):
             return self.database_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise Invalid([f"{self.database_file}: 无法读取 database_file (cannot read): {error.strerror}"]) from None
+
+    def silence_token(self) -> str:
+        """The token of those who may set silences over HTTP; "" where nobody may. Raises Invalid."""
+        if self.silence_token_file is None:
+            return ""
+        try:
+            token = self.silence_token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            words = f"无法读取 silence_token_file (cannot read): {error.strerror}"
+            raise Invalid([f"{self.silence_token_file}: {words}"]) from None
+        if not token:
+            raise Invalid([f"{self.silence_token_file}: silence_token_file 是空文件 (empty)"])
+        return token
 
 
 def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:

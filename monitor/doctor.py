@@ -1,7 +1,7 @@
 """``duban doctor``: what the daemon needs, looked at piece by piece, each trouble with its cure. Changes nothing."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ from monitor.app import InForce, read
 from monitor.clock import Clock
 from monitor.config import Executors, Settings
 from monitor.route import objections
-from monitor.store import database, errands, letters, pulls, quarantine
+from monitor.store import database, errands, letters, outbox, pulls, quarantine
 from monitor.store.database import DatabaseError, reading
 from monitor.store.leader import alive
 from monitor.store.tables import pull
@@ -60,7 +60,7 @@ def examine(path: Path | None) -> list[Finding]:
 
 
 def _organisation(force: InForce) -> Iterator[Finding]:
-    told = objections(force.organisation, force.watch.books, str(force.settings.organisation or ""))
+    told = objections(force)
     for words in told:
         yield Finding("接收人", Health.DOUBTFUL, words, "补全机构文件，用 duban route test 核对")
     if not told:
@@ -179,7 +179,16 @@ def _sources(connection: Connection, force: InForce) -> Iterator[Finding]:
             yield Finding("来源", Health.WELL, f"{key} 最近成功拉取于 {at}，读到 {record.rows_read} 条")
 
 
-def _deliveries(connection: Connection, channels: Iterable[str]) -> Iterator[Finding]:
+def _deliveries(connection: Connection, channels: Collection[str]) -> Iterator[Finding]:
+    for channel, (waiting, *_) in outbox.queues(connection).items():
+        if channel not in channels:
+            words = f"设置中没有渠道 {channel}，尚有 {waiting} 条消息等待它 (no such channel)"
+            yield Finding(
+                "渠道",
+                Health.ILL,
+                words,
+                f"恢复渠道 {channel} 并重载，消息随即发送；见 duban deliveries --state queued",
+            )
     for channel in channels:
         dead = len(letters.sendings(connection, status=Status.DEAD, channel=channel, most=1000))
         (last,) = letters.sendings(connection, status=Status.SENT, channel=channel, most=1) or (None,)

@@ -11,6 +11,7 @@ import numpy as np
 
 from alerts.alert import Kind
 from alerts.delivery import Sending, Status
+from alerts.suppression import Reason as Held
 from connectors.observation import where
 from monitor.moves import local_day
 from monitor.snapshot import Judged, Trail
@@ -20,7 +21,7 @@ from rules import wording
 from rules.calendar import label
 from rules.judging import judge, verdict
 from rules.panel import Panel
-from rules.target import Book, Level, Target, quantity
+from rules.target import Book, Goal, Level, Target
 from rules.verdict import CODE, Outcome, Reason, Verdict
 
 
@@ -82,24 +83,22 @@ def _trail(book: Book, trail: Trail | None, at: datetime) -> str:
         facts = "；".join(filter(None, (said.period, said.actual_text, said.gap_text, said.owed, said.edit)))
         kind = "催报" if change.identity.kind is Kind.DATA else "进度"
         lines.append(
-            f"  {change.at.astimezone(zone):%Y-%m-%d %H:%M} {kind} {change.event} ({change.cause}) {levels}：{facts}"
+            f"  {change.at.astimezone(zone):%Y-%m-%d %H:%M} {kind}{change.event.text}（{change.cause.text}）{levels}：{facts}"
         )
         lines += [f"    {_sent(one, zone)}" for one in trail.sendings if one.change_id == number]
     return "\n".join(lines)
 
 
 def _sent(one: Sending, zone: ZoneInfo) -> str:
-    """What became of a message: 致人力社保局（folder）sent 2025-10-20 09:00；曾因 quiet 暂缓；人力社保局是该目标的牵头单位."""
+    """What became of a message: 致人力社保局（folder）已送达 2025-10-20 09:00；曾因静默时段未即发；人力社保局是该目标的牵头单位."""
     when = one.finished_at or one.due_at
-    held = f"；曾因 {one.suppressed} 未发" if one.suppressed else ""
+    held = f"；曾因{Held(one.suppressed).text}未即发" if one.suppressed else ""
     answer = (
         f"；{one.tries[-1].result} {one.tries[-1].answer}".rstrip()
         if one.tries and one.status is not Status.SENT
         else ""
     )
-    return (
-        f"致{one.receiver}（{one.channel}）{one.status} {when.astimezone(zone):%Y-%m-%d %H:%M}{held}{answer}；{one.why}"
-    )
+    return f"致{one.receiver}（{one.channel}）{one.status.text} {when.astimezone(zone):%Y-%m-%d %H:%M}{held}{answer}；{one.why}"
 
 
 _SMALL = 5
@@ -130,11 +129,11 @@ def _worst(found: Verdict) -> int:
 
 
 def _line(found: Verdict) -> str:
-    target, unit = found.target, found.target.goal.unit
+    target = found.target
     figures = ""
     if found.actual is not None and found.expected is not None:
-        figures = f"实际{wording.actual(found)}，预期{quantity(found.expected, unit)}，{wording.gap(found)}"
-    owed = f"{label(target.every, found.owed)}数据未报" if found.owed else ""
+        figures = f"实际{wording.actual(found)}，预期{target.goal.figure(found.expected)}，{wording.gap(found)}"
+    owed = f"{wording.owed(found)}未报" if found.owed else ""
     who = f"{found.subject} {target.name}" if found.subject else target.name
     told = "；".join(filter(None, (wording.because(found), wording.nil(found), owed, figures)))
     return f"  [{found.level.text}] {who}（{target.key}，{'、'.join(target.lead)}）：{told}"
@@ -148,7 +147,6 @@ def _heading(book: Book, found: Verdict) -> str:
 
 def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
     target = found.target
-    unit = target.goal.unit
     item = book.item(target.item)
     cause = wording.because(found)
     conclusion = cause if found.outcome is Outcome.NOT_JUDGED else f"{found.level.text}：{cause}"
@@ -169,12 +167,12 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("判定期", label(target.every, found.period) if found.period else ""),
         ("实际", wording.actual(found)),
         ("报送情况", wording.nil(found)),
-        ("预期", "" if found.expected is None else quantity(found.expected, unit)),
+        ("预期", "" if found.expected is None else target.goal.figure(found.expected)),
         ("差距", wording.gap(found)),
         ("所需进度", wording.pace(found, book.workdays)),
         ("解除所需", wording.enough(found)),
         ("年底预测", wording.outlook(found)),
-        ("逾期未报", label(target.every, found.owed) if found.owed else ""),
+        ("逾期未报", wording.owed(found)),
         ("进度曲线", f"{wording.curve(found)} (expect: {target.expect.text})"),
         ("黄色", wording.thresholds(target.levels.yellow, target)),
         ("红色", wording.thresholds(target.levels.red, target)),
@@ -213,8 +211,8 @@ def _figures(panel: Panel, row: int, target: Target, vintages: Sequence[Vintage]
                 label(target.every, found.period),
                 "无" if found.value is None else f"{found.value:g}{found.unit}",
                 found.status.text,
-                "" if math.isnan(judged) else quantity(judged, target.goal.unit),
-                _known(float(panel.expected[slot, row]), target.goal.unit),
+                "" if math.isnan(judged) else target.goal.figure(judged),
+                _known(float(panel.expected[slot, row]), target.goal),
                 "" if math.isnan(judged) else Level(level).text,
                 f"修订{version}" if version else "首报",
                 f"{found.known_at.astimezone(zone):%Y-%m-%d}",
@@ -235,8 +233,8 @@ def _versions(known: Sequence[Vintage]) -> list[int]:
     return found
 
 
-def _known(value: float, unit: str) -> str:
-    return "未知" if np.isnan(value) else quantity(value, unit)
+def _known(value: float, goal: Goal) -> str:
+    return "未知" if np.isnan(value) else goal.figure(value)
 
 
 def _pairs(facts: Sequence[tuple[str, str]]) -> str:

@@ -6,11 +6,12 @@ from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts import escalation
 from alerts.alert import Alert, Identity, Kind, State
 from alerts.escalation import Office, Step
-from alerts.moving import running, step_routes
+from alerts.moving import others, running, step_routes
 from alerts.organisation import Organisation
 from alerts.routing import Matter, Route
 from monitor.moves import Found
@@ -36,9 +37,12 @@ def found_steps(
     changed: Sequence[Alert],
     organisation: Organisation,
     at: datetime,
+    found: Sequence[Found] = (),
 ) -> list[Found]:
     """Reminders and escalations that are due at ``at``; ``changed`` are the alerts that this cycle changes.
 
+    Who is told of an alert's own change, which is among those ``found``, is not told of it once more as somebody
+    higher up.
     An alert whose figure is overdue still stands and is followed up. Where the source does not answer, nothing is
     known to stand: its steps wait until it answers.
     """
@@ -64,7 +68,8 @@ def found_steps(
         otherwise[place] = again, panel.latest[row] if verdicts.level[row] >= 0 else watch.looked[block][kind][row]
         if not steps:
             _look(watch, place, *otherwise[place])
-    return list(_told(watch, due, otherwise, organisation, at))
+    hear = {one.change.identity: one.routes for one in found if one.alert is not None}
+    return list(_told(watch, due, otherwise, organisation, at, hear))
 
 
 def _looked_at(
@@ -78,17 +83,25 @@ def _looked_at(
             block, row = found
             if judged[block].verdicts.reason[row] != CODE[Reason.FAILED]:
                 yield alert, (block, alert.identity.kind, row)
-    by_period = any(rule.after.periods for rule in organisation.escalation)
-    for block, (panel, verdicts) in enumerate((one.panel, one.verdicts) for one in judged):
+    for block, mine in enumerate(judged):
         for kind in Kind:
-            newer = (watch.looked[block][kind] != panel.latest) & (verdicts.level >= 0) & by_period
-            may = (watch.due[block][kind] <= _second(at)) | newer
-            may &= (watch.standing[block][kind] > 0) & (verdicts.reason != CODE[Reason.FAILED])
-            for row in np.flatnonzero(may).tolist():
-                target, subject = panel.block.target_at(row)
+            for row in np.flatnonzero(may_ask(watch, mine, block, kind, organisation, at)).tolist():
+                target, subject = mine.panel.block.target_at(row)
                 stands = watch.alerts.get(Identity(target.book, target.id, subject, kind))
                 if stands is not None and stands.identity not in touched:
                     yield stands, (block, kind, row)
+
+
+def may_ask(
+    watch: Watch, judged: Judged, block: int, kind: Kind, organisation: Organisation, at: datetime
+) -> NDArray[np.bool_]:
+    """Rows of a block (R,) whose alert of that kind fires and may ask for something."""
+    panel, verdicts = judged.panel, judged.verdicts
+    may: NDArray[np.bool_] = watch.due[block][kind] <= _second(at)
+    if any(rule.after.periods for rule in organisation.escalation):
+        may |= (watch.looked[block][kind] != panel.latest) & (verdicts.level >= 0)
+    may &= (watch.standing[block][kind] > 0) & (verdicts.reason != CODE[Reason.FAILED])
+    return may
 
 
 def _told(
@@ -97,21 +110,24 @@ def _told(
     otherwise: Mapping[_Place, tuple[np.datetime64, np.int16]],
     organisation: Organisation,
     at: datetime,
+    hear: Mapping[Identity, list[Route]],
 ) -> Iterator[Found]:
-    """The steps with those who are to hear; one that nobody would hear of is not taken.
+    """The steps with those who are to hear and do not ``hear`` of it now; one that nobody would hear of is not taken.
 
     ``otherwise`` is when each alert asks for more than its steps, and the figure that it was looked at with.
     """
     stands: dict[Identity, Alert] = {}
     unheard: set[_Place] = set()
-    hears: dict[tuple[object, ...], list[Route]] = {}  # of all alerts of which it is the same
+    hears: dict[tuple[object, ...], list[Route] | None] = {}  # of all alerts of which it is the same
     for alert, step, place in due:
         before, (target, _) = stands.get(alert.identity, alert), watch.panels[place[0]].block.target_at(place[2])
         matter = Matter.about(before.identity, before.level, watch.by_id[target.book], target).seen_by(organisation)
-        alike = (matter, step.event, step.waited, *(rule.words for rule in step.rules))
+        now = hear.get(alert.identity, [])
+        alike = (matter, step.event, step.waited, id(now) if now else 0, *(rule.words for rule in step.rules))
         if alike not in hears:
-            hears[alike] = step_routes(step, matter, organisation)
-        if not (routes := hears[alike]):
+            asked = step_routes(step, matter, organisation)
+            hears[alike] = None if not asked else others(asked, now)
+        if (routes := hears[alike]) is None:
             unheard.add(place)
             continue
         moved, change = escalation.take(before, step, at)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree as ET
 
 
 class Case(NamedTuple):
@@ -17,6 +16,8 @@ class Case(NamedTuple):
 
 def write(path: Path, cases: Sequence[Case]) -> None:
     """All cases, those of one suite together, into ``path``."""
+    from xml.etree import ElementTree as ET  # most who count cases write no such file
+
     root = ET.Element("testsuites", _counts(cases))
     for suite in dict.fromkeys(case.suite for case in cases):
         mine = [case for case in cases if case.suite == suite]

@@ -37,7 +37,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from alerts.alert import State
-from alerts.delivery import Status
+from alerts.delivery import UNSENT
 from monitor.config import TARGET_LABELS, TARGET_SERIES
 from monitor.exposition import Form, Layout, Lines, Texts, real
 from monitor.snapshot import Judged, Queue, Snapshot, SourceHealth
@@ -383,8 +383,8 @@ class _State(Collector):
         snapshot = self.snapshot
         yield _alerts(snapshot)
         yield from _sources(snapshot.sources)
-        deliveries = GaugeMetricFamily("duban_deliveries", "Messages in the outbox by status.", labels=["status"])
-        for status in Status:
+        deliveries = GaugeMetricFamily("duban_deliveries", "Messages not sent, by status.", labels=["status"])
+        for status in UNSENT:
             deliveries.add_metric([status], snapshot.deliveries.get(status, 0))
         yield deliveries
         waiting = GaugeMetricFamily(

@@ -17,7 +17,7 @@ from alerts import lifecycle
 from alerts.alert import Alert, Cause, Change, Event, Identity
 from alerts.escalation import Step
 from alerts.moving import Moved, Telling, corrections, moves
-from alerts.notice import Notice, notice, waiting, withdrawal
+from alerts.notice import Notice, notice, restated, waiting
 from alerts.routing import Matter, Route
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
@@ -27,9 +27,11 @@ from monitor.watch import Watch
 from rules import edit
 from rules.judging import objects
 from rules.panel import Panel
+from rules.plan import Block
+from rules.target import Level
 from rules.verdict import Verdict
 
-Recalled: TypeAlias = Callable[[Collection[date], Collection[tuple[str, str]]], list[Alert]]
+Recalled: TypeAlias = Callable[[Collection[date], Collection[tuple[str, str, str]]], list[Alert]]
 _ENDED = {Event.RESOLVED: "cleared", Event.FIRED: "raised"}
 
 
@@ -81,7 +83,7 @@ def found_moves(
 ) -> list[Found]:
     """All that changes as of ``at``: corrections of past periods first, then what moves now.
 
-    ``recalled`` finds what people were told of some periods of some targets (book, target).
+    ``recalled`` finds what people were told of some periods of some places (book, target, subject).
     """
     steps = [step for block in range(len(judged)) for step in _steps(watch, judged, block, at)]
     moved = {step.alert.identity: step.alert for step in steps if step.alert is not None}
@@ -149,7 +151,7 @@ def _told_of_revised(watch: Watch, block: int, recalled: Recalled) -> list[tuple
     past = slots < panel.latest[rows]
     if not past.any():
         return []
-    told = recalled(panel.block.ends[np.unique(slots[past])].tolist(), _targets(panel, rows[past]))
+    told = recalled(panel.block.ends[np.unique(slots[past])].tolist(), _places(panel.block, rows[past]))
     spots = [(alert, watch.spot(alert)) for alert in told]
     return [
         (alert, spot[1:])
@@ -158,9 +160,9 @@ def _told_of_revised(watch: Watch, block: int, recalled: Recalled) -> list[tuple
     ]
 
 
-def _targets(panel: Panel, rows: NDArray[np.int64]) -> set[tuple[str, str]]:
-    index = np.unique(np.searchsorted(panel.block.first_row, rows, side="right") - 1)
-    return {(target.book, target.id) for target in (panel.block.targets[found] for found in index.tolist())}
+def _places(block: Block, rows: NDArray[np.int64]) -> set[tuple[str, str, str]]:
+    found = map(block.target_at, np.unique(rows).tolist())
+    return {(target.book, target.id, subject) for target, subject in found}
 
 
 def withdrawn(engine: Engine, watch: Watch, telling: Telling, at: datetime) -> list[Found]:
@@ -172,7 +174,7 @@ def withdrawn(engine: Engine, watch: Watch, telling: Telling, at: datetime) -> l
     gone, found = set(watch.gone), []
     for before, last in ((item.alert, item.notice) for item in opened if item.alert.identity in gone):
         alert, change = lifecycle.withdrawn(before, at)
-        routes = telling.of(Matter.of(withdrawal(change, last)), before) if change.event.told else []
+        routes = telling.of(Matter.of(restated(change, last)), before) if change.event.told else []
         found.append(Found(alert, change, routes, before, last=last))
     return found
 
@@ -181,24 +183,32 @@ def worded(engine: Engine, watch: Watch, judged: Sequence[Judged], found: Sequen
     """What was found, with the facts that are saved and told of it."""
     if not found:
         return []
-    follow = (one.alert for one in found if one.step is not None and one.alert is not None)
+    moved = {one.change.identity: one.change.judged for one in found if one.alert is not None and one.step is None}
+    follow = (one.alert for one in found if one.alert is not None and _by_now(one, moved))
     now = {alert.identity: verdict for alert, verdict, _ in held_against(watch, judged, follow)}
-    verdicts = [one.verdict or now.get(one.change.identity) for one in found]
+    verdicts = [one.verdict or (now[one.change.identity] if _by_now(one, moved) else None) for one in found]
     read = [_read(watch, one.change.identity, verdict) for one, verdict in zip(found, verdicts, strict=True)]
     with reading(engine) as connection:
         origins = observations.origins(connection, {one for one in read if one is not None}, at)
     moves = []
+    lasts: dict[Identity, Notice] = {}
     for one, verdict, figure in zip(found, verdicts, read, strict=True):
-        if one.last is not None:
-            said = withdrawal(one.change, one.last)
+        if verdict is None:
+            said = restated(one.change, one.last or lasts[one.change.identity])
         else:
-            assert verdict is not None
             origin = "" if figure is None else origins.get(figure, "")
             said = notice(one.change, verdict, watch.by_id[one.change.identity.book], origin, one.before)
         if one.step is not None:
             said = waiting(said, one.step.waited, one.step.attention)
+        elif one.alert is not None:
+            lasts[one.change.identity] = said
         moves.append(Move(one.alert, one.change, said, one.routes, one.before))
     return moves
+
+
+def _by_now(one: Found, moved: Mapping[Identity, Level]) -> bool:
+    """Whether a step goes by the verdict of now: where the cycle has ``moved`` its alert, it stands on what is told of that."""
+    return one.step is not None and moved.get(one.change.identity) is not one.change.judged
 
 
 def _read(watch: Watch, alert: Identity, verdict: Verdict | None) -> tuple[int, date] | None:

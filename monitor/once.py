@@ -180,8 +180,8 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
 
 def _trail(connection: Connection, target: Target, subject: str) -> Trail:
     """All changes of a target's alerts, of either kind, and the messages about them."""
-    known = alert_store.histories(connection, book=target.book, target=target.id)
-    changes = [step for alert, steps in known if alert.identity.subject == subject for step in steps]
+    known = alert_store.histories(connection, book=target.book, target=target.id, subject=subject)
+    changes = [step for _, steps in known for step in steps]
     changes.sort(key=lambda step: step[0])
     return Trail(changes, letters.sendings(connection, changes=[number for number, *_ in changes])[::-1])
 

@@ -32,7 +32,7 @@ from monitor.following import found_steps
 from monitor.moves import Found, Move, found_moves, kept_up, local_day, withdrawn, worded
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
-from monitor.store import observations, outbox, pulls, quarantine, silences
+from monitor.store import letters, observations, outbox, pulls, quarantine, silences
 from monitor.store.appending import Compared
 from monitor.store.database import insist, reading
 from monitor.waiting import Waiting
@@ -47,6 +47,8 @@ _TOLD = 20
 """Refused figures told in the log per pull; all of them are counted."""
 _AT_ONCE = 10
 """Messages a sender takes letters for at a time: with every one of them timing out it still ends within its lease."""
+_REMEMBERED = 600
+"""Seconds for which a new process heeds what was sent before it: longer than any limit's."""
 _REPEATED = timedelta(hours=1)
 """For how long a resolved alert is told again where that is asked for."""
 
@@ -160,7 +162,7 @@ def judge(
     found += withdrawn(engine, watch, telling, at)
     kept = kept_up(watch, judged, found) if watch.loaded else []
     changed = [*kept, *(one.alert for one in found if one.alert is not None)]
-    found += found_steps(watch, judged, changed, organisation, at)
+    found += found_steps(watch, judged, changed, organisation, at, found)
     moves = worded(engine, watch, judged, found, at)
     if moves or kept:
         with engine.begin() as connection:
@@ -189,9 +191,9 @@ def judge(
     return judged, moves
 
 
-def _recalled(engine: Engine, periods: Collection[date], targets: Collection[tuple[str, str]]) -> list[Alert]:
+def _recalled(engine: Engine, periods: Collection[date], places: Collection[tuple[str, str, str]]) -> list[Alert]:
     with reading(engine) as connection:
-        return alert_store.told(connection, periods, targets)
+        return alert_store.told(connection, periods, places)
 
 
 def stands(watch: Watch, moves: Sequence[tuple[int, Move | Found]]) -> list[Alert]:
@@ -229,6 +231,8 @@ def deliver(
     while not circuit.resting(clock.real()):
         with engine.begin() as connection:
             taken = outbox.claim(connection, channel, clock.now(), most, together=sender.at_once > 1)
+        if taken and sender.slots is not None and not sender.slots.spent():
+            sender.slots.resume(_spent(engine, channel, clock))
         left = taken
         while left and not circuit.resting(clock.real()):
             attempts = _send(executor, sender, channel, left[: sender.at_once], clock.real())
@@ -244,6 +248,16 @@ def deliver(
         if left or not taken:
             break
     return results
+
+
+def _spent(engine: Engine, channel: str, clock: Clock) -> list[float]:
+    """How many seconds ago each of the last messages was sent by a process before this one; the limits still hold."""
+    now = clock.now()
+    with reading(engine) as connection:
+        return [
+            (now - at) / clock.second
+            for at in letters.tried_since(connection, channel, now - _REMEMBERED * clock.second)
+        ]
 
 
 def repeat(
@@ -276,9 +290,9 @@ def _mark(engine: Engine, made: Sequence[tuple[Delivery, Attempt]], clock: Clock
 
 
 def _send(executor: Executor, sender: Channel, channel: str, rows: Sequence[Delivery], at: datetime) -> list[Attempt]:
-    letters = [Letter(row.key, row.receiver, row.address, row.why, row.notice, at) for row in rows]
+    sent = [Letter(row.key, row.receiver, row.address, row.why, row.notice, at) for row in rows]
     try:
-        return executor.send(channel, sender, letters)[: len(rows)]
+        return executor.send(channel, sender, sent)[: len(rows)]
     except Exception as error:  # a third party's channel may do anything; the letters must not be lost
         log.exception("action=send_crashed channel=%s key=%s", channel, rows[0].key)
         return [Attempt(Result.INTERNAL, f"{type(error).__name__}: {error}")] * len(rows)

@@ -8,7 +8,7 @@ from alerts.alert import Change, State
 from alerts.delivery import Sending, Status
 from alerts.notice import Notice
 from alerts.suppression import Reason
-from monitor.app import open_store
+from monitor.app import InForce, open_store
 from monitor.clock import parse_moment
 from monitor.config import Settings
 from monitor.store import alerts as alert_store
@@ -59,15 +59,19 @@ def deliveries(
     return [sending_facts(sending) for sending in found]
 
 
-def redrive(settings: Settings, ids: Collection[int], who: str) -> list[dict[str, Any]]:
-    """Queue dead letters again, all of them if no ``ids`` are given, in the name of ``who``. Raises Invalid."""
+def redrive(force: InForce, ids: Collection[int], who: str) -> list[dict[str, Any]]:
+    """Queue dead letters again, all of them if no ``ids`` are given, in the name of ``who``. Raises Invalid.
+
+    They go where their receivers are reached by now: a wrong address may be why they never arrived.
+    """
     if not who.strip():
         raise Invalid(["处理人（--by）不能为空 (no name)"])
-    engine, clock = open_store(settings)
+    engine, clock = open_store(force.settings)
     with engine.begin() as connection:
         taken = outbox.redrive(connection, ids, who.strip(), clock.now())
         if left := sorted(set(ids) - set(taken)):
             raise Invalid([f"第 {left[0]} 号不是未能送达的消息 (not dead)；见 duban deliveries --state dead"])
+        letters.readdress(connection, force.organisation.contacts)
         return [sending_facts(sending) for sending in letters.sendings(connection, ids=taken)]
 
 

@@ -1,6 +1,6 @@
 """Who would be told of an alert, when and why, before it is in earnest; and whom the organisation cannot reach."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple
@@ -12,11 +12,12 @@ from rich.table import Table
 
 from alerts import escalation
 from alerts.alert import Alert, Event, Identity, Kind, State
+from alerts.channels.base import Channel
 from alerts.digest import Budget
 from alerts.escalation import Office
-from alerts.moving import step_routes
+from alerts.moving import others, step_routes
 from alerts.notice import section
-from alerts.organisation import Organisation, Role
+from alerts.organisation import Organisation, Person, Role, Unit
 from alerts.routing import Matter, Route, rhythm, routes
 from alerts.suppression import Held, paced
 from monitor.app import InForce
@@ -91,7 +92,8 @@ def _steps(alert: Alert, book: Book, target: Target, organisation: Organisation)
         Matter.about(alert.identity, alert.level, book, target),
         Office(book.workdays, ZoneInfo(book.timezone)),
     )
-    yield from _each(alert.changed.astimezone(office.zone), Event.FIRED, "", routes(matter, organisation))
+    fired = routes(matter, organisation)
+    yield from _each(alert.changed.astimezone(office.zone), Event.FIRED, "", fired)
     figures = _later_figures(alert, book, target, office)
     now: datetime | None = alert.changed
     end = escalation.moment(alert.changed, _AHEAD, office)
@@ -100,8 +102,10 @@ def _steps(alert: Alert, book: Book, target: Target, organisation: Organisation)
         steps, later = escalation.due(alert, periods, organisation, office, now)
         for step in steps:
             alert, _ = escalation.take(alert, step, now)
-            found = step_routes(step, matter, organisation)
-            yield from _each(now.astimezone(office.zone), step.event, step.waited, found)
+            asked = step_routes(step, matter, organisation)
+            found = others(asked, fired) if now == alert.changed else asked
+            if found or not asked:
+                yield from _each(now.astimezone(office.zone), step.event, step.waited, found)
         if not steps:
             coming = [figure for figure in figures if figure > now]
             now = min([*coming[:1], *([later] if later else [])], default=None)
@@ -168,9 +172,11 @@ def _goes(one: Telling) -> str:
     return f"{sent}；每周至多{one.within.most}条" if one.within else sent
 
 
-def objections(organisation: Organisation, books: Sequence[Book], place: str) -> list[str]:
-    """What the organisation leaves open for ``books``; ``place`` is its file, "" where none is written."""
+def objections(force: InForce) -> list[str]:
+    """What the organisation leaves open for the books in force."""
+    organisation, books, place = force.organisation, force.watch.books, str(force.settings.organisation or "")
     found = [*_unreached(organisation, books)]
+    found += (f"{place or 'channels'}: {words}" for words in _bad_addresses(organisation, force.channels))
     if place:
         found += chain(
             _unknown_units(organisation, books),
@@ -195,6 +201,15 @@ def _unreached(organisation: Organisation, books: Sequence[Book]) -> Iterator[st
                     asked = "、".join(matter.asked)
                     yield f"{target.place}: {target.key} 的{what}无人接收 (reaches nobody)；请为{asked}填写联系方式"
                     break
+
+
+def _bad_addresses(organisation: Organisation, channels: Mapping[str, Channel]) -> Iterator[str]:
+    holders: dict[str, Unit | Person] = {"default": organisation.default, **organisation.units, **organisation.people}
+    for name, holder in holders.items():
+        for contact in holder.contacts or ():
+            channel = channels.get(contact.channel)
+            if channel is not None and (words := channel.objection(contact.address)):
+                yield f"{name}的联系方式 {contact.channel}: {words}"
 
 
 def _unknown_units(organisation: Organisation, books: Sequence[Book]) -> Iterator[str]:

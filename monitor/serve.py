@@ -22,6 +22,7 @@ from monitor.notify import notify, watchdog
 from monitor.pushing import Inbox
 from monitor.store.leader import Leader
 from monitor.web.server import HANGS, create_app
+from monitor.web.silencing import silencing
 from monitor.worker import Worker
 from rules.document import Invalid
 
@@ -77,6 +78,7 @@ def serve(path: Path | None) -> None:
         settings.grafana,
         service.standing_by,
         service.hangs,
+        silencing(daemon, token, service.worker.news) if (token := settings.silence_token()) else (),
     )
     listening = _listen(settings)
     server = uvicorn.Server(

@@ -21,8 +21,6 @@ from rules.unit import conversion
 
 EARLIEST = timedelta(days=31)
 """How long before its end a period's figure may arrive: offices report the month from the 20th on."""
-UNREADABLE = frozenset({Refused.WRONG_DIMENSION, Refused.FUTURE_PERIOD, Refused.UNKNOWN_SUBJECT})
-"""What is said of a figure whatever else is stated."""
 _FEW = 1000
 """Rows up to which making categories costs more than it saves."""
 _SAMPLE = 100

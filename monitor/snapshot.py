@@ -89,7 +89,7 @@ class Snapshot:
     ``rehearsing`` says that the clock is not the real one (演示时钟).
     ``trails`` are those of the foremost alerts of each book.
     ``config_error`` holds the words of a refused reload, "" while what is
-    written is in force. ``deliveries`` counts outbox rows by Status, ``waiting`` those that wait by why,
+    written is in force. ``deliveries`` counts what was not sent by Status, ``waiting`` those that wait by why,
     ``resting`` tells why a channel rests, "" for one at work; ``queues`` are by channel, those with nothing to send left out;
     ``heartbeat`` is when a report on the system last arrived.
     """

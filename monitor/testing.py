@@ -14,7 +14,6 @@ from monitor.proving import Failed, Proof, prove, text
 from rules import wording
 from rules.calendar import label
 from rules.document import Invalid
-from rules.target import quantity
 
 
 def run(path: Path | None, given: list[Path]) -> list[tuple[Case, Proof | None]]:
@@ -63,14 +62,14 @@ def _failure(cases: Cases, proof: Proof) -> str:
 def _tree(cases: Cases, failed: Failed) -> Iterator[str]:
     """How it came about, from the goal to the messages, each setting with where it was written."""
     found = failed.seen.verdict
-    target, unit = found.target, found.target.goal.unit
+    target = found.target
     written = cases.origins.get(target.id, {})
     facts = [
         ("目标", wording.goal(found), written.get("goal")),
         ("判定期", label(target.every, found.period) if found.period else "无数据", None),
-        ("应报", label(target.every, found.owed) + "，逾期未报" if found.owed else "", None),
+        ("应报", wording.owed(found) + "，逾期未报" if found.owed else "", None),
         ("曲线", wording.curve(found), written.get("expect", "")),
-        ("预期", "" if found.expected is None else quantity(found.expected, unit), None),
+        ("预期", "" if found.expected is None else target.goal.figure(found.expected), None),
         ("实际", wording.actual(found), None),
         ("差距", wording.gap(found), None),
         ("黄色", wording.thresholds(target.levels.yellow, target), written.get("yellow", "")),

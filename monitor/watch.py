@@ -27,7 +27,7 @@ from rules.unit import conversion
 from rules.verdict import Verdict, Verdicts
 
 NEVER = np.datetime64("9999-12-31", "s")
-_AT_ONCE = np.datetime64(0, "s")
+AT_ONCE = np.datetime64(0, "s")
 _LINKED = ("series", "row", "factor", "offset")
 
 
@@ -209,7 +209,7 @@ class Watch:
         self.alerts[alert.identity] = alert
         block, index = row
         self.standing[block][alert.identity.kind][index] = lifecycle.standing(alert)
-        self.due[block][alert.identity.kind][index] = _AT_ONCE
+        self.due[block][alert.identity.kind][index] = AT_ONCE
 
     def settled(self, judged: Sequence[Verdicts]) -> None:
         """A cycle has dealt with all there was. A revision of the newest period waits while that is not judged."""

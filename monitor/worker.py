@@ -134,6 +134,7 @@ class Worker:
             outbox.release(connection)
             runs.forget_answers(connection, now - _REMEMBERED)
             runs.forget_ahead(connection, now + _JUMP)
+        self._daemon.readdress()
         self._began, self._daemon.since = self._zero(), now
         self._judging.start()
         self._tidying.start()
@@ -274,10 +275,15 @@ class Worker:
             self._wake_delivery()
 
     def _report(self) -> bool:
-        """Tell the supervising offices how the system is, once per slot; returns whether one is told now."""
+        """Tell the supervising offices how the system is, once per slot; returns whether one is told now.
+
+        Nothing can be said of it before every source was asked for the first time.
+        """
         force, snapshot = self._daemon.force, self._daemon.snapshot
         schedule, told = force.settings.heartbeat, False
         if schedule is None or snapshot is None:
+            return False
+        if any(source.last_pull is None and source.next_pull is not None for source in snapshot.sources):
             return False
         for office, zone in bulletins.offices(snapshot.books).items():
             job, due = bulletins.slot_name(office), Turns(schedule, zone, PUBLISHED).latest(snapshot.at)

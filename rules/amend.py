@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml import MappingNode, Node, ScalarNode, SequenceNode, YAMLError
+
+from rules.document import compose
 
 END = "END"
 """In edits of a list: the values that are added to it."""
 
-_TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp")  # a book's dates are phrases
+_TEXT = "tag:yaml.org,2002:str"
 _Span = tuple[int, int, str]
 
 
@@ -23,7 +23,7 @@ def amend(text: str, edits: Mapping[str | int, Any], order: Sequence[str] = ()) 
     New keys stand where ``order`` has them among those that are there, new entries of a list are under ``END``.
     Values are texts, whole numbers, lists and mappings. Raises ValueError for what stands elsewhere (an alias).
     """
-    root = YAML().compose(text)
+    root = compose(text)
     if root is None:
         return text + _block(edits, 0, _newline(text))
     parts, done = list[str](), 0
@@ -45,11 +45,11 @@ def written(value: Any, *, flow: bool = False) -> str:
     if isinstance(value, int):
         return str(value)
     try:
-        read = YAML().compose(f"[{value}, x]" if flow else f"x: {value}")
+        read: Any = compose(f"[{value}, x]" if flow else f"x: {value}")
     except YAMLError:
         return json.dumps(value, ensure_ascii=False)
     (found, *_) = read.value if flow else read.value[0][1:]
-    plain = isinstance(found, ScalarNode) and found.tag in _TEXT and found.style is None and found.value == value
+    plain = isinstance(found, ScalarNode) and found.tag == _TEXT and not found.style and found.value == value
     return value if plain and not (flow and len(read.value) != 2) else json.dumps(value, ensure_ascii=False)
 
 

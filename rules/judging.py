@@ -108,7 +108,7 @@ def _judge(
     if block.clear:
         # After the last period there is none to wait for.
         into.keep[:] = judged & (slot < len(block.ends) - 1) & _kept(panel, rows, slot)
-    into.slot[:], into.owed[:] = slot, np.where(late, owed, np.int16(-1))
+    into.slot[:], into.owed[:] = slot, np.where(late & ~aimless, owed, np.int16(-1))
     into.nil[:] = np.where(reported > slot, reported, np.int16(-1))
     into.preliminary[:] = (slot >= 0) & panel.preliminary[slot, columns(rows)]
     into.actual[:], into.expected[:], into.shortfall[:] = seen

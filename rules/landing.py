@@ -25,11 +25,11 @@ class Landings:
 
     ``probability`` (0-1) is that of meeting the goal; ``low`` to ``high`` (the target's unit) holds the year's end
     with the probability ``forecast.INTERVAL``. NaN where nothing can be said: the measure is not foreseen, the past
-    is too short, there is no figure of this year or no goal.
+    is too short, there is no figure of this year or no goal; anywhere while nobody ``asks``.
     """
 
     def __init__(self, block: Block, past: Past) -> None:
-        self._block, self._past = block, past
+        self._block, self._past, self.asks = block, past, True
         self.probability, self.low, self.high = np.full((3, block.rows), np.nan, np.float32)
         self._stale = np.zeros(block.rows, np.bool_)
 
@@ -62,7 +62,7 @@ class Landings:
     def _foreseen(self, values: Floats, rows: NDArray[np.int64], slots: NDArray[np.int16]) -> Floats:
         """Probability, low and high (3, N) of ``rows`` as seen from ``slots``."""
         found: Floats = np.full((3, len(rows)), np.nan)
-        if not len(self._past.values):
+        if not (self.asks and len(self._past.values)):
             return found
         for slot in np.unique(slots[slots >= 0]).tolist():
             at_slot = np.flatnonzero(slots == slot)

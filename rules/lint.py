@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from rules import formula, inherited, phrase
 from rules.calendar import Days, Publication, period_ends
@@ -145,9 +144,14 @@ _HIDDEN = "用得到此项的目标都另有所写，此项不起作用 (hidden 
 
 
 def _without_source(book: Book, written: Written, sites: Sequence[Site]) -> Iterator[Finding]:
+    lonely = sum(site.target.source is None and site.target.goal.by is None for site in sites)
+    at_all = bool(book.sources) or lonely < 2
+    if not at_all:
+        words = f"册内还没有来源，{lonely} 个目标都不会有数据 (no source)；请写 sources，并在册上写 source"
+        yield Finding("D108", written.place("book"), words)
     for site in sites:
         target = site.target
-        if target.source is None and target.goal.by is None:
+        if at_all and target.source is None and target.goal.by is None:
             words = f"{target.name} 没有写来源 source，不会有数据 (no source)；请写 source，或在册上写 source"
             yield Finding("D108", site.place(), words)
         for read in sorted(book.roots(target.reads)):
@@ -168,7 +172,8 @@ def _stated_series(source: Source | None) -> set[str]:
     """The only series that a source can state, where its options say so; empty where that is not known."""
     if source is None or "to_date" in source.options:
         return set()
-    if any("series" in (source.options.get(key) or ()) for key in _STATED):
+    told = (source.options.get(key) for key in _STATED)
+    if any("series" in one for one in told if isinstance(one, dict | list)):
         return set()
     constant, values = source.options.get("series"), source.options.get("values")
     if isinstance(values, dict):
@@ -259,7 +264,7 @@ def _unlike_the_words(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:
             if goal.op in (Op.AT_LEAST, Op.MORE_THAN)
             else None
         )
-        if turned and not (floor and ceiling):
+        if turned and not (floor and ceiling) and _of_goal(turned[0], own):
             words = f"目标为 {goal.text}，原话为“{turned[0]}” (other direction)；请核对方向"
             yield Finding("D112", site.place("goal"), words)
         source = book.sources.get(target.source or "")
@@ -267,6 +272,12 @@ def _unlike_the_words(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:
         if isinstance(unit, str) and unit in KNOWN and target.counts is None and conversion(unit, goal.unit) is None:
             words = f"来源 {source.name if source else ''} 的数以{unit}计，不能换算为目标的{goal.unit} (unit mismatch)；数据将全部拒收"
             yield Finding("D111", site.place("goal"), words)
+
+
+def _of_goal(said: str, own: Sequence[float]) -> bool:
+    """Whether a direction is that of the goal's number: ``3岁以下`` of 4.6 places for the young says nothing of it."""
+    figure = re.search(r"\d+(?:\.\d+)?", said)
+    return figure is None or any(number(mine).endswith(figure[0]) for mine in own)
 
 
 def _sums(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:
@@ -384,11 +395,6 @@ def _switches(document: Document) -> Iterator[tuple[int, int, int, frozenset[str
 
 def _starts(document: Document) -> Iterator[int]:
     """First lines of all keys at the top, and of the entries under each."""
-    top = document.node
-    for key in top:
-        yield top.lc.key(key)[0] + 1
-        part = top[key]
-        if isinstance(part, CommentedSeq):
-            yield from (part.lc.item(index)[0] + 1 for index in range(len(part)))
-        elif isinstance(part, CommentedMap):
-            yield from (part.lc.key(name)[0] + 1 for name in part)
+    yield from document.starts()
+    for key in document.node:
+        yield from document.starts(key)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LISTS = ("items", "targets", "derived", "history")
 _REQUIRED = ("book", "title", "year")
-_NUMBER = r"-?\d+(\.\d+)?"
+_NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 _AT_DEADLINE = Publication("0 days after period", days=0)
 
 
@@ -354,7 +354,7 @@ def _wrong_cells(table: "pd.DataFrame", path: Path, known: dict[str, Target]) ->
         if target not in known:
             problems.append((row, f"没有目标 '{target}' (unknown target){near(target, known)}"))
         if goal and not re.fullmatch(_NUMBER, goal):
-            problems.append((row, f"goal: '{goal}' 不是数值 (not a number); 单位随目标，只写数"))
+            problems.append((row, f"goal: '{goal}' 不是数值 (not a number); 单位随目标，只写半角的数，不加千分位"))
         elif target in known:
             problems += [(row, words) for words in _wrong_cell(known[target], goal)]
         if double[row]:

@@ -70,6 +70,12 @@ class Panel:
     def known_at(self) -> NDArray[np.datetime64]:
         return np.full(self.block.rows, np.datetime64("NaT"), dtype="datetime64[s]")
 
+    def __copy__(self) -> "Panel":
+        """Another one with the same columns, be they looked at for the first time only now: what is put in one is in both."""
+        other = Panel.__new__(Panel)
+        other.__dict__ |= {"values": self.values, "expected": self.expected, "spread": self.spread} | self.__dict__
+        return other
+
     def put(
         self,
         rows: NDArray[np.int64],

@@ -27,6 +27,17 @@ OPS = {
 }
 
 
+_HALF = str.maketrans("０１２３４５６７８９％．－＋，：｛｝\u3000", "0123456789%.-+,:{} ")
+
+
+def half(text: str) -> str:
+    """A phrase with the half-width digits and signs that an input method may have made full-width ones."""
+    text = text.strip()
+    if text[:1] in "“”‘’" and text:
+        raise ValueError(f"{text}: 首尾是中文引号 (Chinese quotation mark)；请删去，或改用半角引号")
+    return text.translate(_HALF).strip()
+
+
 ANY_BREACH = Threshold(Against.UNITS, 0.0, "", 1, "any breach")
 
 
@@ -109,7 +120,7 @@ def thresholds(written: Any) -> tuple[Threshold, ...]:
         raise ValueError(f"应为一条阈值或若干条的列表，而不是 {written!r} (bad threshold)")
     if texts == ["never"]:
         return ()
-    return tuple(threshold(text.strip()) for text in texts)
+    return tuple(threshold(half(text)) for text in texts)
 
 
 def clear(written: Any) -> tuple[Threshold, ...]:

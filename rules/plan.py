@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, shares
 from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none, repeated
-from rules.target import FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Target
+from rules.target import FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Shape, Target
 
 _AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 _STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
@@ -30,7 +30,8 @@ class Block:
     ``curves`` (P, T) are the shares of the way, from ``base`` to the goal, that the plan expects by each period's end.
     ``sign`` is +1 where more is better, -1 where less is; ``upper`` the upper
     end of a range (NaN for none, None where no row has one); ``slack`` is taken off every shortfall
-    (左右, and the rounding of figures). ``due`` (D, P) are due days, ``due_of``
+    (左右, and the rounding of figures), of which a figure that grows from nothing has ``ripens`` (None where no
+    row has any) only in proportion to what the plan expects. ``due`` (D, P) are due days, ``due_of``
     (R,) picks a row's; ``judged_from`` (R,) is the first day on which a row may
     be found behind, ``judged_slot`` the first period that is judged (None where
     every row is from the first on). ``counts`` (R,) is the highest daily value that counts as a
@@ -53,6 +54,7 @@ class Block:
     sign: Floats
     upper: Floats | None
     slack: Floats
+    ripens: Floats | None
     hard: NDArray[np.bool_]
     curves: Floats
     yellow: tuple[Limits, ...]
@@ -76,10 +78,18 @@ class Block:
     def rows(self) -> int:
         return len(self.goal)
 
-    @property
+    @cached_property
+    def foreseen(self) -> bool:
+        """Whether a threshold asks where rows will land."""
+        return self._asks(Against.PROBABILITY, Against.OUTLOOK)
+
+    @cached_property
     def spreads(self) -> bool:
         """Whether a threshold goes by how much the season differs from year to year."""
-        return any(limits.against is Against.SPREAD for limits in (*self.yellow, *self.red, *self.clear))
+        return self._asks(Against.SPREAD)
+
+    def _asks(self, *against: Against) -> bool:
+        return any(limits.against in against for limits in (*self.yellow, *self.red, *self.clear))
 
     def goals(self, rows: Rows, slot: NDArray[np.int16]) -> Floats:
         """The goal of each of ``rows`` in force at the end of its period; the last one where that is -1. NaN for leaning rows."""
@@ -107,6 +117,12 @@ class Block:
         """Target and subject of a row."""
         index = int(np.searchsorted(self.first_row, row, side="right")) - 1
         return self.targets[index], self.subjects[index][row - int(self.first_row[index])]
+
+    @property
+    def names(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        """Ids of targets, and subjects, of all rows."""
+        ids = np.array([target.id for target in self.targets], object).repeat(np.diff(self.first_row))
+        return ids, np.array([subject for subjects in self.subjects for subject in subjects], object)
 
     @cached_property
     def subject_index(self) -> list[dict[str, int]]:
@@ -143,6 +159,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
     changes = np.repeat([bool(target.changes) for target in targets], sizes)
     leans = np.repeat([target.leans_on is not None for target in targets], sizes)
     exact = np.repeat([target.goal.op is Op.EXACTLY for target in targets], sizes)
+    ripens = column(0.0 if t.expect.shape in (Shape.HOLD, Shape.PATH) else t.goal.tolerance for t in targets)
     strict = column(-1.0 if target.goal.op in _STRICT else 1.0 for target in targets)
     return Block(
         year=year,
@@ -156,6 +173,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         sign=column(-1.0 if target.goal.op in _AT_MOST else 1.0 for target in targets),
         upper=or_none(np.where(exact, goal, column(target.goal.upper for target in targets))),
         slack=column(target.goal.tolerance for target in targets) + strict * _ROUNDING * np.fmax(np.abs(goal), 1.0),
+        ripens=ripens if ripens.any() else None,
         hard=np.repeat([target.measure in HARD for target in targets], sizes),
         curves=np.stack(
             [shares(target.expect, target.measure, ends, year, book.workdays) for book, target in members], axis=1

@@ -20,15 +20,21 @@ from rules.unit import check
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
-def _phrase(parse: Callable[[str], Any]) -> BeforeValidator:
+def _phrase(parse: Callable[[str], Any], read: Callable[[str], str] = phrase.half) -> BeforeValidator:
     """A field that is a phrase in the file and a noun in the model."""
 
     def checked(value: Any) -> Any:
         if not isinstance(value, str):
             raise ValueError(f"应为一句文字，而不是 {value!r}")
-        return parse(value.strip())
+        return parse(read(value))
 
     return BeforeValidator(checked, json_schema_input_type=str)
+
+
+def _paired(name: str) -> str:
+    if name.count("“") != name.count("”"):
+        raise ValueError(f"{name} 的中文引号不成对 (unpaired quotation mark)；请补上或删去")
+    return name
 
 
 def _units(value: Any) -> Any:
@@ -55,7 +61,7 @@ ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
 PublishedPhrase = Annotated[Publication, _phrase(phrase.published)]
 Day = Annotated[date, _phrase(phrase.day)]
 SchedulePhrase = Annotated[Schedule, _phrase(phrase.schedule)]
-FormulaText = Annotated[Formula, _phrase(formula.parse)]
+FormulaText = Annotated[Formula, _phrase(formula.parse, str.strip)]
 Unit = Annotated[str, AfterValidator(check)]
 Units = Annotated[tuple[str, ...], BeforeValidator(_units, json_schema_input_type=str | list[str])]
 """Units as the plan writes them (``A局、B局及镇街``) or as a list."""
@@ -69,7 +75,7 @@ Names = Annotated[
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class LevelsSpec(Strict):
@@ -119,7 +125,7 @@ class TargetSpec(Strict):
 
     id: Identifier
     item: int | None = None
-    name: str
+    name: Annotated[str, AfterValidator(_paired)]
     words: str = ""
     lead: Units = ()
     responsible: Units = ()
@@ -132,7 +138,7 @@ class TargetSpec(Strict):
     expect: ExpectPhrase | None = None
     source: SourceField | None = None
     counts: Annotated[str, StringConstraints(pattern=r"^at most -?\d+(\.\d+)?$")] | None = None
-    levels: LevelsSpec = LevelsSpec()
+    levels: LevelsSpec = LevelsSpec.model_construct()
     changes: tuple[ChangeSpec, ...] = ()
 
 
@@ -149,7 +155,7 @@ class DerivedSpec(Strict):
 class SourceSpec(BaseModel):
     """A source: the keys below, and the options of its connector kind."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     connector: str
     schedule: SchedulePhrase = phrase.schedule("every 10 minutes")

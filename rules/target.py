@@ -130,6 +130,13 @@ class Goal:
         """The goal as an office writes it: 不低于4500人, 5%左右、2025年12月31日前完成."""
         return self.of(self.value)
 
+    def figure(self, value: float) -> str:
+        """A figure in its unit, as ``quantity`` has it; of a task in stages the stage reached: “开工”阶段."""
+        if not self.stages:
+            return quantity(value, self.unit)
+        reached = min(int(value), len(self.stages))
+        return f"“{self.stages[reached - 1][0]}”阶段" if reached > 0 else f"“{self.stages[0][0]}”之前"
+
     def of(self, value: float) -> str:
         """The same with another value, as one subject or one period has it."""
         if self.reference:

@@ -131,7 +131,7 @@ def actual(verdict: Verdict) -> str:
     if verdict.actual is None:
         return ""
     said = verdict.status.text
-    return quantity(verdict.actual, verdict.target.goal.unit) + (f"（{said}）" if said else "")
+    return verdict.target.goal.figure(verdict.actual) + (f"（{said}）" if said else "")
 
 
 def period(verdict: Verdict) -> str:
@@ -139,6 +139,13 @@ def period(verdict: Verdict) -> str:
     if verdict.period is None:
         return ""
     return "，".join(filter(None, (label(verdict.target.every, verdict.period), verdict.status.text)))
+
+
+def owed(verdict: Verdict) -> str:
+    """Of what the figure is overdue: 2025年9月; 完成情况 of a task with a deadline. Empty where none is."""
+    if verdict.owed is None:
+        return ""
+    return "完成情况" if verdict.target.goal.by is not None else label(verdict.target.every, verdict.owed)
 
 
 def nil(verdict: Verdict) -> str:
@@ -159,19 +166,19 @@ def cause(why: Reason, shortfall: float | None, *, held: bool = False) -> str:
 
 
 def because(verdict: Verdict) -> str:
-    """The same of a verdict."""
+    """The same of a verdict; a task waits for its deadline, not for a figure."""
+    if verdict.target.goal.by is not None and verdict.reason in (Reason.NOT_DUE, Reason.ANNUAL_ONLY):
+        return "未到完成时限"
     return cause(verdict.reason, verdict.shortfall, held=verdict.target.expect.shape is Shape.HOLD)
 
 
 def reason(verdict: Verdict) -> str:
     """Why the verdict is so: 数据逾期未报，应报2025年9月; 符合时序进度，本期已达红色条件，待连续期数确认."""
-    if verdict.target.goal.by is not None and verdict.reason in (Reason.NOT_DUE, Reason.ANNUAL_ONLY):
-        return "未到完成时限"
     words = because(verdict)
     if verdict.nil is not None:
         words += f"，{nil(verdict)}"
     if verdict.owed is not None:
-        words += f"，应报{label(verdict.target.every, verdict.owed)}"
+        words += f"，应报{owed(verdict)}"
     if verdict.pending > Level.GREEN:
         words += f"，本期已达{verdict.pending.text}条件，待连续期数确认"
     return words
@@ -370,7 +377,7 @@ def shape(expect: Expect, target: Target) -> str:
         case Shape.HOLD if target.goal.reference:
             return f"各期均与{target.goal.reference}的同期数相比"
         case Shape.HOLD:
-            return "全年任何时点均应达到目标"
+            return "全年任何时点均应达到目标" if target.goal.by is None else "到时限时应已完成"
         case Shape.PATH:
             return f"自年初{quantity(expect.base, target.goal.unit)}均匀推进至目标"
         case Shape.CHECKPOINTS:

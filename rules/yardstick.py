@@ -87,8 +87,13 @@ def allowed(block: Block, limits: Limits, here: Rows, rows: Rows, slot: NDArray[
         room += limits.of_goal[here] * np.nan_to_num(np.abs(block.goals(rows, slot)))
     if limits.narrowing is not None:
         room *= 1 - limits.narrowing[here] * (slot + 1) / len(block.ends)
+    slack = block.slack[rows]
+    if block.ripens is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            to_go = 1 - np.abs(expected / block.goals(rows, slot))
+        slack = slack - block.ripens[rows] * np.clip(np.nan_to_num(to_go), 0.0, 1.0)
     # Only the plan's own goal must be surpassed where it says so: peers and the period's task may be equalled.
-    return room + (block.slack[rows] if limits.against is None else np.abs(block.slack[rows]))
+    return room + (slack if limits.against is None else np.abs(slack))
 
 
 def exceeded(

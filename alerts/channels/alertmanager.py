@@ -1,6 +1,7 @@
 """Letters as alerts of a Prometheus Alertmanager (API v2), which then decides whom to tell, and how."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,11 +14,13 @@ from alerts.alert import State
 from alerts.channels import base
 from alerts.channels.base import Letter
 from alerts.channels.http import Address, Http, Timeout
-from alerts.channels.webhook import ALERTNAMES, SEVERITIES, annotations
+from alerts.channels.payload import ALERTNAMES, SEVERITIES, annotations
 from alerts.delivery import Attempt, Result
 from alerts.message import Form, render
 
 _LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+_LEFT_ALONE = 30.0
+"""Seconds."""
 _OURS = ("alertname", "book", "target", "subject", "kind", "severity")
 
 
@@ -51,7 +54,8 @@ class Alertmanager(base.Channel):
     """One alert for (book, target, subject, kind) and severity: a change of level ends one and begins another.
 
     All peers get every alert, as they do not tell each other; one that takes it is enough, for the others hear of it
-    when it is told again, resolved ones included. A demonstration's clock is not theirs: nothing ends in their future.
+    when it is told again, resolved ones included. One that is gone is left alone for a while as long as there are
+    others, which need not wait for it. A demonstration's clock is not theirs: nothing ends in their future.
     """
 
     Options: ClassVar[type[BaseModel]] = AlertmanagerOptions
@@ -63,6 +67,7 @@ class Alertmanager(base.Channel):
         token = options.secret("token", folder)
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._http = Http(options.timeout, [token])
+        self._away: dict[str, float] = {}
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
         attempt = self._post([alert for letter in letters for alert in self._alerts(letter)], letters[0].sent_at)
@@ -76,10 +81,11 @@ class Alertmanager(base.Channel):
 
     def _post(self, alerts: Sequence[Mapping[str, Any]], at: datetime) -> Attempt:
         body = json.dumps(alerts, ensure_ascii=False, separators=(",", ":")).encode()
-        attempts = {
-            url: self._http.ask(f"{url.rstrip('/')}/api/v2/alerts", body, self._headers, at).attempt
-            for url in self._options.urls
-        }
+        began, attempts = time.monotonic(), dict[str, Attempt]()
+        for url in [url for url in self._options.urls if self._away.get(url, began) <= began] or self._options.urls:
+            attempts[url] = self._http.ask(f"{url.rstrip('/')}/api/v2/alerts", body, self._headers, at).attempt
+            gone = attempts[url].result in (Result.UNREACHABLE, Result.TIMEOUT)
+            self._away[url] = time.monotonic() + _LEFT_ALONE if gone else 0.0
         failed = {url: attempt for url, attempt in attempts.items() if attempt.result is not Result.SENT}
         if not failed:
             return next(iter(attempts.values()))

@@ -85,6 +85,10 @@ class Channel(Protocol):
         """
         ...
 
+    def objection(self, address: str) -> str:  # noqa: ARG002
+        """What is wrong with an address, "" where letters may go there."""
+        return ""
+
     def close(self) -> None:
         """Let go of connections."""
         ...

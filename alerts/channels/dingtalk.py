@@ -36,15 +36,19 @@ class DingTalk(Robot):
         130101: Trouble(Result.THROTTLED, rest=timedelta(minutes=10)),
         410100: Trouble(Result.THROTTLED, rest=timedelta(minutes=10)),
         90030: Trouble(Result.THROTTLED, rest=timedelta(minutes=10)),
-        # The signature, the key words or the address from which we ask; the token; the robot switched off or removed.
+        # The signature, the key words or the address from which we ask; the token; the group dissolved; the robot
+        # switched off or removed.
         310000: Trouble(Result.MISCONFIGURED),
         300001: Trouble(Result.MISCONFIGURED),
+        400013: Trouble(Result.MISCONFIGURED),
         400101: Trouble(Result.MISCONFIGURED),
         400102: Trouble(Result.MISCONFIGURED),
         400106: Trouble(Result.MISCONFIGURED),
-        # Words, links or pictures that it does not let through; a body that it cannot read.
+        # Words, links or pictures that it does not let through; a sort of message or a body that it cannot read.
+        400105: Trouble(Result.REJECTED, permanent=True),
         430101: Trouble(Result.REJECTED, permanent=True),
         430102: Trouble(Result.REJECTED, permanent=True),
+        430103: Trouble(Result.REJECTED, permanent=True),
         430104: Trouble(Result.REJECTED, permanent=True),
         40035: Trouble(Result.REJECTED, permanent=True),
     }

@@ -96,17 +96,20 @@ class Email(base.Channel):
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
         return [self._mail(letter) for letter in letters]
 
+    def objection(self, address: str) -> str:
+        try:
+            return "" if addresses(address) else "没有填写邮件地址 (no address)"
+        except ValueError as error:
+            return str(error)
+
     def close(self) -> None:
         with self._lock:
             self._drop()
 
     def _mail(self, letter: Letter) -> Attempt:
-        try:
-            recipients = addresses(letter.address)
-        except ValueError as error:
-            return Attempt(Result.MISCONFIGURED, base.answer(str(error)), permanent=True)
-        if not recipients:
-            return Attempt(Result.MISCONFIGURED, "没有填写邮件地址", permanent=True)
+        if said := self.objection(letter.address):
+            return Attempt(Result.MISCONFIGURED, base.answer(said), permanent=True)
+        recipients = addresses(letter.address)
         with self._lock:
             try:
                 return self._carry(letter, recipients)
@@ -193,7 +196,7 @@ class Email(base.Channel):
         if reached:
             words.append(f"已送达 {', '.join(sorted(reached))}")
         self._reached.pop(key, None)
-        if again and reached:
+        if reached:
             self._reached[key] = reached
             if len(self._reached) > _REMEMBERED:
                 del self._reached[next(iter(self._reached))]

@@ -66,10 +66,9 @@ class Feishu(Robot):
         return int(answer["code"] if "code" in answer else answer["StatusCode"])
 
     def _trouble(self, code: int, said: str) -> Trouble:
-        if code == 9499:  # a code for two things
-            many = "too many" in said.lower()
-            return Trouble(Result.THROTTLED, rest=timedelta(minutes=1)) if many else Trouble(Result.REJECTED, True)
-        return super()._trouble(code, said)
+        trouble = super()._trouble(code, said)
+        # 9499 is a code for two things: too many messages, or one that cannot be read.
+        return trouble._replace(permanent=True) if code == 9499 and trouble.result is Result.REJECTED else trouble
 
     def _signature(self, at: datetime) -> dict[str, str]:
         if not self._secret:

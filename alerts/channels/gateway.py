@@ -4,7 +4,6 @@ import base64
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,7 +17,7 @@ from alerts.channels.http import Address, HeaderName, Http, Reply, Timeout
 from alerts.channels.limits import Limit, PerMinute
 from alerts.delivery import Attempt, Result
 from alerts.message import facts
-from alerts.notice import Notice
+from alerts.specimens import specimens
 from connectors.json_rule import Rule
 from rules.document import Invalid
 
@@ -130,7 +129,7 @@ class Gateway(base.Channel):
         }
 
     def _try_out(self) -> None:
-        words, templates = self._words(_odd_letter()), {"url": self._url, "body": self._body, **self._headers}
+        words, templates = self._words(next(specimens())), {"url": self._url, "body": self._body, **self._headers}
         made, errors = {}, []
         for name, template in templates.items():
             try:
@@ -171,13 +170,3 @@ def _hmac_sha256(text: str, key: str) -> str:
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 _ENVIRONMENT.filters |= {"json": _json, "hmac_sha256": _hmac_sha256}
-
-
-def _odd_letter() -> Letter:
-    """A letter in which every word has what breaks a careless template."""
-    odd = '样例"\\\n'
-    values: dict[Any, Any] = {str: odd, int: 1, int | None: 1, float | None: 1.0, tuple[str, ...]: (odd,)}
-    given = {name: values[kind] for name, kind in Notice.__annotations__.items() if name != "told"}
-    moment = datetime(2025, 10, 27, 1, tzinfo=UTC)
-    given |= {"kind": "pace", "event": "fired"} | dict.fromkeys(("since", "at", "told_at"), moment.isoformat())
-    return Letter("0" * 32, odd, odd, odd, Notice(**given), moment)

@@ -20,6 +20,8 @@ from alerts.delivery import Attempt, Result
 _LONGEST_REPLY = 4096
 """Bytes of a reply that are read."""
 _LONGEST_WAIT = timedelta(days=1)
+_WRONG_ADDRESS = frozenset({401, 403, 404, 405, 407, 410})
+_TOO_EARLY = frozenset({409, 425})
 _TELLING = 4
 """Text shorter than this is no secret, and blanking it would spoil the answers."""
 
@@ -56,8 +58,9 @@ class Reply(NamedTuple):
 class Http:
     """Connections that are kept, to whatever hosts are asked; ``secrets`` are blanked in every answer.
 
-    2xx is sent; 429 and 503 wait as Retry-After asks; 408 and other 5xx are tried again; redirects are not followed
-    and, like every other answer, are final. Certificates are checked against the system's authorities, or those of
+    2xx is sent; 429 and 503 wait as Retry-After asks; 408, 409, 425 and other 5xx are tried again. So is what says
+    that the address or the login is wrong, which every letter meets until people have mended it: redirects (they are
+    not followed), 401, 403, 404, 405, 407, 410. Every other answer is final. Certificates are checked against the system's authorities, or those of
     $SSL_CERT_FILE.
     """
 
@@ -102,7 +105,9 @@ class Http:
             return Attempt(Result.THROTTLED, said, retry_after=wait(reply.headers, at))
         if status in (408, 504):
             return Attempt(Result.TIMEOUT, said)
-        return Attempt(Result.REJECTED, said, permanent=status < 500)
+        if status < 400 or status in _WRONG_ADDRESS:
+            return Attempt(Result.MISCONFIGURED, said)
+        return Attempt(Result.REJECTED, said, permanent=status < 500 and status not in _TOO_EARLY)
 
     def _unanswered(self, url: str, error: Exception) -> Attempt:
         if isinstance(error, LocationValueError):

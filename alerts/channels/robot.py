@@ -20,6 +20,7 @@ from alerts.message import Form, headline, render
 BUTTON = "查看督办页面"
 _LONGEST_TITLE = 600
 """Bytes."""
+_TOO_MANY = re.compile(r"too (many|fast|frequent)|freq\w* (out of )?limit|rate limit|频率|限流", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[,\s\uff0c\u3001]+")
 
 
@@ -89,25 +90,27 @@ class Robot(base.Channel):
         self._token = options.secret("token", folder)
         self._secret = options.secret("secret", folder) if isinstance(options, SigningOptions) else ""
         self._http = Http(options.timeout, [self._token, self._secret])
+        self._said: dict[str, int] = {}
         limit = Limit(options.per_minute, 60.0)
         self.slots = limits.slots(f"{self._host} {self._token}", limit, *self.bursts)
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
-        mentions = tuple(filter(None, _SEPARATOR.split(letters[0].address)))
-        if wrong := [name for name in mentions if not self.mention.fullmatch(name)]:
-            said = f"无法提醒 '{wrong[0]}' (bad mention)；应符合 {self.mention.pattern}"
+        if said := self.objection(letters[0].address):
             return [Attempt(Result.MISCONFIGURED, base.answer(said), permanent=True)] * len(letters)
+        mentions = _mentions(letters[0].address)
         attempts: list[Attempt] = []
         waiting = deque(self._groups(letters, mentions))
         while waiting:
             group = waiting.popleft()
             messages = self._messages(group, mentions)
+            if len(messages) > 1:  # what a letter has said is not said again by its next try
+                messages = messages[min(self._said.get(group[0].key, 0), len(messages) - 1) :]
             if len(messages) > self.slots.most:
                 attempts.append(Attempt(Result.REJECTED, "消息过长，超过每分钟可发条数 (too long)", permanent=True))
                 continue
             if not self.slots.take(len(messages)):
                 break
-            attempt = self._carry(messages, group[0].sent_at)
+            attempt = self._carry(messages, group[0])
             if attempt.permanent and len(group) > 1:
                 # One of them may be at fault: the others must not go under with it.
                 waiting.extendleft([letter] for letter in reversed(group))
@@ -116,6 +119,10 @@ class Robot(base.Channel):
             if attempt.result is not Result.SENT and not attempt.permanent:
                 break
         return attempts
+
+    def objection(self, address: str) -> str:
+        wrong = [name for name in _mentions(address) if not self.mention.fullmatch(name)]
+        return f"无法提醒 '{wrong[0]}' (bad mention)；应符合 {self.mention.pattern}" if wrong else ""
 
     def close(self) -> None:
         self._http.close()
@@ -132,8 +139,10 @@ class Robot(base.Channel):
         """The code in an answer. Raises KeyError where there is none."""
         return int(answer["errcode"])
 
-    def _trouble(self, code: int, said: str) -> Trouble:  # noqa: ARG002
-        return self.troubles.get(code, Trouble(Result.REJECTED))
+    def _trouble(self, code: int, said: str) -> Trouble:
+        """What a code means; of one that nobody wrote down, whether its words ask for patience."""
+        patience = Trouble(Result.THROTTLED, rest=timedelta(minutes=1)) if _TOO_MANY.search(said) else None
+        return self.troubles.get(code) or patience or Trouble(Result.REJECTED)
 
     def _groups(self, letters: Sequence[Letter], mentions: tuple[str, ...]) -> Iterator[list[Letter]]:
         """As many letters to a message as fit into it in brief; a digest is told in full, by itself."""
@@ -174,14 +183,17 @@ class Robot(base.Channel):
             mentions,
         )
 
-    def _carry(self, messages: Sequence[Message], at: datetime) -> Attempt:
-        attempt = Attempt(Result.SENT, "")
-        for message in messages:
+    def _carry(self, messages: Sequence[Message], letter: Letter) -> Attempt:
+        """The messages of ``letter``, or the one of several of which it is the first."""
+        attempt, at, said = Attempt(Result.SENT, ""), letter.sent_at, self._said.pop(letter.key, 0)
+        for number, message in enumerate(messages):
             url, body = self._request(message, at)
             data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
             reply = self._http.ask(url, data, {"Content-Type": "application/json; charset=utf-8"}, at)
             attempt = self._judged(reply)
             if attempt.result is not Result.SENT:
+                if said + number:
+                    self._said[letter.key] = said + number
                 break
         return attempt
 
@@ -193,10 +205,14 @@ class Robot(base.Channel):
             if by_status.result is not Result.SENT:
                 return by_status
             return Attempt(Result.REJECTED, base.answer(f"答复中没有业务码 (no code): {by_status.answer}"))
-        if code == 0:
+        if code == 0 or (code not in self.troubles and by_status.result is Result.THROTTLED):
             return by_status
         result, permanent, rest = self._trouble(code, reply.text)
         return Attempt(result, by_status.answer, permanent, rest)
+
+
+def _mentions(address: str) -> tuple[str, ...]:
+    return tuple(filter(None, _SEPARATOR.split(address)))
 
 
 @lru_cache(maxsize=1024)

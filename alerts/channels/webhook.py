@@ -2,35 +2,23 @@
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec.structs import replace
 from pydantic import BaseModel, Field
 from urllib3.util import parse_url
 
-from alerts.alert import State
 from alerts.channels import base
 from alerts.channels.base import Letter
 from alerts.channels.http import Address, HeaderName, HeaderValue, Http, Timeout
+from alerts.channels.payload import Told, group, told
 from alerts.delivery import Attempt, Result
-from alerts.message import Form, Rendered, render, texts
-from alerts.notice import Notice
-
-ALERTNAMES = {
-    "pace": "DubanTargetBehind",
-    "data": "DubanFigureOwed",
-    "drill": "DubanDrill",
-    "heartbeat": "DubanHeartbeat",
-}
-SEVERITIES = {1: "warning", 2: "critical"}
-_IDENTITY = ("book", "target", "subject", "kind")
-_NOT_ENDED = "0001-01-01T00:00:00Z"
+from alerts.message import Form, render
 
 
 class WebhookOptions(base.Options):
@@ -73,17 +61,17 @@ class Webhook(base.Channel):
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
         ones = [_alone(letter) for letter in letters]
-        said = texts(chain.from_iterable(ones))
-        told = [[_alert(one, next(said)) for one in mine] for mine in ones]
-        written = [b",".join(map(_json, alerts)) for alerts in told]
+        found = iter(told(chain.from_iterable(ones)))
+        alerts = [list(islice(found, len(mine))) for mine in ones]
+        written = [b",".join([alert.json for alert in mine]) for mine in alerts]
         count = max(1, sum(size <= self._max_bytes for size in accumulate(map(len, written))))
-        attempt = self._post(letters[:count], told[:count], written[:count])
-        if not attempt.permanent or count == 1:
+        attempt = self._post(letters[:count], alerts[:count], written[:count])
+        if count == 1 or not (attempt.permanent or attempt.result is Result.MISCONFIGURED):
             return [attempt] * count
         # One of them may be at fault: the others must not go under with it.
         attempts: list[Attempt] = []
-        for letter, alerts, text in zip(letters[:count], told, written, strict=False):
-            attempts.append(self._post([letter], [alerts], [text]))
+        for letter, mine, text in zip(letters[:count], alerts, written, strict=False):
+            attempts.append(self._post([letter], [mine], [text]))
             if attempts[-1].result is not Result.SENT and not attempts[-1].permanent:
                 break
         return attempts
@@ -91,10 +79,8 @@ class Webhook(base.Channel):
     def close(self) -> None:
         self._http.close()
 
-    def _post(
-        self, letters: Sequence[Letter], told: Sequence[Sequence[Mapping[str, Any]]], written: Sequence[bytes]
-    ) -> Attempt:
-        head = group(letters[0].receiver, list(chain.from_iterable(told)))
+    def _post(self, letters: Sequence[Letter], alerts: Sequence[Sequence[Told]], written: Sequence[bytes]) -> Attempt:
+        head = group(letters[0].receiver, list(chain.from_iterable(alerts)))
         if len(letters) == 1 and letters[0].notice.told:
             head["commonAnnotations"] = _digest(letters[0])
         body = b'%s,"alerts":[%s]}' % (_json(head)[:-1], b",".join(written))
@@ -112,32 +98,6 @@ class Webhook(base.Channel):
         return {"X-Duban-Timestamp": stamp, "X-Duban-Signature": f"sha256={digest}"}
 
 
-def group(receiver: str, alerts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What Alertmanager would post of a group beside its ``alerts``: what they have in common."""
-    labels, facts = (_common([alert[name] for alert in alerts]) for name in ("labels", "annotations"))
-    identity = {name: labels[name] for name in _IDENTITY if name in labels}
-    names = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in identity.items())
-    return {
-        "version": "4",
-        "groupKey": f"{{}}:{{{names}}}",
-        "truncatedAlerts": 0,
-        "status": "firing" if any(alert["status"] == "firing" for alert in alerts) else "resolved",
-        "receiver": receiver,
-        "groupLabels": identity,
-        "commonLabels": labels,
-        "commonAnnotations": facts,
-        "externalURL": "",
-    }
-
-
-def _common(all_of: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """What stands in all of them."""
-    common = dict(all_of[0])
-    for one in all_of:
-        common = {name: value for name, value in common.items() if one.get(name) == value}
-    return common
-
-
 _json = msgspec.json.Encoder().encode
 
 
@@ -149,86 +109,5 @@ def _digest(letter: Letter) -> dict[str, str]:
 
 def _alone(letter: Letter) -> list[Letter]:
     """The letter as one of each alert that a digest tells together, or the letter itself."""
-    told = letter.notice.told
-    return [replace(letter, notice=one, key=f"{letter.key}-{i}") for i, one in enumerate(told)] or [letter]
-
-
-def _alert(letter: Letter, said: Rendered) -> dict[str, Any]:
-    """Labels identify, annotations inform."""
-    notice = letter.notice
-    identity = {name: value for name in _IDENTITY if (value := getattr(notice, name))}
-    status = "resolved" if notice.state == State.RESOLVED else "firing"
-    return {
-        "status": status,
-        "labels": _labels(notice, identity),
-        "annotations": annotations(letter, said),
-        "startsAt": notice.since,
-        "endsAt": notice.at if status == "resolved" else _NOT_ENDED,
-        "generatorURL": "",
-        "fingerprint": hashlib.sha256("\0".join(identity.values()).encode()).hexdigest()[:16],
-    }
-
-
-def _labels(notice: Notice, identity: dict[str, str]) -> dict[str, str]:
-    """What the alert is. A resolved one keeps the severity that it had, so that receivers recognise it."""
-    labels = {
-        "alertname": ALERTNAMES.get(notice.kind, "Duban"),
-        **identity,
-        "severity": SEVERITIES.get(notice.level or notice.previous_level, "info"),
-        "lead": "、".join(notice.lead),
-        "supervisor": notice.supervisor,
-        "section": notice.section,
-        "item": str(notice.item or ""),
-        "mark": notice.mark,
-    }
-    return {name: value for name, value in labels.items() if value}
-
-
-def annotations(letter: Letter, said: Rendered) -> dict[str, str]:
-    """The message as it is ``said``, and its facts one by one; what is not known is left out.
-
-    ``judged_level`` and ``corrected_*`` are of corrections alone: the level of ``period`` by the revised figure, and the
-    moment, level and figure of the message that is taken back.
-    """
-    notice = letter.notice
-    facts = {
-        "title": said.title,
-        "text": said.body,
-        "event": notice.event,
-        "cause": notice.cause,
-        "reason": notice.reason,
-        "name": notice.name,
-        "responsible": "、".join(notice.responsible),
-        "goal": notice.goal,
-        "by": notice.by,
-        "period": notice.period,
-        "owed": notice.owed,
-        "unit": notice.unit,
-        "goal_value": _number(notice.goal_value),
-        "actual": _number(notice.actual),
-        "expected": _number(notice.expected),
-        "shortfall": _number(notice.shortfall),
-        "gap": notice.gap_text,
-        "pace": notice.pace_text,
-        "probability": _number(notice.probability),
-        "outlook": notice.outlook_text,
-        "rule": notice.rule,
-        "clear": notice.clear_text,
-        "enough": notice.enough_text,
-        "edit": notice.edit,
-        "judged_level": str(notice.judged) if notice.told_at else "",
-        "corrected_at": notice.told_at,
-        "corrected_level": "" if notice.told_level is None else str(notice.told_level),
-        "corrected_actual": _number(notice.told_actual),
-        "origin": notice.origin,
-        "plan": notice.book_title,
-        "why": letter.why,
-        "key": letter.key,
-        "changed_at": notice.at,
-    }
-    return {name: value for name, value in facts.items() if value}
-
-
-def _number(value: float | None) -> str:
-    """For machines: every digit, no ``.0``."""
-    return "" if value is None else f"{value:.15g}"
+    ones = enumerate(letter.notice.told)
+    return [replace(letter, notice=one, key=f"{letter.key}-{place}") for place, one in ones] or [letter]

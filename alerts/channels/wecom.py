@@ -31,8 +31,9 @@ class WeCom(Robot):
     troubles: ClassVar[dict[int, Trouble]] = {
         45009: Trouble(Result.THROTTLED, rest=timedelta(minutes=1)),
         45033: Trouble(Result.THROTTLED, rest=timedelta(minutes=1)),
-        # No such key; a robot or a group that is no more.
+        # No such key; a robot that is switched off; one that is in the group no more.
         93000: Trouble(Result.MISCONFIGURED),
+        93004: Trouble(Result.MISCONFIGURED),
         93008: Trouble(Result.MISCONFIGURED),
         40058: Trouble(Result.REJECTED, permanent=True),
         40008: Trouble(Result.REJECTED, permanent=True),

@@ -560,7 +560,7 @@ def daemon() -> Json:
             graph("排队与重试", "正常：很快回到 0。", "suffix:条", [query(f"duban_delivery_waiting{here}", "{{channel}} 排队"), query(f"duban_delivery_retrying{here}", "{{channel}} 重试")],
                   overrides=[by_query(ref, color={"mode": "shades", "fixedColor": color}) for ref, color in (("A", BLUE), ("B", ORANGE))]),
             graph("最久的到期消息", "正常：接近 0 秒；超过 10 分钟即积压。", "s", [query(f"duban_delivery_overdue_seconds{here}", "{{channel}}")], thresholds=steps((None, "transparent"), (600, RED))),
-            graph("消息状态", "正常：dead 为 0；suppressed 为静默期内暂缓的消息。", "suffix:条", [query(f'duban_deliveries{{{HERE}, status!="sent"}}', "{{status}}")], overrides=STATES),
+            graph("消息状态", "正常：dead 为 0；suppressed 为静默期内暂缓的消息。", "suffix:条", [query(f"duban_deliveries{{{HERE}}}", "{{status}}")], overrides=STATES),
             row("数据库与进程"),
             graph("数据库大小", "正常：随数据缓慢增长；骤增须查来源是否反复修订。", "bytes", [query(f"duban_database_size_bytes{here}", "数据库")], size=(8, 8)),
             graph("内存", "正常：平稳；43 万个目标约 0.5 GiB。", "bytes", [query(f"duban_process_resident_memory_bytes{here}", "常驻内存")], size=(8, 8)),

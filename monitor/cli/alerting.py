@@ -65,7 +65,7 @@ def redrive(
 
     if bool(numbers) == every:
         raise typer.BadParameter("请写消息的编号，或写 --all-dead，二者取一 (which)")
-    rows = queue(settings(config), numbers or (), who)
+    rows = queue(in_force(config), numbers or (), who)
     print(f"已重新排队 {len(rows)} 条\n{_deliveries_text(rows)}" if rows else "没有未能送达的消息")
 
 
@@ -76,38 +76,47 @@ def add(
     who: By,
     reason: Annotated[str, typer.Option("--reason", help="静默的理由")],
     target: Annotated[str, typer.Option("--target", help="只静默这一目标，写编号")] = "",
+    subject: Annotated[str, typer.Option("--subject", help="只静默这一对象（区县）")] = "",
+    section: Annotated[str, typer.Option("--section", help="只静默方案的这一章节")] = "",
     unit: Annotated[str, typer.Option("--unit", help="只静默须由这一单位处置的预警")] = "",
+    label: Annotated[str, typer.Option("--label", help="只静默带有这一标签的目标")] = "",
     level: Annotated[str, typer.Option("--level", help="yellow 只静默黄色，red 连红色一并静默")] = "yellow",
     config: Config = None,
 ) -> None:
     """新设静默：消息照记不发，到期后预警仍在的再发。"""
+    from monitor.app import open_store
     from monitor.holding import ordered
 
-    wanted = {"book": book, "target": target, "unit": unit, "level": level, "until": until, "who": who}
-    print(f"已设第{ordered(in_force(config), wanted | {'reason': reason})}号静默")
+    parts = {"target": target, "subject": subject, "section": section, "unit": unit, "label": label}
+    wanted = {"book": book, **parts, "level": level, "until": until, "who": who, "reason": reason}
+    force = in_force(config)
+    number = ordered(force, *open_store(force.settings), wanted)
+    print(f"已设第{number}号静默")
 
 
 @silence.command("list")
 def list_silences(config: Config = None, as_json: AsJson = False) -> None:
     """列出生效中的静默。"""
-    from monitor.holding import listed
+    from monitor.app import open_store
+    from monitor.holding import PARTS, listed
 
-    rows = listed(settings(config))
+    rows = listed(*open_store(settings(config)))
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     print(f"静默 {len(rows)} 项")
     for row in rows:
-        what = " ".join(filter(None, (row["book"], row["target"], row["unit"], row["level"])))
+        what = " ".join(filter(None, (row["book"], *(row[part] for part in PARTS), row["level"])))
         print(f"  第{row['id']}号 {what}，至 {shown(row['until'])}，{row['by']}：{row['reason']}")
 
 
 @silence.command("end")
 def end_silence(number: Annotated[int, typer.Argument(help="静默的编号")], who: By, config: Config = None) -> None:
     """提前结束静默；因此未发而预警仍在的消息随即发送。"""
+    from monitor.app import open_store
     from monitor.holding import ended
 
-    ended(settings(config), number, who)
+    ended(*open_store(settings(config)), number, who)
     print(f"已结束第{number}号静默")
 
 
@@ -155,12 +164,18 @@ def drill(
         raise typer.Exit(1)
 
 
+_UNTOLD = ("noticed", "lapsed", "escalated")
+"""What nobody need be told of; higher up nobody is told of what they were told of as it came."""
+
+
 def _alerts_text(rows: list[dict[str, Any]]) -> str:
     lines = [f"预警 {len(rows)} 项"]
     for row in rows:
         lines.append(f"[{row['level']}] {row['name']} ({row['alert']})，{'、'.join(row['lead'])}，{row['state']}")
         for step in row["changes"]:
             lines.append(f"    {shown(step['at'])} {_step_text(step)}")
+            if not step["messages"] and step["event"] not in _UNTOLD:
+                lines.append("        无人接收 (reaches nobody)，见 duban check")
             late = [one for one in step["messages"] if one["suppressed"]]
             lines += [f"        致 {one['receiver']}（{one['channel']}）{_late_text(one)}" for one in late]
     return "\n".join(lines)

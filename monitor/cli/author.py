@@ -58,7 +58,7 @@ def check(
         }
         print(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
-        fine = [f"{book.id}: {len(book.targets)} 个目标，无误" for book in found.books]
+        fine = [f"{book.id}: {len(book.targets)} 个目标，{_doubts(found.within(book))}" for book in found.books]
         print("\n".join([*found.errors, *warnings, *fine]))
         if found.unread:
             print(found.unread)
@@ -70,6 +70,10 @@ def check(
         raise typer.Exit(1)
     if strict and found.findings:
         raise typer.Exit(3)
+
+
+def _doubts(count: int) -> str:
+    return f"{count} 处疑点" if count else "无误"
 
 
 @author.command("test")
@@ -199,12 +203,11 @@ def import_book(
 
 @author.command()
 def targets(
-    book: Annotated[str, typer.Option("--book", help="册号")],
+    book: Annotated[str | None, typer.Option("--book", help="册号；缺省为各册")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """列出一册的全部目标，含无数值的任务。"""
-    (found,) = in_force(config, book).watch.books
+    """列出全部目标，含无数值的任务。"""
     rows: list[dict[str, Any]] = [
         {
             "book": target.book,
@@ -222,6 +225,7 @@ def targets(
             "every": target.every.value,
             "words": target.words,
         }
+        for found in in_force(config, book).watch.books
         for target in found.targets
     ]
     if as_json:
@@ -229,7 +233,7 @@ def targets(
     else:
         print(
             "\n".join(
-                f"{row['item'] or '-':>3} {row['id']:32} {row['name']}: {row['goal']} ({'、'.join(row['lead'])})"
+                f"{row['item'] or '-':>3} {row['book'] + '/' + row['id']:48} {row['name']}: {row['goal']} ({'、'.join(row['lead'])})"
                 for row in rows
             )
         )

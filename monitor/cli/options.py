@@ -37,10 +37,13 @@ def settings(explicit: Path | None) -> "Settings":
 
 
 def in_force(explicit: Path | None, book: str | None = None) -> "InForce":
-    """The settings and books in force, or one book of them. Raises Invalid."""
+    """The settings and books in force, or one book of them, and their templates in use. Raises Invalid."""
+    from alerts import message
     from monitor.app import read
 
-    return read(settings_file(explicit), book)
+    force = read(settings_file(explicit), book)
+    message.use(force.templates)
+    return force
 
 
 def word(words: type[Word], given: str | None, option: str) -> Word | None:

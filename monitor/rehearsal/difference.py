@@ -1,12 +1,15 @@
 """Two books over the same figures: which alerts only one of them raises, and which it raises at another time. Pure."""
 
 from collections.abc import Iterable
+from datetime import UTC
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pandas as pd
+
 from alerts.alert import Kind
 from monitor.rehearsal.replay import Played
-from monitor.rehearsal.score import spells
 from rules.target import Book, Level
 
 
@@ -35,24 +38,38 @@ class Difference(NamedTuple):
 
 def difference(new: Iterable[tuple[Book, Played]], old: Iterable[tuple[Book, Played]]) -> Difference:
     """What two rehearsals do not have in common. Books are told apart by neither id nor name."""
-    ours, theirs = _raised(new), _raised(old)
-    return Difference(sorted(ours - theirs, key=_when), sorted(theirs - ours, key=_when))
+    both = _raised(new).merge(_raised(old), how="outer", indicator="side")
+    added, gone = (both[both["side"] == side].drop(columns="side") for side in ("left_only", "right_only"))
+    return Difference(_listed(added), _listed(gone))
 
 
-def _raised(played: Iterable[tuple[Book, Played]]) -> set[Raised]:
-    return {
-        Raised(
-            spell.identity.target,
-            spell.identity.subject,
-            spell.identity.kind,
-            book.year,
-            f"{spell.since.astimezone(ZoneInfo(book.timezone)):%Y-%m-%d}",
-            spell.worst,
-        )
-        for book, year in played
-        for spell in spells(year.changes)
-    }
+def _raised(played: Iterable[tuple[Book, Played]]) -> pd.DataFrame:
+    """The alerts that were raised, each once, in the columns of ``Raised``."""
+    parts = [pd.DataFrame(columns=list(Raised._fields))]
+    for book, year in played:
+        zone = ZoneInfo(book.timezone)
+        for number, panel in enumerate(year.watch.panels):
+            target, subject = panel.block.names
+            for kind in Kind:
+                found = year.history.spells(number, kind)
+                moments, place = np.unique(found.since, return_inverse=True)
+                days = [f"{one.replace(tzinfo=UTC).astimezone(zone):%Y-%m-%d}" for one in moments.tolist()]
+                facts = (
+                    target[found.row],
+                    subject[found.row],
+                    kind,
+                    book.year,
+                    np.array(days, object)[place],
+                    found.worst,
+                )
+                parts.append(pd.DataFrame(dict(zip(Raised._fields, facts, strict=True))))
+    return pd.concat([part for part in parts if len(part)] or parts).drop_duplicates()
 
 
-def _when(one: Raised) -> tuple[str, str, str]:
-    return one.day, one.target, one.subject
+def _listed(found: pd.DataFrame) -> list[Raised]:
+    ordered = found.sort_values(["day", "target", "subject"], kind="stable")
+    columns = [ordered[name].tolist() for name in Raised._fields]
+    return [
+        Raised(target, subject, Kind(kind), year, day, Level(worst))
+        for target, subject, kind, year, day, worst in zip(*columns, strict=True)
+    ]

@@ -1,6 +1,6 @@
 """The figures of a rehearsal: everything that was ever stated of a book's series, and since when each was known."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -14,10 +14,9 @@ from sqlalchemy import Engine
 
 from alerts.escalation import OPENS
 from connectors.base import ConnectorError
-from connectors.observation import COLUMNS, FINAL, Query, Reading, Refusal
-from monitor import pipeline, wide
-from monitor.sieve import UNREADABLE
-from monitor.store import quarantine, stated
+from connectors.observation import COLUMNS, FINAL, Query, Reading
+from monitor import pipeline, sieve, wide
+from monitor.store import appending, quarantine, registry, stated
 from monitor.store.database import emptied, reading
 from monitor.store.observations import Figures, Group
 from monitor.wiring import Feed
@@ -28,6 +27,7 @@ from rules.past import YEARS
 from rules.target import SUMS, Book
 
 NOTHING_KNOWN = Figures(*(np.empty(0, kind) for kind in ("i8", "i8", "datetime64[D]", "f8", "datetime64[s]", "i1")))
+_NAMES = dict.fromkeys(("series", "subject", "unit"), "category")
 BACKFILLED = np.timedelta64(60, "D")
 """A figure first stored so long after it was due, of which nobody said when it was published, was fetched afterwards."""
 
@@ -49,7 +49,9 @@ class Stock:
     """Where the figures of a rehearsal come from: what a book's sources state (by source), or a store."""
 
     def __init__(self, tables: Mapping[str, pd.DataFrame] | None = None, engine: Engine | None = None) -> None:
-        self._tables, self._engine = tables, engine
+        # Names repeat: as categories they are looked up once.
+        self._tables = tables and {name: table.astype(_NAMES) for name, table in tables.items()}
+        self._engine = engine
 
     def years(self, book: Book) -> list[int]:
         """The years of which there are figures that targets of ``book`` are judged by."""
@@ -64,32 +66,37 @@ class Stock:
         with reading(self._engine) as connection:
             return stated.years(connection, book.id)
 
-    def known(self, memory: Engine, book: Book, start: datetime, end: datetime) -> Known:
-        """What ``book`` reads in its year, as it became known until ``end``; ``memory`` is an empty store.
+    def known(self, memory: Engine, book: Book, start: datetime, end: datetime, earlier: int = YEARS) -> Known:
+        """What ``book`` reads in its year and so many ``earlier`` ones, as it became known until ``end``.
 
-        What sources state goes through the checks of the store as it would have day by day.
+        What sources state goes through the checks of the store, of which ``memory`` is an empty one, as it would have
+        day by day.
         """
         if self._tables is None:
             assert self._engine is not None
-            return _dated(book, *_stored(self._engine, book))
-        tables, unsaid = self.stated(book), 0
-        for name, table in tables.items():
-            before = self._tables[name].loc[table.index]
-            unsaid += int((before["known_at"].isna() & (table["period"].dt.year == book.year)).sum())
-        refused = _filled(memory, book, tables, start, end)
-        groups, figures, _ = _stored(memory, book)
-        return Known(groups, figures, unsaid, refused)
+            return _dated(book, *_stored(self._engine, book, earlier))
+        unsaid = sum(
+            int((mine["known_at"].isna() & (mine["period"].dt.year == book.year)).sum())
+            for _, mine in self._of(book, 0)
+        )
+        return _let_in(memory, book, self.stated(book, earlier), (start, end), earlier)._replace(deemed=unsaid)
 
-    def stated(self, book: Book) -> dict[str, pd.DataFrame]:
+    def stated(self, book: Book, earlier: int = YEARS) -> dict[str, pd.DataFrame]:
         """What sources state that ``book`` reads, by source; where they do not say when it was known, when it was due."""
         found = {}
-        for name, table in (self._tables or {}).items():
-            mine = table[table["series"].isin(book.read_from(name))]
+        for name, mine in self._of(book, earlier):
             code, series = pd.factorize(mine["series"])
             due = _due(book, code, [Series(name, one) for one in series], mine["period"].to_numpy("datetime64[D]"))
             stamps = pd.Series(pd.to_datetime(due, utc=True), index=mine.index)
             found[name] = mine.assign(known_at=mine["known_at"].fillna(stamps))
         return found
+
+    def _of(self, book: Book, earlier: int) -> Iterator[tuple[str, pd.DataFrame]]:
+        """What each source states that ``book`` reads of its year and so many earlier ones."""
+        for name, table in (self._tables or {}).items():
+            years = pd.Timestamp(book.year - earlier, 1, 1), pd.Timestamp(book.year, 12, 31)
+            read = table["period"].between(*years)
+            yield name, table[read & table["series"].isin(book.read_from(name))]
 
 
 def from_file(path: Path, book: Book, *, to_date: bool) -> Stock:
@@ -109,29 +116,40 @@ def from_file(path: Path, book: Book, *, to_date: bool) -> Stock:
             known = (read, target.goal.unit if own else "", summed and own)
             if own or read.series not in readers:
                 readers[read.series] = [known, *(one for one in readers.get(read.series, []) if one[0] != read)]
-    unread = [str(name) for name in given.columns if str(name).partition("@")[0] not in readers]
-    if len(unread) == len(given.columns):
+    columns: dict[str, list[int]] = {}
+    for place, name in enumerate(given.columns):
+        columns.setdefault(str(name).partition("@")[0], []).append(place)
+    if not columns.keys() & readers.keys():
+        unread = str(given.columns[0])
         raise Invalid(
-            [f"{path}: 没有一列是册内的序列 (unknown series){near(unread[0], readers)}；列名应为序列名，或 序列名@对象"]
+            [f"{path}: 没有一列是册内的序列 (unknown series){near(unread, readers)}；列名应为序列名，或 序列名@对象"]
         )
     parts: dict[str, list[pd.DataFrame]] = {}
-    for name in given.columns:
-        series, _, subject = str(name).partition("@")
+    for series, places in columns.items():
         for read, unit, summed in readers.get(series, ()):
-            values = (
-                given[name].groupby(pd.PeriodIndex(given.index).year).cumsum(skipna=False) if summed else given[name]
-            )
-            parts.setdefault(read.source, []).append(_table(read.series, subject, unit, values, path.name, str(name)))
+            values = given.iloc[:, places]
+            if summed:
+                values = values.groupby(pd.PeriodIndex(given.index).year).cumsum(skipna=False)
+            parts.setdefault(read.source, []).append(_table(read.series, unit, values, path.name))
     return Stock({name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()})
 
 
-def _table(series: str, subject: str, unit: str, values: "pd.Series[float]", file: str, column: str) -> pd.DataFrame:
-    stated = values.dropna()
-    ends = pd.PeriodIndex(stated.index).to_timestamp(how="end").normalize()
-    facts = {"series": series, "subject": subject, "period": ends.astype("datetime64[s]"), "value": stated.to_numpy()}
-    facts |= {"unit": unit, "known_at": pd.Series(pd.NaT, index=range(len(stated)), dtype="datetime64[us, UTC]")}
-    cells = [f"{file} {column} {month}" for month in stated.index.astype(str)]
-    return pd.DataFrame({**facts, "cell": cells, "status": np.int8(FINAL)})[list(COLUMNS)]
+def _table(series: str, unit: str, values: pd.DataFrame, file: str) -> pd.DataFrame:
+    """The figures of one series, a subject per column and a month per row, as a source states them."""
+    ends = pd.PeriodIndex(values.index).to_timestamp(how="end").normalize()
+    column, month = np.nonzero(values.notna().to_numpy().T)
+    names = values.columns.astype(str)
+    facts = {
+        "series": series,
+        "subject": names.str.partition("@").get_level_values(2).to_numpy(object)[column],
+        "period": ends.to_numpy("datetime64[s]")[month],
+        "value": values.to_numpy()[month, column],
+        "unit": unit,
+        "known_at": pd.Series(pd.NaT, index=range(len(month)), dtype="datetime64[us, UTC]"),
+        "cell": (file + " " + names).to_numpy(object)[column],
+        "status": np.int8(FINAL),
+    }
+    return pd.DataFrame(facts)[list(COLUMNS)]
 
 
 def from_sources(book: Book, feeds: Iterable[Feed], at: datetime) -> Stock:
@@ -167,45 +185,86 @@ class Released:
         return Reading(self.table[out].reset_index(drop=True), (), "", "")
 
 
-def _filled(memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], start: datetime, end: datetime) -> int:
-    """Have the store take what the sources state at each moment at which they state more; returns how much it refused.
+def _let_in(
+    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], span: tuple[datetime, datetime], earlier: int
+) -> Known:
+    """What the store takes of all that the sources state, at each moment at which they state more.
 
-    Where every series goes forward and nothing comes to be doubted, one look at the end finds what all of them would.
+    Where every series goes forward and nothing comes to be doubted, one look at the end finds what all of them would,
+    and need not be stored.
     """
-    moments = moments_of((table["known_at"] for table in tables.values()), start, end)
+    moments = moments_of((table["known_at"] for table in tables.values()), *span)
     if not book.derived and all(map(_forward, tables.values())):
-        refused = _looked(memory, book, tables, moments[-1:])
-        if {one.reason for one in refused} <= UNREADABLE:
-            return len(refused)
+        known = _unstored(memory, book, tables, moments[-1], earlier)
+        if known is not None:
+            return known
         emptied(memory)
-    _looked(memory, book, tables, moments)
+    _looked(memory, book, tables, moments, earlier)
     with reading(memory) as connection:
-        return sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+        refused = sum(sum(counts.values()) for counts in quarantine.counts(connection).values())
+    groups, figures, _ = _stored(memory, book, earlier)
+    return Known(groups, figures, 0, refused)
+
+
+def _unstored(
+    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], at: datetime, earlier: int
+) -> Known | None:
+    """What an empty store would take at one moment; None where it would doubt anything."""
+    parts, refused = [NOTHING_KNOWN], 0
+    with memory.begin() as connection:
+        for name, table in tables.items():
+            feed = Feed(book, book.sources[name], Released(table))  # type: ignore[arg-type]  # made without options
+            answer = Released(table).fetch(pipeline.asked(feed, at, earlier))
+            taken, unreadable = sieve.readable(feed, answer, (), at)
+            found = appending.compare(connection, feed.source.key, taken, at)
+            if found.refusals or sieve.doubts(connection, feed, found, (), at) is not None:
+                return None
+            parts.append(_first_known(found))
+            refused += len(unreadable)
+        groups = list(registry.series(connection))
+    order = np.argsort(np.concatenate([part.known_at for part in parts]), kind="stable")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in Figures.__slots__}
+    return Known(groups, Figures(**(columns | {"id": np.arange(1, len(order) + 1)})), 0, refused)
+
+
+def _first_known(found: appending.Compared) -> Figures:
+    """What would be stored, as if it were."""
+    rows, kept = found.rows, found.kept
+    return Figures(
+        id=kept,
+        series=rows.series[kept],
+        period=rows.period[kept].astype("datetime64[D]"),
+        value=rows.value[kept],
+        known_at=(found.known_at // 1_000_000).astype("datetime64[s]"),
+        status=rows.status[kept],
+    )
 
 
 def _looked(
-    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], moments: Sequence[datetime]
-) -> list[Refusal]:
-    """Have the store take what the sources state at ``moments``; returns what it refused."""
-    refused: list[Refusal] = []
+    memory: Engine, book: Book, tables: Mapping[str, pd.DataFrame], moments: Sequence[datetime], earlier: int
+) -> None:
+    """Have the store take what the sources state at ``moments``."""
     for moment in moments:
         for name, table in tables.items():
             fresh = table["known_at"] == moment
             if moment > moments[0] and not fresh.any():
                 continue
             feed = Feed(book, book.sources[name], Released(table))  # type: ignore[arg-type]  # made without options
-            query = pipeline.asked(feed, moment, YEARS)
+            query = pipeline.asked(feed, moment, earlier)
             if moment > moments[0] and (table["period"][fresh].dt.year >= book.year).all():
                 query = replace(query, first=date(book.year, 1, 1))
-            refused += pipeline.take(memory, feed, moment, query=query).refused
-    return refused
+            pipeline.pull(memory, feed, moment, query=query)
 
 
 def _forward(table: pd.DataFrame) -> bool:
     """Whether each series states every period once, and one after the other."""
-    ordered = table.sort_values(["known_at", "period"])
-    steps = ordered["period"].groupby([ordered["series"], ordered["subject"]], sort=False).diff()
-    return not (steps <= pd.Timedelta(0)).any()
+    series = table["series"].cat.codes.to_numpy(np.int64) * len(table["subject"].cat.categories)
+    known, _ = pd.factorize(table["known_at"], sort=True)
+    period, ends = pd.factorize(table["period"], sort=True)
+    key = (series + table["subject"].cat.codes.to_numpy()) * (known.max(initial=0) + 1) + known
+    ordered = np.sort(key * len(ends) + period)  # by series, then in the order of becoming known
+    same = np.diff(ordered // max((known.max(initial=0) + 1) * len(ends), 1)) == 0
+    return not (same & (np.diff(ordered % max(len(ends), 1)) <= 0)).any()
 
 
 def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, end: datetime) -> list[datetime]:
@@ -214,10 +273,10 @@ def moments_of(columns: Iterable["pd.Series[pd.Timestamp]"], start: datetime, en
     return [one.to_pydatetime() for one in known if start <= one <= end]
 
 
-def _stored(engine: Engine, book: Book) -> tuple[list[Group], Figures, NDArray[np.bool_]]:
-    """What the store has of the book's year and the earlier ones that it is read beside; see ``stated.everything``."""
+def _stored(engine: Engine, book: Book, earlier: int) -> tuple[list[Group], Figures, NDArray[np.bool_]]:
+    """What the store has of the book's year and so many earlier ones; see ``stated.everything``."""
     with reading(engine) as connection:
-        return stated.everything(connection, book.id, date(book.year - YEARS, 1, 1), date(book.year, 12, 31))
+        return stated.everything(connection, book.id, date(book.year - earlier, 1, 1), date(book.year, 12, 31))
 
 
 def _dated(book: Book, groups: list[Group], figures: Figures, unsaid: NDArray[np.bool_]) -> Known:

@@ -4,10 +4,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
+from itertools import groupby
 
+import numpy as np
+import pandas as pd
+
+from alerts.alert import Kind
+from monitor.rehearsal.history import second
 from monitor.rehearsal.replay import Played
-from monitor.rehearsal.report import Finding, Trial, cells, changed, comparison, conclusions, figure, heading, named
-from monitor.rehearsal.score import Spell, spells
+from monitor.rehearsal.report import (
+    TRIED,
+    Finding,
+    Trial,
+    cells,
+    changed,
+    comparison,
+    conclusions,
+    figure,
+    heading,
+    named,
+    tried,
+)
 from monitor.web.chart import COLOURS
 from rules.target import Book, Level
 
@@ -32,7 +49,7 @@ def page(found: Finding, played: Sequence[tuple[Book, Played]]) -> str:
         *(f"<p>{escape(line)}</p>" for line in conclusions(score, {})),
         "<h2>每周消息</h2>",
         _weeks(played),
-        "<h2>预警起止</h2>",
+        "<h2>预警起止</h2><p>黄色、红色为预警，灰色为数据催报。</p>",
         _strips(played),
         "<h2>各项目标</h2>",
         _table(
@@ -53,7 +70,7 @@ def page(found: Finding, played: Sequence[tuple[Book, Played]]) -> str:
         parts += ["<h2>与另一册相比</h2>", _table(("指标", "另一册", "本册"), rows)]
         parts += [f"<p>{escape(line)}</p>" for line in changed(found.against[1])]
     if found.trial is not None:
-        parts += ["<h2>逐一试调</h2>", _trade_off(found.trial)]
+        parts += ["<h2>逐一试调</h2>", _trade_off(found.trial), _table(TRIED, tried(found.trial))]
         parts += [f"<p>{escape(line)}</p>" for line in named(found.trial)]
     title = escape(f"推演 {found.book.id}")
     return (
@@ -99,7 +116,10 @@ class _Time:
 
 def _weeks(played: Sequence[tuple[Book, Played]]) -> str:
     time = _Time(played)
-    told = Counter((one.at - time.first).days // 7 for _, year in played for one in year.messages)
+    told = Counter[int]()
+    for _, year in played:
+        for one, messages in year.messages.items():
+            told[(one.at - time.first).days // 7] += messages
     most = max(told.values(), default=0)
     week = (_WIDTH - _LEFT - 10) * 7 / max((time.last - time.first).days, 7)
     parts = [*time.grid(136), _text(_LEFT - 6, 24, f"{most} 条", "end"), _text(_LEFT - 6, 136, "0", "end")]
@@ -115,11 +135,12 @@ def _weeks(played: Sequence[tuple[Book, Played]]) -> str:
 def _strips(played: Sequence[tuple[Book, Played]]) -> str:
     time = _Time(played)
     names = {target.id: target.name for book, _ in played for target in book.targets}
-    mine: dict[str, list[tuple[Spell, datetime]]] = {}
-    for _, year in played:
-        for spell in spells(year.changes):
-            mine.setdefault(spell.identity.target, []).append((spell, spell.until or year.end))
-    shown = sorted(mine, key=lambda key: -len(mine[key]))[:_STRIPS]
+    stood = pd.concat([_stood(year) for _, year in played])
+    shown = (
+        stood["target"].value_counts(sort=False).sort_values(ascending=False, kind="stable").index[:_STRIPS].tolist()
+    )
+    # Of a country many stood for the same time.
+    alike = stood.drop_duplicates().groupby("target")
     if not shown:
         return "<p>没有预警。</p>"
     height = 20 + _ROW * len(shown)
@@ -127,15 +148,33 @@ def _strips(played: Sequence[tuple[Book, Played]]) -> str:
     for row, key in enumerate(shown):
         y = 20 + _ROW * row
         parts.append(_text(_LEFT - 6, y + 12, names[key][:16], "end"))
-        for spell, until in mine[key]:
-            x = time.x(spell.since)
-            colour = COLOURS[spell.worst if spell.worst > Level.GREEN else Level.NOT_JUDGED]
-            words = f"{names[key]} {spell.since:%Y-%m-%d} 至 {until:%Y-%m-%d} {spell.worst.text}"
+        for since, until, level, owed in zip(
+            *(alike.get_group(key)[name] for name in ("since", "until", "worst", "owed")), strict=True
+        ):
+            x, worst = time.x(since), Level(level)
+            colour = COLOURS[Level.NOT_JUDGED if owed or worst <= Level.GREEN else worst]
+            words = f"{names[key]} {since:%Y-%m-%d} 至 {until:%Y-%m-%d} {'催报' if owed else worst.text}"
             parts.append(
                 f'<rect x="{x:.1f}" y="{y + 3}" width="{max(time.x(until) - x, 1):.1f}" height="{_ROW - 6}"'
                 f' fill="{colour}" fill-opacity=".75"><title>{escape(words)}</title></rect>'
             )
     return _svg(height + 4, f"各目标预警的起止，共 {len(shown)} 项", parts)
+
+
+def _stood(year: Played) -> pd.DataFrame:
+    """The times at which alerts stood, with the target of each."""
+    parts = []
+    for number, panel in enumerate(year.watch.panels):
+        target, _ = panel.block.names
+        for kind in Kind:
+            found = year.history.spells(number, kind)
+            until = np.where(np.isnat(found.until), second(year.end), found.until)
+            facts = {"target": target[found.row], "since": found.since, "until": until, "worst": found.worst}
+            facts["owed"] = np.full(len(until), kind is Kind.DATA)
+            parts.append(pd.DataFrame(facts))
+    return pd.concat(parts).assign(
+        **{name: lambda one, name=name: one[name].dt.tz_localize("UTC") for name in ("since", "until")}
+    )
 
 
 def _trade_off(trial: Trial) -> str:
@@ -149,12 +188,20 @@ def _trade_off(trial: Trial) -> str:
     parts = [
         f'<path d="M60 20V{bottom}H{right}" fill="none" stroke="{_INK}"/>',
         _text(60, 14, f"提前天数（上端 {days:g} 天）"),
+        _text(54, bottom, "0", "end"),
+        _text(60, bottom + 18, "0"),
         _text(right, bottom + 18, f"虚警（右端 {alarms} 项）", "end"),
     ]
+    labels: dict[tuple[int, float | None], str] = {}
+    for place, run in groupby(points, key=lambda one: (one.false_alarms, one.lead_days)):
+        first, *more = [f"{one.value:g}" for one in run]
+        words = f"{first}—{more[-1]}" if more else first
+        labels[place] = f"{labels[place]}、{words}" if place in labels else words
     for one in points:
         x, y = 60 + (right - 60) * one.false_alarms / alarms, bottom - (bottom - 30) * (one.lead_days or 0) / days
         colour = COLOURS[Level.RED] if one.value == best else _BAR
         words = f"{trial.tried.says(one.value)}：虚警 {one.false_alarms} 项，漏报 {one.misses} 项，提前 {one.lead_days:g} 天"
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"><title>{escape(words)}</title></circle>')
-        parts.append(_text(x + 7, y - 5, f"{one.value:g}"))
+        if words := labels.pop((one.false_alarms, one.lead_days), ""):
+            parts.append(_text(x + 7, y - 5, words))
     return _svg(bottom + 24, "虚警与提前天数的取舍", parts)

@@ -1,30 +1,35 @@
 """A year of a book in virtual time: the daemon's own cycle, run at the moments at which something can come of it."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from alerts.alert import Alert, Change, Identity, Kind
-from alerts.moving import Telling, as_told
+from alerts.alert import Change, Kind
 from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from monitor import pipeline
 from monitor.following import found_steps
-from monitor.moves import Found, Move, found_moves, local_day
+from monitor.moves import local_day
+from monitor.rehearsal.alike import Alike
 from monitor.rehearsal.figures import NOTHING_KNOWN, Known
+from monitor.rehearsal.hearing import Hearing
+from monitor.rehearsal.history import History, second
 from monitor.snapshot import Judged
 from monitor.store import outbox, silences
 from monitor.store.observations import Figures
 from monitor.store.outbox import Told
 from monitor.watch import NEVER, Watch
 from rules.judging import judge
+from rules.past import YEARS
 from rules.target import Book
 
 _AGAIN = timedelta(seconds=15)
@@ -39,7 +44,8 @@ class Message(NamedTuple):
     told: Told
 
 
-class Setting(NamedTuple):
+@dataclass(frozen=True)
+class Setting:
     """What decides who is told and when."""
 
     organisation: Organisation
@@ -50,6 +56,11 @@ class Setting(NamedTuple):
         """Whether no message ever waits, for its hour or for another alert."""
         return not (self.quiet or self.organisation.patient or self.organisation.inhibit)
 
+    @cached_property
+    def hearing(self) -> Hearing:
+        """Who hears of what, for all years of one book."""
+        return Hearing(self.organisation)
+
 
 class Played(NamedTuple):
     """What a year came to.
@@ -59,13 +70,18 @@ class Played(NamedTuple):
     """
 
     watch: "Replay"
-    changes: list[Change]
-    messages: list[Message]
+    history: History
+    messages: Counter[Message]
     outcome: list[NDArray[np.int8]]
     settled: list[NDArray[np.datetime64]]
     start: datetime
     end: datetime
     cycles: int
+
+    @property
+    def changes(self) -> list[Change]:
+        """What happened, one by one: of a country that is a lot."""
+        return list(self.history)
 
 
 class Replay(Watch):
@@ -74,6 +90,14 @@ class Replay(Watch):
     def __init__(self, book: Book) -> None:
         super().__init__([book], complete=True)
         self.known, self._entered = Known([], NOTHING_KNOWN, 0, 0), 0
+        for panel in self.panels:
+            panel.landings.asks = panel.block.foreseen  # nobody reads what only a message would say
+
+    @property
+    def earlier(self) -> int:
+        """How many earlier years figures are read of: none where no curve and no threshold asks for them."""
+        drawn = any(panel.block.foreseen or len(panel.block.learnt) for panel in self.panels)
+        return YEARS if drawn or self.books[0].derived else 0
 
     def feed(self, known: Known) -> None:
         """Lay the figures ready, once."""
@@ -84,7 +108,7 @@ class Replay(Watch):
 
     def take(self, _engine: Engine | None, at: datetime) -> bool:
         """Enter what has become known since the last look. Returns whether anything has."""
-        until = int(np.searchsorted(self.known.figures.known_at, _second(at), "right"))
+        until = int(np.searchsorted(self.known.figures.known_at, second(at), "right"))
         part = slice(self._entered, until)
         self._entered = max(until, self._entered)
         if until <= part.start:
@@ -105,88 +129,85 @@ def ends(watch: Replay) -> datetime:
     return datetime.combine(last + timedelta(days=1), time.min, zone).astimezone(UTC)
 
 
-def play(engine: Engine, watch: Replay, setting: Setting, start: datetime, end: datetime) -> Played:
-    """Run the cycles of ``start`` to ``end`` on an empty store in memory, and take every message as delivered at once."""
-    changes: list[Change] = []
-    messages: list[Message] = []
+def play(
+    engine: Engine,
+    watch: Replay,
+    setting: Setting,
+    start: datetime,
+    end: datetime,
+    told: Callable[[float], object] | None = None,
+) -> Played:
+    """Run the cycles of ``start`` to ``end`` on an empty store in memory, and take every message as delivered at once.
+
+    ``told`` hears which share of the time is done.
+    """
+    history, messages = History(watch), Counter[Message]()
     days, at, cycles = _Days(watch), start, 0
-    cycle = _AtOnce(watch, setting.organisation) if setting.at_once else _Patient(engine, watch, setting)
+    cycle = _AtOnce(watch, setting, history) if setting.at_once else _Patient(engine, watch, setting, history)
     while at <= end:
         cycles += 1
-        judged, moves, told, waits = cycle(at)
-        changes += [move.change for move in moves]
-        messages += [Message(at, one) for one in told]
-        upcoming = min(watch.next_known, days.next(at), waits)
-        # The next cycle looks again at what has changed, and finds when it will ask for something.
-        if moves and found_steps(watch, judged, [], setting.organisation, at):
-            upcoming = min(upcoming, _second(at + _AGAIN))
-        upcoming = min(upcoming, _next_step(watch))
-        at = max(_moment(min(upcoming, NEVER)), at + _SECOND)
-    return Played(watch, changes, messages, *outcome(watch), start, end, cycles)
+        found = cycle(at)
+        for one, count in found.told.items():
+            messages[Message(at, one)] += count
+        upcoming = min(watch.next_known, days.next(at), found.waits, _next_step(watch), NEVER)
+        if told is not None:
+            told((at - start) / (end - start))
+        at = max(_moment(upcoming), at + _SECOND)
+    if told is not None:
+        told(1.0)
+    ended = outcome(watch)
+    watch.known = watch.known._replace(figures=NOTHING_KNOWN)  # they are in the panels: of a country they are a lot
+    return Played(watch, history, messages, *ended, start, end, cycles)
 
 
 class _Cycle(NamedTuple):
-    """What a cycle found and told, and when a message that waits is due."""
+    """What a cycle told, and when there is something to do again that no figure, day or step brings about."""
 
-    judged: list[Judged]
-    moves: Sequence[Move | Found]
-    told: list[Told]
+    told: Counter[Told]
     waits: np.datetime64
 
 
 class _Patient:
     """The daemon's cycle, the store included: it knows which messages wait and what has become of them by then."""
 
-    def __init__(self, engine: Engine, watch: Replay, setting: Setting) -> None:
-        self._engine, self._watch, self._setting = engine, watch, setting
+    def __init__(self, engine: Engine, watch: Replay, setting: Setting, history: History) -> None:
+        self._engine, self._watch, self._setting, self._history = engine, watch, setting, history
 
     def __call__(self, at: datetime) -> _Cycle:
-        organisation, quiet = self._setting
+        organisation, quiet = self._setting.organisation, self._setting.quiet
         judged, moves = pipeline.judge(self._engine, self._watch, organisation, (), at, quiet)
+        self._history.add_all(move.change for move in moves)
         with self._engine.begin() as connection:
-            told = outbox.arrive(connection, at)
-            return _Cycle(judged, moves, told, _second_up(silences.next_due(connection)))
+            told = Counter(outbox.arrive(connection, at))
+            waits = _second_up(silences.next_due(connection))
+        # The next cycle looks again at what has changed, and finds when it will ask for something.
+        if moves and found_steps(self._watch, judged, [], organisation, at):
+            waits = min(waits, second(at + _AGAIN))
+        return _Cycle(told, waits)
 
 
 class _AtOnce:
-    """The same where no message ever waits: nine tenths of a cycle go into the store, which is not asked for anything.
+    """The same where no message ever waits: no store is asked for anything, and nothing is moved one by one.
 
     And nothing is judged again until a figure became known or a day came from which more is: until then nothing but
     steps are due.
     """
 
-    def __init__(self, watch: Replay, organisation: Organisation) -> None:
-        self._watch, self._telling, self._changes = watch, Telling(organisation), 0
-        self._told: dict[tuple[Identity, date | None], Alert] = {}
+    def __init__(self, watch: Replay, setting: Setting, history: History) -> None:
+        self._watch, self._alerts = watch, Alike(watch, setting.organisation, setting.hearing, history)
         self._judged, self._days, self._gone = list[Judged](), _days(watch), -1
 
     def __call__(self, at: datetime) -> _Cycle:
-        watch, moves = self._watch, list[Found]()
+        watch, alerts = self._watch, self._alerts
         gone = bisect_right(self._days, local_day(watch.panels[0], at))
         if watch.take(None, at) or gone > self._gone:
             self._gone = gone
             self._judged = pipeline.verdicts_at(watch, (), at)
-            moves = found_moves(watch, self._judged, self._telling, at, self._recalled)
+            alerts.move(self._judged, at)
             watch.settled([found.verdicts for found in self._judged])
-        changed = [move.alert for move in moves if move.alert is not None]
-        moves += found_steps(watch, self._judged, changed, self._telling.organisation, at)
-        numbered = list(enumerate(moves, self._changes + 1))
-        for alert in pipeline.stands(watch, numbered):
-            watch.stand(alert)
-        self._changes += len(moves)
-        for number, (_, change, *_) in numbered:
-            if change.event.told and not change.event.follows and change.identity.kind is Kind.PACE:
-                self._told[change.identity, change.basis.period] = as_told(change, number)
-        told = [Told(*way, None) for move in moves for way in dict.fromkeys(route[:3] for route in move.routes)]
-        return _Cycle(self._judged, moves, told, NEVER)
-
-    def _recalled(self, periods: Collection[date], targets: Collection[tuple[str, str]]) -> list[Alert]:
-        """As ``alerts.told`` of the store: with the steps that the alert has taken by now."""
-        return [
-            replace(told, steps=self._watch.alerts[of].steps)
-            for (of, day), told in self._told.items()
-            if day in periods and of[:2] in targets
-        ]
+        changed = alerts.follow(self._judged, at)
+        again = changed and alerts.ask(self._judged, at)
+        return _Cycle(alerts.told_since(), second(at + _AGAIN) if again else NEVER)
 
 
 def _days(watch: Replay) -> list[date]:
@@ -209,10 +230,10 @@ class _Days:
         while self._next < len(self._days):
             midnight = datetime.combine(self._days[self._next], time.min, self._zone)
             if midnight > at:
-                if self._watch.next_known <= _second(midnight):
+                if self._watch.next_known <= second(midnight):
                     return NEVER  # with that figure it is seen whether anything is owed
                 if self._matters():
-                    return _second(midnight)
+                    return second(midnight)
             self._next += 1
         return NEVER
 
@@ -253,14 +274,10 @@ def outcome(watch: Replay) -> tuple[list[NDArray[np.int8]], list[NDArray[np.date
     return ended, settled
 
 
-def _second(when: datetime) -> np.datetime64:
-    return np.datetime64(when.astimezone(UTC).replace(tzinfo=None), "s")
-
-
 def _second_up(when: datetime | None) -> np.datetime64:
     if when is None:
         return NEVER
-    found = _second(when)
+    found = second(when)
     return found + np.timedelta64(1, "s") if when.microsecond else found
 
 

@@ -1,7 +1,7 @@
 """A rehearsal on the terminal, and as facts for a script."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -180,15 +180,24 @@ def changed(found: Difference) -> list[str]:
 
 def _trial(trial: Trial) -> Table:
     table = Table(title="逐一试调", title_justify="left")
-    table.add_column("阈值")
-    for name in ("预警", "反复", "虚警", "漏报", "提前（天）", "每周消息（估）"):
-        table.add_column(name, justify="right")
+    for name in TRIED:
+        table.add_column(name, justify="left" if name == TRIED[0] else "right")
+    for row in tried(trial):
+        table.add_row(*row)
+    return table
+
+
+TRIED = ("阈值", "预警", "反复", "虚警", "漏报", "提前（天）", "每周消息（估）")
+"""The columns of a sweep."""
+
+
+def tried(trial: Trial) -> Iterator[tuple[str, ...]]:
+    """A row for each value of a sweep, in the order of the columns."""
     for one in trial.points:
         lead, messages = one.lead_days, trial.messages(one)
         counts = (str(one.alerts), str(one.flaps), str(one.false_alarms), str(one.misses))
         known = ("" if lead is None else f"{lead:g}", "" if messages is None else f"{messages:.2f}")
-        table.add_row(trial.tried.says(one.value), *counts, *known)
-    return table
+        yield trial.tried.says(one.value), *counts, *known
 
 
 def named(trial: Trial) -> list[str]:
@@ -249,6 +258,9 @@ def conclusions(score: Score, limits: Mapping[str, int | None]) -> list[str]:
     """What it comes to, and what has to be known about the figures it rests on."""
     whole = score.whole
     lines = [f"合计每周 {score.messages / score.weeks:.2f} 条消息，预警 {whole.alerts} 项，其中反复 {whole.flaps} 项。"]
+    if whole.overdue:
+        chased = sum(one.overdue > 0 for one in score.targets.values())
+        lines.append(f"催报 {whole.overdue} 项，涉及 {chased} 个目标。")
     if whole.missed:
         lead = "" if whole.lead_days is None else f"，提前天数的中位数为 {whole.lead_days:g} 天"
         lines.append(f"未达标 {whole.missed} 项次，其中 {whole.missed - whole.misses} 项次事前有预警{lead}。")

@@ -1,7 +1,9 @@
 """The rehearsal of a book over the years that are asked for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -16,7 +18,7 @@ from rules.target import Book
 
 MOST = 5
 """Years rehearsed where nobody says which: the latest."""
-Progressing = Callable[[int, int], object]
+Progressing = Callable[[float, float], object]
 """Hears how many of how many are done."""
 
 
@@ -42,18 +44,19 @@ def rehearse(
     """Play every year of ``days`` from its beginning, each by the book as it would have been written for it.
 
     A year is played until nothing of it is owed any more, some weeks into the next; but not beyond ``now``, nor beyond
-    the last day if that is not a year's. ``told`` hears how many years of how many are done.
+    the last day if that is not a year's. ``told`` hears how many years of how many are done, and what
+    part of the one that is played.
     """
     memory, known_years = in_memory(), set(stock.years(book))
     years = [year for year in range(days[0].year, days[1].year + 1) if year in known_years]
     until = now if (days[1].month, days[1].day) == (12, 31) else min(now, after(days[1], book))
+    setting = replace(setting)  # who hears is found anew for each book
     played = []
     for place, year in enumerate(years):
         one = redated(book, year)
         emptied(memory)
-        played.append((one, _year(memory, one, stock, setting, until)))
-        if told is not None:
-            told(place + 1, len(years))
+        share = partial(_share, told, place, len(years))
+        played.append((one, _year(memory, one, stock, (setting, until), share)))
     return score(played, *days), played
 
 
@@ -62,8 +65,17 @@ def after(day: date, book: Book) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(book.timezone)).astimezone(UTC)
 
 
-def _year(memory: Engine, book: Book, stock: Stock, setting: Setting, until: datetime) -> Played:
+def _share(told: Progressing | None, done: int, years: int, share: float) -> None:
+    if told is not None:
+        told(done + share, years)
+
+
+def _year(
+    memory: Engine, book: Book, stock: Stock, asked: tuple[Setting, datetime], told: Callable[[float], object]
+) -> Played:
+    """``told`` hears what part of it is done: to let its figures in takes as long as to play it, or longer."""
+    setting, until = asked
     watch = Replay(book)
     start, end = begins(book).astimezone(UTC), min(ends(watch), until)
-    watch.feed(stock.known(memory, book, start, end))
-    return play(memory, watch, setting, start, end)
+    watch.feed(stock.known(memory, book, start, end, watch.earlier))
+    return play(memory, watch, setting, start, end, lambda share: told((1 + share) / 2))

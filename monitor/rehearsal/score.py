@@ -1,18 +1,21 @@
 """What a rehearsal came to: alerts, flaps, false alarms and misses, lead time, messages. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from statistics import median
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
-from alerts.alert import Change, Identity, Kind, State
+from alerts.alert import Kind
+from monitor.rehearsal.history import Moments, second
 from monitor.rehearsal.replay import Message, Played
-from rules.target import Book, Level
+from rules.panel import Panel
+from rules.target import Book
 
 METRICS = (
     "alerts",
@@ -28,15 +31,6 @@ METRICS = (
     "most_in_a_minute",
 )
 """What a rehearsal is measured by, in the words of scripts and gates."""
-
-
-class Spell(NamedTuple):
-    """An alert from its first message to its end (None: it still stood), the ``worst`` level that it had."""
-
-    identity: Identity
-    since: datetime
-    until: datetime | None
-    worst: Level
 
 
 @dataclass(slots=True)
@@ -77,7 +71,7 @@ class Receiver:
     most: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Score:
     """A rehearsal in numbers. ``weeks`` are those of all years, ``busiest`` the receiver with the most messages.
 
@@ -94,7 +88,7 @@ class Score:
     deemed: int
     refused: int
 
-    @property
+    @cached_property
     def whole(self) -> Tally:
         """All targets together."""
         found = Tally("合计")
@@ -123,37 +117,27 @@ class Score:
         return dict(zip(METRICS, values, strict=True))
 
 
-def spells(changes: Iterable[Change]) -> Iterator[Spell]:
-    """The times at which alerts stood, in the order of their end; those that still stand last."""
-    standing: dict[Identity, tuple[datetime, Level]] = {}
-    for change in changes:
-        since, worst = standing.get(change.identity, (change.at, Level.GREEN))
-        if change.state is State.FIRING:
-            standing[change.identity] = since, max(worst, change.level)
-        elif change.identity in standing:
-            del standing[change.identity]
-            yield Spell(change.identity, since, change.at, worst)
-    yield from (Spell(identity, since, None, worst) for identity, (since, worst) in standing.items())
-
-
 def score(played: Sequence[tuple[Book, Played]], first: date, last: date) -> Score:
     """The numbers of the years that were played, from ``first`` on."""
     targets: dict[str, Tally] = {}
-    messages: list[Message] = []
+    messages = Counter[Message]()
     days = 0.0
     for book, year in played:
         zone = ZoneInfo(book.timezone)
         begin = datetime.combine(first, datetime.min.time(), zone)
-        raised = {change.identity.target for change in year.changes}  # a task without figures may be overdue as well
+        raised = _raised(year)  # a task without figures may be overdue as well
         for target in book.targets:
             if target.source is not None or target.id in raised:
                 targets.setdefault(target.id, Tally(target.name))
         _count(targets, year, begin)
-        messages += [one for one in year.messages if one.at >= begin]
+        messages.update({one: count for one, count in year.messages.items() if one.at >= begin})
         days += max((year.end - max(begin, year.start)) / timedelta(days=1), 0)
     weeks = max(days / 7, 1 / 7)
+    at_once = Counter[tuple[datetime, str]]()
+    for one, count in messages.items():
+        at_once[one.at, one.told.channel] += count
     minutes: dict[str, int] = {}
-    for (_, channel), count in Counter((one.at, one.told.channel) for one in messages).items():
+    for (_, channel), count in at_once.items():
         minutes[channel] = max(minutes.get(channel, 0), count)
     zone = ZoneInfo(played[0][0].timezone)
     receivers = tuple(sorted(_receivers(messages, weeks, zone), key=lambda one: (-one.messages, one.name)))
@@ -162,59 +146,75 @@ def score(played: Sequence[tuple[Book, Played]], first: date, last: date) -> Sco
     )
 
 
+def _raised(year: Played) -> set[str]:
+    """Targets to whose alerts anything happened."""
+    found = set()
+    for number, panel in enumerate(year.watch.panels):
+        rows = np.flatnonzero(year.history.touched(number))
+        index = np.unique(np.searchsorted(panel.block.first_row, rows, side="right") - 1)
+        found |= {panel.block.targets[one].id for one in index.tolist()}
+    return found
+
+
 def _known(played: Iterable[tuple[Book, Played]]) -> tuple[int, int]:
     known = [year.watch.known for _, year in played]
     return sum(one.deemed for one in known), sum(one.refused for one in known)
 
 
 def _count(targets: dict[str, Tally], year: Played, begin: datetime) -> None:
-    found: dict[Identity, list[Spell]] = defaultdict(list)
-    for spell in spells(year.changes):
-        if spell.identity.kind is Kind.DATA:
-            targets[spell.identity.target].overdue += spell.since >= begin
-        else:
-            found[spell.identity].append(spell)
-    for panel, outcome in zip(year.watch.panels, year.outcome, strict=True):
-        for index, target in enumerate(panel.block.targets):
-            if target.source is not None:
-                tally, mine = targets[target.id], outcome[slice(*panel.block.first_row[index : index + 2].tolist())]
-                tally.met += int((mine == 1).sum())
-                tally.missed += int((mine == 0).sum())
-                tally.misses += int((mine == 0).sum())
-    for identity, told in found.items():
-        tally, inside = targets[identity.target], [spell for spell in told if spell.since >= begin]
-        tally.alerts += len(inside)
-        tally.flaps += sum(spell is not told[0] for spell in inside)
-        place = year.watch.place(*identity[:3])
-        if place is not None and year.outcome[place[0]][place[1]] >= 0:
-            _judge(tally, told, year, place, begin)
+    for number, panel in enumerate(year.watch.panels):
+        block, met, settled = panel.block, year.outcome[number], year.settled[number]
+        of = np.repeat(np.arange(len(block.targets)), np.diff(block.first_row))
+        told, owed = (year.history.spells(number, kind) for kind in (Kind.PACE, Kind.DATA))
+        inside = told.since >= second(begin)
+        again = np.zeros(len(told.row), np.bool_)
+        again[1:] = told.row[1:] == told.row[:-1]
+        early = told.since < settled[told.row]  # nothing is, where the outcome is not known
+        stood = early & (met[told.row] == 0) & (np.isnat(told.until) | (told.until >= settled[told.row]))
+        warned = np.unique(told.row[stood])
+        raised = told.since[stood][np.searchsorted(told.row[stood], warned, "right") - 1]
+        counts = {
+            "alerts": told.row[inside],
+            "flaps": told.row[inside & again],
+            "overdue": owed.row[owed.since >= second(begin)],
+            "met": np.flatnonzero(met == 1),
+            "missed": np.flatnonzero(met == 0),
+            "false_alarms": told.row[inside & early & (met[told.row] == 1)],
+            "misses": np.setdiff1d(np.flatnonzero(met == 0), warned),
+        }
+        by_target = {name: np.bincount(of[rows], minlength=len(block.targets)) for name, rows in counts.items()}
+        leads = np.split(_days(raised, panel), np.searchsorted(of[warned], np.arange(1, len(block.targets))))
+        for index, target in enumerate(block.targets):
+            if target.id in targets:
+                tally = targets[target.id]
+                for name, count in by_target.items():
+                    setattr(tally, name, getattr(tally, name) + int(count[index]))
+                tally.leads += leads[index].tolist()
 
 
-def _judge(tally: Tally, told: Sequence[Spell], year: Played, place: tuple[int, int], begin: datetime) -> None:
-    """Whether the alerts of a row whose outcome is known were right."""
-    block, row = place
-    final = year.settled[block][row].item().replace(tzinfo=UTC)
-    early = [spell for spell in told if spell.since < final]
-    if year.outcome[block][row] == 1:
-        tally.false_alarms += sum(spell.since >= begin for spell in early)
-    elif stood := [spell for spell in early if spell.until is None or spell.until >= final]:
-        panel = year.watch.panels[block].block
-        raised = stood[-1].since.astimezone(ZoneInfo(panel.timezone)).date()
-        tally.leads.append(max((panel.ends[-1].item() - raised).days, 0))
-        tally.misses -= 1
+def _days(raised: Moments, panel: Panel) -> NDArray[np.int64]:
+    """How long before the end of the panel's year alerts were raised, in its days."""
+    block = panel.block
+    moments, place = np.unique(raised, return_inverse=True)
+    zone = ZoneInfo(block.timezone)
+    days = [one.replace(tzinfo=UTC).astimezone(zone).date() for one in moments.tolist()]
+    left = (block.ends[-1] - np.array(days, "datetime64[D]")).astype(np.int64)
+    return np.asarray(np.maximum(left, 0)[place])
 
 
-def _receivers(messages: Sequence[Message], weeks: float, zone: ZoneInfo) -> Iterator[Receiver]:
-    mine: dict[str, list[Message]] = defaultdict(list)
-    for one in messages:
-        mine[one.told.receiver].append(one)
+def _receivers(messages: Mapping[Message, int], weeks: float, zone: ZoneInfo) -> Iterator[Receiver]:
+    mine: dict[str, list[tuple[Message, int]]] = defaultdict(list)
+    for one, count in messages.items():
+        mine[one.told.receiver].append((one, count))
     for name, told in mine.items():
-        by_week = Counter(one.at.astimezone(zone).isocalendar()[:2] for one in told)
+        by_week = Counter[tuple[int, int]]()
+        for one, count in told:
+            by_week[one.at.astimezone(zone).isocalendar()[:2]] += count
         yield Receiver(
             name,
-            tuple(dict.fromkeys(one.told.channel for one in told)),
-            len(told),
-            sum(one.told.bulletin is not None for one in told),
-            len(told) / weeks,
+            tuple(dict.fromkeys(one.told.channel for one, _ in told)),
+            by_week.total(),
+            sum(count for one, count in told if one.told.bulletin is not None),
+            by_week.total() / weeks,
             max(by_week.values()),
         )

@@ -146,7 +146,7 @@ def sweep(
         one = redated(book, year)
         watch, whole = Replay(one), Replay(one)
         start, end = begins(one).astimezone(UTC), min(ends(watch), until)
-        known = stock.known(memory, one, start, end)
+        known = stock.known(memory, one, start, end, watch.earlier)
         watch.feed(known)
         whole.feed(known)
         limits = [compile_plan([redated(each, year)]) for each in turned]

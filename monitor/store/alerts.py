@@ -53,8 +53,8 @@ _moving = Table(
 )
 _STANDING = (State.PENDING.value, State.FIRING.value)
 _TOLD = tuple(event.value for event in Event if event.told and not event.follows)
-_TARGETS_ASKED = 500
-"""With more targets than this, every target's changes are read."""
+_ASKED = 500
+"""With more targets, or subjects, than this, the changes of all are read."""
 _DAY = Day()
 
 
@@ -65,10 +65,12 @@ def standing(connection: Connection, periods: Collection[date] = ()) -> list[Ale
     return [_alert(row) for row in connection.execute(query.where(wanted))]
 
 
-def told(connection: Connection, periods: Collection[date], targets: Collection[tuple[str, str]] = ()) -> list[Alert]:
-    """What people were told of ``periods``, of any target or of ``targets`` (book, target): one per alert and period.
+def told(
+    connection: Connection, periods: Collection[date], places: Collection[tuple[str, str, str]] = ()
+) -> list[Alert]:
+    """What people were told of ``periods``, one per alert and period; of any target, or of ``places`` and maybe others.
 
-    Each is an alert about pace as the last change told of the period left it, its level the one judged then.
+    ``places`` are book, target and subject. Each is an alert about pace as the last change told of the period left it, its level the one judged then.
     """
     c = change.c
     last = (
@@ -77,9 +79,9 @@ def told(connection: Connection, periods: Collection[date], targets: Collection[
         .where(c.event.in_(_TOLD), c.period.in_(periods), alert.c.kind == Kind.PACE.value)
         .group_by(c.alert_id, c.period)
     )
-    if 0 < len(targets) <= _TARGETS_ASKED:
-        books, names = ({key[part] for key in targets} for part in (0, 1))
-        last = last.where(alert.c.book.in_(books), alert.c.target.in_(names))
+    for column, asked in zip(_IDENTITY, map(set, zip(*places, strict=True)), strict=False):
+        if len(asked) <= _ASKED:
+            last = last.where(column.in_(asked))
     query = (
         select(
             *_IDENTITY, c.state, c.judged.label("level"), c.since, c.at.label("changed"), c.id.label("last_change_id")
@@ -169,13 +171,17 @@ def histories(
     *,
     book: str | None = None,
     target: str | None = None,
+    subject: str | None = None,
     state: State | None = None,
     since: datetime | None = None,
 ) -> list[tuple[Alert, list[tuple[int, Change, Notice]]]]:
     """Alerts that are all of what is given (``since``: changed then or later), each with all its changes, oldest first."""
     wanted = [
         column == value
-        for column, value in ((alert.c.book, book), (alert.c.target, target), (alert.c.state, state and state.value))
+        for column, value in (
+            *zip(_IDENTITY, (book, target, subject), strict=False),
+            (alert.c.state, state and state.value),
+        )
         if value is not None
     ]
     if since is not None:

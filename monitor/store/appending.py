@@ -154,8 +154,7 @@ class _Stored(NamedTuple):
 def _latest(connection: Connection, rows: Rows, registered: int, at: datetime) -> _Stored:
     """What is known at ``at`` of the periods and series concerned, and not much more."""
     c = observation.c
-    ids = np.unique(rows.series)
-    ids = ids[ids <= registered]
+    ids = np.unique(rows.series[rows.series <= registered])
     if len(ids) == 0:
         return _Stored(ids, np.empty(0), ids, np.empty(0, np.int8))
     periods = pd.unique(rows.period).astype("datetime64[D]").tolist()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _Done = TypeVar("_Done")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10.0
-_CONNECT_SECONDS = 5
 _AWAY_SECONDS = 0.5
 _MIGRATION_LOCK = 0x6D696772617465  # "migrate": any number that nobody else uses in this database, the leader included
 _READ_ONLY = "duban_read_only"
@@ -29,8 +28,17 @@ _TURN = "duban_turn"
 FENCE = "duban_fence"
 """Execution option of an engine: a function of the connection, called as each writing transaction begins, that raises
 where this process must not write."""
-_SILENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-"""A server that fell silent (a host gone, a cable cut) is given up after some 10 s, not after hours."""
+LIVELY = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Of a connection to PostgreSQL: no firewall takes it for idle, and a server that fell silent (a host gone, a cable cut)
+is given up after some 10 s, not after hours."""
+_HELD = ("55P03", "40P01")
+"""What PostgreSQL says where a lock is not to be had: lock_not_available, deadlock_detected."""
 
 
 class Failure(StrEnum):
@@ -40,6 +48,7 @@ class Failure(StrEnum):
     UNREACHABLE = "database_unreachable"
     NEWER = "database_newer"
     OLDER = "database_older"
+    BUSY = "database_busy"
     NO_BACKUP = "backup_refused"
 
 
@@ -61,9 +70,7 @@ def open_engine(url: str) -> Engine:
     try:
         if parsed.get_backend_name() == "sqlite":
             return _open_sqlite(parsed)
-        engine = create_engine(
-            parsed, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_SECONDS, **_SILENCE}
-        )
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args=LIVELY)
     except ModuleNotFoundError as error:
         detail = f"缺少数据库驱动 {error.name}；请安装 duban[postgres]"
         raise DatabaseError(Failure.BAD_URL, detail) from None
@@ -115,7 +122,8 @@ def migrate(engine: Engine) -> str:
     """Bring the tables to what this code needs; returns the revision then in force.
 
     All or nothing, and safe when several processes start together: the second
-    waits, and finds the work done. Raises DatabaseError.
+    waits, and finds the work done. Whoever reads a table for long (a backup) is
+    not waited for, because all others would have to wait behind. Raises DatabaseError.
     """
     if (found := revision(engine)) == newest():
         return found
@@ -124,6 +132,7 @@ def migrate(engine: Engine) -> str:
     with _explained(engine), engine.connect() as connection, _keys_unchecked(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            connection.execute(text(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'"))
         _refuse_newer(connection)
         command.upgrade(_config(connection), "head")
         return _current(connection) or ""
@@ -259,6 +268,9 @@ def _explained(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _HELD:
+            detail = f"数据库 {shown(engine.url)} 的表正被其他会话使用，未作任何改动；请待备份、长查询结束后重试"
+            raise DatabaseError(Failure.BUSY, detail) from None
         said = " ".join(str(error.orig).split())
         for secret in (engine.url.password, engine.url.query.get("password")):
             said = said.replace(str(secret), "***") if secret else said

@@ -108,11 +108,12 @@ def put_again(connection: Connection, patience: float) -> Sequence[int]:
 
 
 def withdraw(connection: Connection, errands: Collection[int]) -> list[int]:
-    """Take back those of these that no worker has taken; returns which."""
+    """Take back those of these that no worker has taken; returns which are no more, by this or by what was before."""
     connection.execute(_HERE)
     untaken = list(connection.scalars(_UNTAKEN, {"errands": list(errands)}))
     connection.execute(delete(_ERRAND).where(_C.id.in_(untaken)))
-    return untaken
+    standing = set(connection.scalars(select(_C.id).where(_C.id.in_(errands))))
+    return [errand for errand in errands if errand not in standing]
 
 
 def answered(connection: Connection, errands: Collection[int]) -> dict[int, str]:

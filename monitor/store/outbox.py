@@ -158,9 +158,8 @@ def standing(connection: Connection, channel: str, since: datetime) -> list[Deli
     latest = (
         select(c.id)
         .join(alert, alert.c.last_change_id == c.change_id)
-        .join(change, change.c.id == c.change_id)
         .where(c.channel == channel, c.status == Status.SENT.value)
-        .where(or_(alert.c.state == State.FIRING.value, change.c.at > since))
+        .where(or_(alert.c.state == State.FIRING.value, alert.c.changed > since))
     )
     return _deliveries(connection, list(connection.scalars(latest)))
 
@@ -184,10 +183,11 @@ def hasten(connection: Connection, at: datetime) -> int:
     return connection.execute(queued.values(due_at=at)).rowcount
 
 
-def counts(connection: Connection) -> dict[str, int]:
-    """How many messages there are of each Status, zeros included."""
-    query = select(delivery.c.status, func.count()).group_by(delivery.c.status)
-    return {status.value: 0 for status in Status} | dict(connection.execute(query).all())
+def counts(connection: Connection, statuses: Collection[Status] = tuple(Status)) -> dict[str, int]:
+    """How many messages there are of each of ``statuses``, zeros included. Those sent are all that ever were."""
+    status, asked = delivery.c.status, [one.value for one in statuses]
+    query = select(status, func.count()).where(status.in_(asked)).group_by(status)
+    return dict.fromkeys(asked, 0) | dict(connection.execute(query).all())
 
 
 def queues(connection: Connection) -> dict[str, tuple[int, int, datetime | None]]:

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import CTE, Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, tuple_, update
 
 from connectors.base import Failure
 from connectors.observation import Reading
+from monitor.store import bulk
 from monitor.store.appending import Appended
 from monitor.store.tables import pull
 
 _OPEN = ""
-_IDS_ASKED = 1000
 # Made once: putting a statement together takes longer than SQLite needs for it, and these are part of every pull.
 _BEGIN = insert(pull).returning(pull.c.id)
 _END = update(pull).where(pull.c.id == bindparam("pull_id"))
@@ -25,6 +26,24 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+def _last_of_each() -> Select[Any]:
+    """The last pull of each source with each outcome: from one to the next backward along the index, and a NULL at the end.
+
+    Not by its maximum: for that a server may well go through all pulls of other sources since.
+    """
+    c, before = pull.c, pull.alias()
+    ends = select(_backward(select(c.id), c).scalar_subquery().label("id")).cte("ends", recursive=True)
+    less = tuple_(before.c.source, before.c.outcome) < tuple_(c.source, c.outcome)
+    following = _backward(select(before.c.id).where(less), before.c).correlate(pull).scalar_subquery()
+    ends = ends.union_all(select(following).select_from(ends).join(pull, c.id == ends.c.id))
+    return select(ends.c.id)
+
+
+def _backward(query: Select[Any], c: Any) -> Select[Any]:
+    return query.order_by(c.source.desc(), c.outcome.desc(), c.id.desc()).limit(1)
+
+
+_LAST = _last_of_each()
 _LAST_SUCCESS = (
     select(pull.c.id, pull.c.started_at, pull.c.digest)
     .where(pull.c.source == bindparam("source"), pull.c.outcome == Outcome.OK.value)
@@ -106,23 +125,17 @@ def fail(connection: Connection, pull_id: int, at: datetime, reason: Failure, de
 
 def latest(connection: Connection) -> dict[str, PullRecord]:
     """Where every source stands that was ever asked and answered or failed. Looks up a few rows, however many there are."""
-    asked = _ends(connection)
-    numbers = [number for _, *both in asked for number in both if number is not None]
-    rows = {
-        row.id: row
-        for start in range(0, len(numbers), _IDS_ASKED)
-        for row in connection.execute(select(pull).where(pull.c.id.in_(numbers[start : start + _IDS_ASKED])))
-    }
-    return {
-        source: _record(rows[max(good or 0, failed or 0)], rows.get(good))
-        for source, good, failed in asked
-        if good or failed
-    }
+    ended = {(row.source, row.outcome): row for row in _ends(connection)}
+    records = {}
+    for source in sorted({source for source, _ in ended}):
+        good, failed = (ended.get((source, outcome)) for outcome in Outcome)
+        records[source] = _record(max(filter(None, (good, failed)), key=attrgetter("id")), good)
+    return records
 
 
 def last_ids(connection: Connection) -> list[int]:
     """The last good pull and the last failed one of every source."""
-    return [number for _, *both in _ends(connection) for number in both if number is not None]
+    return [row.id for row in _ends(connection)]
 
 
 def last_success(connection: Connection, source: str) -> tuple[int, datetime] | None:
@@ -153,23 +166,10 @@ def _end(connection: Connection, pull_id: int, at: datetime, pulled: Pulled, doc
     connection.execute(_END, known | values)
 
 
-def _ends(connection: Connection) -> Sequence[Any]:
-    """Every source with its last good pull and its last failed one, None where there was none."""
-    sources = _sources()
-    last = [
-        select(func.max(pull.c.id))
-        .where(pull.c.source == sources.c.source, pull.c.outcome == outcome)
-        .scalar_subquery()
-        for outcome in (Outcome.OK.value, Outcome.FAILED.value)
-    ]
-    return connection.execute(select(sources.c.source, *last).where(sources.c.source.is_not(None))).all()
-
-
-def _sources() -> CTE:
-    """The sources, one after the other along the index, and a NULL at the end."""
-    first = select(func.min(pull.c.source).label("source")).cte("sources", recursive=True)
-    following = select(func.min(pull.c.source)).where(pull.c.source > first.c.source).scalar_subquery()
-    return first.union_all(select(following).where(first.c.source.is_not(None)))
+def _ends(connection: Connection) -> Sequence[Row[Any]]:
+    """The last good pull and the last failed one of every source."""
+    mine = bulk.among(connection, pull.c.id, filter(None, connection.scalars(_LAST)))
+    return connection.execute(select(pull).where(mine, pull.c.outcome != _OPEN)).all()
 
 
 def _record(last: Any, good: Any | None) -> PullRecord:

@@ -15,7 +15,7 @@ Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _ASKED = 500
-"""Names, and subjects, that are asked for; of more, all are looked up."""
+"""With more names, or subjects, than this, the series of all are looked up."""
 
 
 class Group(NamedTuple):
@@ -99,14 +99,13 @@ class _Known:
 
 
 def stored(
-    connection: Connection, source: str, names: list[str], subjects: Sequence[str] = ()
+    connection: Connection, source: str, names: Sequence[str], subjects: Sequence[str]
 ) -> Iterator[tuple[str, str, list[int], list[str]]]:
-    """By name and unit: ids and subjects; at least those of ``names`` and of ``subjects`` (of all where none is said)."""
+    """By name and unit: ids and subjects; of those named, and perhaps of others."""
     query = _gathered(connection, table.c.name, table.c.unit).where(table.c.source == source)
-    if len(names) <= _ASKED:
-        query = query.where(table.c.name.in_(names))
-    if 0 < len(subjects) <= _ASKED:
-        query = query.where(table.c.subject.in_(subjects))
+    for column, asked in ((table.c.name, names), (table.c.subject, subjects)):
+        if len(asked) <= _ASKED:
+            query = query.where(column.in_(asked))
     yield from connection.execute(query)
 
 

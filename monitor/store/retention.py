@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, delete, select
 
 from monitor.store import pulls, runs
 from monitor.store.database import reading
-from monitor.store.tables import observation, pull, quarantine
+from monitor.store.tables import pull, quarantine
 
 _AT_ONCE = 1000
 
@@ -31,7 +31,4 @@ def _idle(connection: Connection, before: datetime) -> Sequence[int]:
     c = pull.c
     nothing = select(c.id).where(c.started_at < before, c.rows_new == 0, c.rows_revised == 0)
     found = set(connection.scalars(nothing)) - set(pulls.last_ids(connection))
-    found -= set(connection.scalars(select(quarantine.c.pull_id)))
-    if found:  # derived figures came of pulls that brought nothing themselves
-        found -= set(connection.scalars(select(observation.c.pull_id).distinct()))
-    return sorted(found)
+    return sorted(found - set(connection.scalars(select(quarantine.c.pull_id))))

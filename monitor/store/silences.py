@@ -35,11 +35,12 @@ from rules.target import Level
 Decide: TypeAlias = Callable[[Notice, Way, bool], Held | None]
 """Whether a message by a way waits; True where its turn to be told together has come."""
 _IDS_ASKED = 500
+_FACTS = ("book", "target", "subject", "section", "unit", "label", "until", "who", "reason")
 
 
 def add(connection: Connection, made: Silence, at: datetime) -> int:
     """Store a silence (its id is not looked at); returns its id."""
-    facts = {name: getattr(made, name) for name in ("book", "target", "unit", "until", "who", "reason")}
+    facts = {name: getattr(made, name) for name in _FACTS}
     values = {**facts, "level": made.level.value, "made_at": at, "ended_by": ""}
     return int(connection.execute(insert(silence).values(**values).returning(silence.c.id)).scalar_one())
 
@@ -58,10 +59,7 @@ def in_force(connection: Connection, at: datetime) -> list[Silence]:
     """The silences that hold at ``at``, the latest first."""
     s = silence.c
     rows = connection.execute(select(silence).where(s.ended_at.is_(None), s.until > at).order_by(s.id.desc()))
-    return [
-        Silence(row.id, row.book, row.target, row.unit, Level(row.level), row.until, row.who, row.reason)
-        for row in rows
-    ]
+    return [Silence(id=row.id, level=Level(row.level), **{name: getattr(row, name) for name in _FACTS}) for row in rows]
 
 
 def hold(connection: Connection, held: Mapping[tuple[int, Way | None], Held]) -> None:
@@ -94,6 +92,12 @@ def _wait_alike(connection: Connection, ends: Select[Any], changes: Sequence[int
     return found
 
 
+def _needless(told: Mapping[tuple[object, ...], Row[Any]]) -> list[tuple[object, ...]]:
+    """The reminders of what is told only now, among what is told by alert, way and sort."""
+    news = {key[:2] for key, row in told.items() if not Event(row.event).follows}
+    return [key for key in told if key[2] == Event.REMINDED and key[:2] in news]
+
+
 class Awoken(NamedTuple):
     """How many messages are queued as they are, how many in digests, how many are dropped."""
 
@@ -106,7 +110,7 @@ def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = 
     """Queue what has waited long enough and is still true, and together what is due together.
 
     Told is the last change of an alert that stands, or of which the receiver has heard before, what was said again of
-    it since, and every correction; anything else is no longer worth telling, and is kept as it is. A digest tells all
+    it since (but for a reminder of what is told only now), and every correction; anything else is no longer worth telling, and is kept as it is. A digest tells all
     that has happened, but for what a later message has told already. What ``decide`` still holds waits on. ``anew``:
     look at all that waits, because what is written may have changed.
     """
@@ -137,6 +141,9 @@ def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = 
             if (before := told.pop((row.alert_id, way, again), None)) is not None:
                 dropped[before.id] = before.change_id
             told[row.alert_id, way, again] = row
+    for key in _needless(told):
+        row = told.pop(key)
+        dropped[row.id] = row.change_id
     alone = [mine[0][0] for mine in together.values() if len(mine) == 1]
     merged = {way: mine for way, mine in together.items() if len(mine) > 1}
     _set(connection, [*(row.id for row in told.values()), *alone], status=Status.QUEUED.value, due_at=at)
@@ -202,6 +209,7 @@ def _asleep() -> Select[Any]:
         .add_columns(
             its.c.alert_id,
             c.change_id,
+            its.c.event,
             cast(its.c.notice, Text).label("facts"),
             true.label("true"),
             _told_since(its).label("superseded"),

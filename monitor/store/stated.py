@@ -38,7 +38,7 @@ def stated(
     codes: list[tuple[int, int, int]] = []
     for source, group in groupby(wanted, key=lambda read: read.source):
         names = [read.series for read in group]
-        for name, unit, its_ids, its_subjects in registry.stored(connection, f"{book}/{source}", names):
+        for name, unit, its_ids, its_subjects in registry.stored(connection, f"{book}/{source}", names, [*place]):
             if name in names:
                 code = wanted.index(Series(source, name)), units.setdefault(unit, len(units))
                 for one, subject in zip(its_ids, its_subjects, strict=True):

@@ -3,6 +3,8 @@
 Observations and changes are only ever added. Columns that hold an enum hold its word.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from monitor.store.moments import Day, Moment
@@ -35,6 +38,11 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 
 def _id() -> Column[int]:
     return Column("id", _Id, primary_key=True)
+
+
+def _where(rows: str) -> dict[str, Any]:
+    """An index of these rows alone."""
+    return {"sqlite_where": text(rows), "postgresql_where": text(rows)}
 
 
 series = Table(
@@ -105,7 +113,7 @@ quarantine = Table(
     Column("value", Double),
     Column("unit", String, nullable=False),
     Column("cell", String, nullable=False),
-    Column("pull_id", BigInteger, ForeignKey("pull.id"), nullable=False),
+    Column("pull_id", BigInteger, ForeignKey("pull.id"), nullable=False, index=True),
     Column("first_seen", Moment, nullable=False),
     Column("last_seen", Moment, nullable=False),
     Column("state", String, nullable=False),
@@ -166,6 +174,8 @@ change = Table(
 # An inhibited one waits while an alert fires that the change ``inhibitor`` has moved last; one that is told in a digest
 # has the digest's own row as digest_id, and becomes sent with it.
 # bulletin and notice are of a message that tells of no change, and are NULL in any other.
+# Nearly all that was ever queued was sent long ago: what is asked in every cycle passes that by, and the indexes of what
+# few messages have hold those alone.
 delivery = Table(
     "delivery",
     metadata,
@@ -185,9 +195,10 @@ delivery = Table(
     Column("suppressed", String),
     Column("silence_id", BigInteger),
     Column("inhibitor", BigInteger),
-    Column("digest_id", BigInteger, index=True),
-    Index(None, "status", "channel", "due_at"),
-    Index(None, "bulletin", "finished_at"),
+    Column("digest_id", BigInteger),
+    Index(None, "status", "finished_at", "channel", "due_at"),
+    Index(None, "bulletin", "finished_at", **_where("bulletin IS NOT NULL")),
+    Index(None, "digest_id", **_where("digest_id IS NOT NULL")),
 )
 
 silence = Table(
@@ -204,6 +215,9 @@ silence = Table(
     Column("made_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("ended_by", String, nullable=False),
+    Column("subject", String, nullable=False, server_default=""),
+    Column("section", String, nullable=False, server_default=""),
+    Column("label", String, nullable=False, server_default=""),
 )
 
 attempt = Table(

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from monitor.web.chart import pace_chart
 from monitor.web.rows import Span
 from rules import wording
-from rules.target import Book, Level, Measure, quantity
+from rules.target import Book, Level, Measure
 from rules.verdict import Verdict
 
 
@@ -39,7 +39,7 @@ class Card:
 def card(book: Book, span: Span, row: int, today: date) -> Card:
     """The card of one row."""
     verdict = span.verdict(row)
-    target, unit = verdict.target, verdict.target.goal.unit
+    target = verdict.target
     return Card(
         anchor=anchor(book.id, target.id, verdict.subject),
         level=verdict.level,
@@ -49,9 +49,9 @@ def card(book: Book, span: Span, row: int, today: date) -> Card:
         lead="、".join(target.lead),
         mark=book.mark(target),
         goal=wording.goal(verdict),
-        actual="" if verdict.actual is None else quantity(verdict.actual, unit),
+        actual="" if verdict.actual is None else target.goal.figure(verdict.actual),
         period=wording.period(verdict),
-        expected="" if verdict.expected is None else quantity(verdict.expected, unit),
+        expected="" if verdict.expected is None else target.goal.figure(verdict.expected),
         gap=wording.gap(verdict),
         pace=wording.pace(verdict, book.workdays),
         outlook=wording.outlook(verdict),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.alert import Event, Identity, Kind, State
-from alerts.delivery import Sending, Status
+from alerts.delivery import Result, Sending, Status
 from alerts.suppression import Reason
 from connectors.base import Failure
 from connectors.observation import Refused
@@ -18,25 +18,6 @@ from rules.target import Book, Level
 
 _KINDS = {Kind.PACE: "进度", Kind.DATA: "数据"}
 _STATES = {State.FIRING: "预警", State.PENDING: "观察"}
-_EVENTS = {
-    Event.NOTICED: "待定",
-    Event.LAPSED: "待定撤销",
-    Event.FIRED: "告警",
-    Event.WORSENED: "升级",
-    Event.EASED: "降级",
-    Event.RESOLVED: "解除",
-    Event.CORRECTED: "更正",
-    Event.WITHDRAWN: "撤销",
-    Event.REMINDED: "提醒",
-    Event.ESCALATED: "提请领导关注",
-}
-_STATUSES = {
-    Status.QUEUED: "待发",
-    Status.SENDING: "正在发送",
-    Status.SENT: "已送达",
-    Status.DEAD: "未能送达",
-    Status.SUPPRESSED: "缓发",
-}
 _CHANGES = 10
 """Changes shown, the latest ones."""
 _REFUSED = {reason.value: reason.said for reason in Refused}
@@ -113,11 +94,13 @@ def _past(trail: Trail) -> Iterator[tuple[datetime, str]]:
     """Each change and what became of the messages about it."""
     for number, change, notice in trail.changes[-_CHANGES:]:
         facts = (notice.period, notice.actual_text, notice.gap_text or notice.owed, notice.edit)
-        yield change.at, f"{_EVENTS[change.event]}（{change.level.text}）：{'，'.join(filter(None, facts))}"
+        yield change.at, f"{change.event.text}（{change.level.text}）：{'，'.join(filter(None, facts))}"
         for one in trail.sendings:
             if one.change_id == number:
                 last = one.tries[-1] if one.tries else None
-                failed = f"：{last.result} {last.answer}" if last is not None and one.finished_at is None else ""
+                failed = (
+                    f"：{last.result.text}，{last.answer}" if last is not None and one.status is not Status.SENT else ""
+                )
                 at = one.finished_at or (last.at if last is not None else change.at)
                 yield at, f"致{one.receiver}（{one.channel}）{_became(one)}{failed}"
 
@@ -125,9 +108,9 @@ def _past(trail: Trail) -> Iterator[tuple[datetime, str]]:
 def _became(one: Sending) -> str:
     """What became of a message; why it was not sent at once."""
     if not one.suppressed:
-        return _STATUSES[one.status]
+        return one.status.text
     why = Reason(one.suppressed).text
-    return f"{_STATUSES[one.status]}（{why}）" if one.status is not Status.SUPPRESSED else why
+    return f"{one.status.text}（{why}）" if one.status is not Status.SUPPRESSED else why
 
 
 def waiting_lines(snapshot: Snapshot) -> list[tuple[str, int]]:
@@ -137,7 +120,7 @@ def waiting_lines(snapshot: Snapshot) -> list[tuple[str, int]]:
 
 def channel_lines(snapshot: Snapshot) -> list[tuple[str, str]]:
     """Channels that rest, and why."""
-    return [(name, why) for name, why in snapshot.resting.items() if why]
+    return [(name, Result(why).text) for name, why in snapshot.resting.items() if why]
 
 
 def _said(item: OpenAlert, span: Span | None) -> str:
@@ -165,6 +148,11 @@ class SourceLine:
     refused: str
 
 
+def failure(reason: str) -> str:
+    """Why a pull failed, in words."""
+    return _FAILURES[Failure(reason)] if reason in set(Failure) else reason
+
+
 def source_lines(snapshot: Snapshot) -> list[SourceLine]:
     """The sources of all books; failed ones first."""
     titles = {book.id: book.title for book in snapshot.books}
@@ -181,12 +169,11 @@ def _source(source: SourceHealth, book: str) -> SourceLine:
         return SourceLine(source, book, well=False, said=said, detail="", refused=refused)
     if not source.reason:
         return SourceLine(source, book, well=True, said="正常", detail="", refused=refused)
-    known = source.reason in set(Failure)
     return SourceLine(
         source,
         book,
         well=False,
-        said=_FAILURES[Failure(source.reason)] if known else source.reason,
+        said=failure(source.reason),
         detail=source.detail,
         refused=refused,
     )

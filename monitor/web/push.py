@@ -18,21 +18,27 @@ def handing_in(inbox: Inbox) -> Route:
     async def observations(request: Request) -> JSONResponse:
         headers, source = request.headers, request.query_params.get("source")
         try:
-            feed = await run_in_threadpool(inbox.source, _token(headers.get("Authorization", "")), source)
+            feed = await run_in_threadpool(inbox.source, bearer(headers.get("Authorization", "")), source)
             table = _is_table(headers.get("Content-Type", ""))
             assert isinstance(feed.connector, Push)
-            body = await _body(request, feed.connector.options.max_bytes)
+            body = await whole(request, feed.connector.options.max_bytes)
             key = headers.get("Idempotency-Key", "")
             answer = await run_in_threadpool(inbox.receive, feed, body, key, table=table)
         except Rejected as why:
-            told = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(why.status)
-            return JSONResponse({"error": str(why)}, why.status, told)
+            return refusal(why)
         return JSONResponse(answer)
 
     return Route("/api/v1/observations", observations, methods=["POST"])
 
 
-def _token(authorization: str) -> str:
+def refusal(why: Rejected) -> JSONResponse:
+    """What a client is told whose request was not taken."""
+    told = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(why.status)
+    return JSONResponse({"error": str(why)}, why.status, told)
+
+
+def bearer(authorization: str) -> str:
+    """The token in a header. Raises Rejected where there is none."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Rejected(401, "缺少口令 (token needed): 请写 Authorization: Bearer 口令")
@@ -46,8 +52,8 @@ def _is_table(content_type: str) -> bool:
     return _FORMS[form]
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """The whole body, never more of it in memory than may be."""
+async def whole(request: Request, most: int) -> bytes:
+    """The whole body, never more of it in memory than may be. Raises Rejected."""
     body = bytearray()
     async for piece in request.stream():
         body += piece

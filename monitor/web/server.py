@@ -1,7 +1,7 @@
 """The daemon's face: status page, metrics, health, API. All but what is handed in only reads snapshots."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
@@ -45,6 +45,7 @@ def create_app(
     grafana: str | None = None,
     standing_by: Callable[[], str] = lambda: "",
     hangs: Callable[[], bool] = lambda: False,
+    silences: Sequence[Route] = (),
 ) -> Starlette:
     """Build the web application.
 
@@ -53,7 +54,7 @@ def create_app(
     is now in force; without it there is no way to reload over HTTP. ``inbox``
     takes what is handed in; without it nothing can be. ``grafana`` is where the page finds dashboards.
     ``standing_by`` says why this process leaves the work to another one, "" while it does it itself; ``hangs`` whether
-    only a new start can help it.
+    only a new start can help it. ``silences`` are where silences are set.
     """
     routes = [
         *_pages(snapshot, exposition, grafana, standing_by),
@@ -61,6 +62,7 @@ def create_app(
         *_api(snapshot),
         *([] if reload is None else [_reloading(reload)]),
         *([] if inbox is None else [handing_in(inbox)]),
+        *silences,
     ]
     return Starlette(routes=routes, middleware=[Middleware(_Headers)])
 

@@ -84,17 +84,22 @@ class _Clause:
 
     def read(self, found: Findings, last: Object) -> Object:
         """Adds what the clause promises; returns the object that a following bare number would be of."""
-        if "分别" in self.flat and (dealt := self._respectively()):
+        if "分别" in self.flat and (dealt := self._respectively(found)):
             found.commitments += dealt
             return last
         cursor = 0
         for i, fact in enumerate(self.facts):
-            following = self.facts[i + 1] if i + 1 < len(self.facts) else None
+            following = next((one for one in self.facts[i + 1 :] if not self._quotes(one)), None)
             if fact.start < cursor:
                 continue
-            quoted = any(a < fact.start < b for a, b in self.quoted)
             reason = no_promise(
-                self.flat, cursor, fact, following, quoted=quoted, listing=bool(last.name), year=self.year
+                self.flat,
+                cursor,
+                fact,
+                following,
+                quoted=self._quotes(fact),
+                listing=bool(last.name),
+                year=self.year,
             )
             if reason is None:
                 made, last, cursor = self._made(fact, following, cursor, last)
@@ -105,6 +110,10 @@ class _Clause:
             if reason in (Passed.PAST, Passed.SIZE):
                 cursor = fact.end
         return last
+
+    def _quotes(self, fact: Fact) -> bool:
+        """Whether it stands within quotation marks."""
+        return any(a < fact.start < b for a, b in self.quoted)
 
     def _made(
         self, fact: Fact, following: Fact | None, cursor: int, last: Object
@@ -119,7 +128,7 @@ class _Clause:
         if fact.kind is Kind.AVOID:
             noun, begin = self.flat[fact.start : fact.end], fact.start
         elif fact.kind is Kind.NUMBER and fact.unit in COUNTS and not bound:
-            behind = re.match(r"[^、,;。(]*", self.flat[end : following.start if following else None])
+            behind = re.match(r"(?:“[^”]*”|[^、,;。(])*", self.flat[end : following.start if following else None])
             noun = behind[0].strip() if behind else ""
             end += len(behind[0].rstrip()) if behind else 0
         at = Setting(fact, segment, bound, noun, last)
@@ -166,13 +175,24 @@ class _Clause:
             return at.fact.value, unit + guess, {Doubt.GUESSED_UNIT}
         return at.fact.value, unit, set()
 
-    def _respectively(self) -> list[Commitment]:
-        """``一产、二产分别增长4%、8%``: objects and numbers in the same order; none where they do not pair off."""
+    def _respectively(self, found: Findings) -> list[Commitment]:
+        """``一产、二产分别增长4%、8%``: objects and numbers in the same order; none where they do not pair off.
+
+        Where none are named, they are those of the promises ``found`` last.
+        """
         head, _, tail = self.flat.partition("分别")
         dealt = [fact for fact in self.facts if fact.start > len(head) and fact.kind is Kind.NUMBER]
         skip = words.leading(head)
         listed = [head[skip:][a:b] for a, b in split_outside(head[skip:], "、和")]
-        if len(dealt) < 2 or len(listed) != len(dealt) or any(fact.start <= len(head) for fact in self.facts):
+        if not head[skip:].strip():
+            listed = [one.name for one in found.commitments[-len(dealt) :]]
+        if len(listed) == 1 and "城乡" in listed[0]:
+            listed = [listed[0].replace("城乡", each) for each in ("城镇", "农村")]
+        if (
+            len(dealt) < 2
+            or len(listed) != len(dealt)
+            or any(fact.start <= len(head) and not self._quotes(fact) for fact in self.facts)
+        ):
             return []
         change = tail[: dealt[0].start - len(head) - 2]
         said = self.text[skip : dealt[-1].end]

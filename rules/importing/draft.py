@@ -56,7 +56,7 @@ def _item(entry: Entry) -> Iterator[str]:
     item = entry.item
     yield ""
     for doubt in sorted(entry.doubts):
-        yield f"  # 存疑：{doubt.text}。原文：{_line(' '.join(item.duty.words)) or '（无）'}"
+        yield f"  # {'存疑' if entry.doubtful else '推定'}：{doubt.text}。原文：{_line(' '.join(item.duty.words)) or '（无）'}"
     if entry.untimely:
         yield f"  # 存疑：{Doubt.DEADLINE.text}。原文：{_line('；'.join(item.duty.deadlines or [d.words for d in entry.deadlines]))}"
     yield f"  - item: {item.number}"
@@ -81,19 +81,22 @@ def _kept(entry: Entry) -> bool:
 
 
 def _targets(plan: Plan) -> Iterator[str]:
-    made = [line for entry in plan.entries for line in _of(entry, plan)]
+    taken: dict[str, int] = {}
+    made = [line for entry in plan.entries for line in _of(entry, plan, taken)]
     in_force = any(not line.lstrip().startswith("#") and line.strip() for line in made)
     yield "targets:" if in_force else "targets: []"
     yield from made
 
 
-def _of(entry: Entry, plan: Plan) -> Iterator[str]:
-    """Targets of one item: its numbers, or its deadline where that is not the end of the year."""
+def _of(entry: Entry, plan: Plan, taken: dict[str, int]) -> Iterator[str]:
+    """Targets of one item: its numbers, or its deadline where that is not the end of the year. ``taken`` are names and their items."""
     count = len(entry.commitments)
     any_in_force = False
     for n, one in enumerate(entry.commitments, start=1):
         name = f"item-{entry.item.number:02d}" + (f"-{n}" if count > 1 else "")
-        lines, in_force = _number(name, one, entry, plan.year)
+        called = _name(one, entry.item.number, name, taken)
+        taken[called] = entry.item.number
+        lines, in_force = _number(name, called, one, entry, plan.year)
         any_in_force |= in_force
         yield ""
         yield from lines
@@ -101,12 +104,28 @@ def _of(entry: Entry, plan: Plan) -> Iterator[str]:
         yield from _milestone(entry, plan.year)
 
 
-def _number(name: str, one: Commitment, entry: Entry, year: int) -> tuple[list[str], bool]:
+def _name(one: Commitment, item: int, name: str, taken: dict[str, int]) -> str:
+    """What messages call it: ``taken`` names, each with its item, are told apart by the item, or the words."""
+    plain = _paired(one.name)
+    by_item, by_words = f"{plain}（第{item}项）", f"{plain}（{_paired(one.words)}）"
+    alike = [plain, by_item, by_words, f"{plain}（{name}）"]
+    if taken.get(plain) == item:
+        alike.remove(by_item)
+    free: Iterator[str] = (each for each in alike if each not in taken)
+    return next(free)
+
+
+def _paired(text: str) -> str:
+    """A piece of a sentence without the quotation marks that it cut in two."""
+    return text if text.count("“") == text.count("”") else re.sub("[“”]", "", text)
+
+
+def _number(name: str, called: str, one: Commitment, entry: Entry, year: int) -> tuple[list[str], bool]:
     """The lines of a target, commented out where it cannot stand: another year's, an unknown unit."""
     fields = {
         "id": name,
         "item": str(entry.item.number),
-        "name": _scalar(one.name),
+        "name": _scalar(called),
         "words": _scalar(one.words),
         "goal": goal(one),
         "measure": one.measure.value,
@@ -190,7 +209,7 @@ def _milestone(entry: Entry, year: int) -> Iterator[str]:
     single = len(stages) == 1 and stages[0][0] == "完成"
     yield f"  - id: item-{entry.item.number:02d}"
     yield f"    item: {entry.item.number}"
-    yield f"    name: {_scalar(re.split(r'[，,。；;：:]', entry.item.text)[0] or entry.item.text)}"
+    yield f"    name: {_scalar(_paired(re.split(r'[，,。；;：:]', entry.item.text)[0] or entry.item.text))}"
     yield f"    goal: {f'done by {stages[0][1]}' if single else ', '.join(f'{name} by {day}' for name, day in stages)}"
     yield "    measure: milestone"
 

@@ -43,7 +43,7 @@ _HEADER = re.compile(rf"(?:{_ANY})")
 
 _PREDICATE = re.compile(
     r"(?P<charge>(?:按照?)?(?:各自)?(?:职责|职能)?(?:分工)?(?:分别|共同|具体|全面|联合|统筹|组织|总体)*负责(?:落实|实施|推进|组织实施)?(?:工作)?|组织实施|(?:分别|共同|抓好)?落实|承办|实施)$"
-    r"|(?P<lead>(?:总|共同|联合)?牵头(?:负责|组织|落实|抓总|推进|实施|组织实施)*|主办|主责|抓总)$"
+    r"|(?P<lead>(?:总|共同|联合|分别)?牵头(?:负责|组织|落实|抓总|推进|实施|组织实施)*|主办|主责|抓总)$"
     r"|(?P<help>(?:积极|共同|协同|协助|支持|分工)*(?:配合|参与|参加|协助|协同|协办|支持)(?:负责|落实|实施|推进)?)$"
 )
 _PREDICATE_ROLE = {"lead": Role.LEAD, "charge": Role.CHARGE, "help": Role.HELP}
@@ -95,10 +95,11 @@ class Duty:
     def settled(self, first_leads: bool) -> tuple[tuple[str, ...], tuple[str, ...], set[Doubt]]:
         """Lead and responsible units, and what is doubtful about them.
 
-        Where nobody leads by name: those in charge lead if others only help; a single one leads;
+        Where nobody leads by name: those in charge (of a town: its offices) lead if others only help; a single one leads;
         of several the first leads, which is doubtful unless the document says so.
         """
-        lead, charge, help_ = self.of(Role.LEAD), self.of(Role.CHARGE), self.of(Role.HELP)
+        lead, help_ = self.of(Role.LEAD), self.of(Role.HELP)
+        charge = self.of(Role.CHARGE) or (() if lead or help_ else self.of(Role.OFFICE))
         doubts = set(self.doubts)
         if not lead:
             if not charge:
@@ -237,15 +238,20 @@ def bracketed(inner: str, at_end: bool) -> Duty | None:
 def spoken(text: str) -> Duty | None:
     """A whole sentence without label or brackets that only says who does it."""
     flat = plain(text).strip(" 。.;")
-    if len(flat) > 200 or re.search(r"[:%\d]", flat):
+    if len(flat) > 200 or re.search(r"[:%]", flat):
         return None
     found = sentence(text)
-    return found if found and all(looks_like_unit(n) or _LEADER_NAME.search(n) for _, n in found.names) else None
+    # What begins with 由 can hardly be a part of the task, should one of the names be an odd one.
+    return found if found and (all(_like_units(found)) or (flat[0] == "由" and _mostly_units(found))) else None
 
 
 def _mostly_units(duty: Duty) -> bool:
-    like = [looks_like_unit(name) or bool(_LEADER_NAME.search(name)) for _, name in duty.names]
+    like = _like_units(duty)
     return sum(like) * 2 >= len(like)
+
+
+def _like_units(duty: Duty) -> list[bool]:
+    return [looks_like_unit(name) or bool(_LEADER_NAME.search(name)) for _, name in duty.names]
 
 
 def _named(role: Role, text: str) -> Iterator[Named]:

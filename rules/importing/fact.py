@@ -37,7 +37,7 @@ class Fact:
     chinese: bool = False
 
 
-AVOID = re.compile(r"(?:不发生|零发生|不出现|坚决遏制|有效遏制|遏制|杜绝|防止发生|坚决杜绝)")
+AVOID = re.compile(r"(?:不发生|零发生|不出现|坚决遏制|有效遏制|遏制|杜绝|防止发生|坚决杜绝|(?:全年|确保|实现|保持)无)")
 _CLASS = re.compile(r"(?<!劣)(?P<n>[ⅠⅡⅢⅣⅤ]|I{1,3}|IV|V)类(?:水质|水体|水|标准)*(?:及?以上|标准)?")
 _ROMAN = {"Ⅰ": 1, "Ⅱ": 2, "Ⅲ": 3, "Ⅳ": 4, "Ⅴ": 5, "I": 1, "II": 2, "III": 3, "IV": 4, "V": 5}
 _RANK = re.compile(
@@ -66,7 +66,7 @@ _SPOKEN = (
         0.0,
         "",
     ),
-    (re.compile(r"翻(?:一番|番)|增长[1一]倍"), Kind.DOUBLE, 100.0, "%"),
+    (re.compile(r"翻(?:一番|番)|增长[1一]倍|倍增" + words.ENDS), Kind.DOUBLE, 100.0, "%"),
     (re.compile(r"正增长"), Kind.POSITIVE, 0.0, "%"),
 )
 _ENUMERATED = re.compile(r"(?:^|[(\s])\d{1,2}[.、)]")

@@ -26,9 +26,9 @@ class Marker(NamedTuple):
     starred: bool
 
 
-def marker(text: str) -> Marker | None:
-    """The number that a line begins with."""
-    flat = plain(text)
+def marker(text: str, before: int = 0) -> Marker | None:
+    """The number that a line begins with. ``before`` is that of the line before: ``2.7个断面`` behind 1. is item 2."""
+    flat = plain(re.sub(r"(?<=\d)．", "、", text))
     lead = len(flat) - len(flat.lstrip())
     for level, pattern in _STYLES:
         if found := pattern.match(flat, lead):
@@ -39,4 +39,6 @@ def marker(text: str) -> Marker | None:
             assert stars is not None
             starred = bool(re.search("[★☆▲※*]", flat[lead : stars.end()]))
             return Marker(level, number, stars.end(), starred)
+    if (counted := re.match(r"(\d{1,3})\.(?=\d)", flat[lead:])) and before and int(counted[1]) == before + 1:
+        return Marker(3, before + 1, lead + counted.end(), starred=False)
     return None

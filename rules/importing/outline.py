@@ -121,7 +121,7 @@ def _tree(blocks: list[Block]) -> _Node:
             continue
         if not block.text.strip():
             continue
-        found = marker(block.text)
+        found = marker(block.text, next((n.marker.number for n in path if n.marker and n.marker.level == 3), 0))
         if found is None:
             path[-1].content.append(block.text)
             continue
@@ -148,13 +148,13 @@ def _emit(node: _Node, found: Outline, section: str, inherited: Duty | None, *, 
             found.parts += [Rest(line) for line in _flat(node)]
     elif not below and not tabled and not unstated and inherited is None and not node.stated():
         found.parts += [Rest(line) for line in _flat(node)]
-    elif _closes(node, below) or (not below and not tabled and node.stated() and not _heads(node)):
+    elif _closes(node, below) or (not below and not tabled and node.stated() and not _heads(node) and not _notes(node)):
         _whole(node, found, section)
     else:
-        first = node.lines[0]
-        own = _own(first) or inherited
-        found.parts.append(Heading(first))
-        _content(node, node.content[1:], found, _title(first), own, unstated=unstated)
+        first, notes = node.lines[0], _notes(node)
+        own = _own("\n".join(notes)) or _own(first) or inherited
+        found.parts += [Heading(first), *map(Rest, notes)]
+        _content(node, node.content[1 + len(notes) :], found, _title(first), own, unstated=unstated)
 
 
 def _content(
@@ -193,6 +193,17 @@ def _flat(node: _Node) -> Iterator[str]:
             yield one
         else:
             yield from (row.raw for row in one)
+
+
+def _notes(node: _Node) -> list[str]:
+    """The lines right under a chapter's that say who does all of it, before its numbered lines."""
+    notes: list[str] = []
+    chapter = node.marker is not None and node.marker.level <= 2 and not re.search("[。；;]", node.lines[0])
+    for one in node.content[1:] if chapter and node.children else ():
+        if not isinstance(one, str) or not all(part.duty for part in parts(one)):
+            break
+        notes.append(one)
+    return notes
 
 
 def _heads(node: _Node) -> bool:

@@ -39,6 +39,8 @@ _LIVE = ("头", "羽", "只", "株")
 
 def guessed_unit(before: str) -> str:
     """The unit of a number written without one, "" for none to guess."""
+    if re.search(r"率|系数|强度", before):
+        return ""
     if re.search(r"价格(?:总水平|总)?指数", before):
         return "上年=100"
     if re.search(r"人口|人数|就业|人员|用户|居民|农民工|学生|劳动力|群众", before):
@@ -79,6 +81,10 @@ def _past(before: str, year: int) -> bool:
 def _by_unit(fact: Fact, before: str, after: str) -> Passed | None:
     """What the unit, or the lack of one, says."""
     bound, stated = words.AFTER.match(after), words.BEFORE.search(before)
+    if fact.unit == "位" and before.endswith("后"):
+        return Passed.NAME
+    if fact.unit == "岁" and "寿命" in before:
+        return None
     if fact.unit in TIMES:
         limit = fact.unit in _ALLOWED_TIMES and (bound or stated)
         return None if limit and re.match(r"\s*(?:以上|以下|以内|之内|左右)?$", after) else Passed.DATE
@@ -96,7 +102,7 @@ def _describing(clause: str, fact: Fact, following: Fact | None, before: str, *,
     bound = words.AFTER.match(clause[fact.end :])
     end = fact.end + (bound.end() if bound else 0)
     rest = clause[end:]
-    if words.SIZE.search(before) and not re.search(r"(?:完成|实现|突破|超过?|不低于)[^,]{0,8}$", before):
+    if words.SIZE.search(before) and not re.search(r"(?:完成|新增|实现|突破|超过?|不低于)[^,]{0,8}$", before):
         return Passed.SIZE
     if rest.startswith("的") or (following is not None and _of_another(clause[end : following.start], following)):
         return Passed.ATTRIBUTE

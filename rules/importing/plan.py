@@ -110,7 +110,7 @@ def _title(found: Outline) -> str:
         and not re.search(r"[。；;:：,，]$|^附件\d*[:：]|^序号", plain(line))
     ]
     dated = [line for line in likely if re.search(r"20\d\d", line)]
-    return (dated or likely or [""])[-1]
+    return re.sub(r"^.*?关于(?:印发|下达)|的(?:通知|通报)$", "", (dated or likely or [""])[-1])
 
 
 def _year(title: str, found: Outline) -> int | None:

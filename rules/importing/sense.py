@@ -7,7 +7,7 @@ from rules.importing import sentence as words
 from rules.importing.fact import AVOID, Fact, Kind
 from rules.importing.plain import split_outside
 from rules.importing.quantity import COUNTS
-from rules.target import Measure, Op
+from rules.target import PERCENT, Measure, Op
 
 _SPOKEN = {
     Kind.COVER: (Op.AT_LEAST, Measure.SHARE),
@@ -23,6 +23,7 @@ _BARE = re.compile(rf"(?:{words.MORE}|{words.LEAST}|{words.MOST}|增长|约|[\s]
 _PREDICATE = re.compile(
     rf"(?:{words.MOST}|达到或优于|达到或好于|保持|稳定|达到|达|实现|全面|动态|排名|进入|位居|力争|确保)$"
 )
+_PLACED = re.compile(r"(?:保持|进入|位居|位列|稳居|名列|跻身|力争|确保|居|列)+(?=[全省市区县国州]|$)")
 _PAIR = re.compile(
     r"(?P<a>[\u4e00-\u9fff]{3,10})和(?P<b>[\u4e00-\u9fff]{3,10}?)(?P<rate>(?:安全)?[\u4e00-\u9fff]{2}率)"
 )
@@ -36,6 +37,7 @@ class Object:
     name: str = ""
     verb: str = ""
     unit: str = ""
+    grows: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,31 @@ class Setting:
 
     @property
     def object(self) -> str:
-        return self.last.name if self.bare else self.core.strip(" “")
+        return self.last.name if self.bare else self.core.strip()
 
     def goes_on(self) -> Object:
         """What a bare number behind this one is of."""
         verb = words.NEW.search(self.segment)
         said = verb[0] if verb else (self.last.verb if self.bare else "")
-        return Object(stem(self.object) if self.object else self.last.name, said, self.fact.unit)
+        name = stem(self.object) if self.object else self.last.name
+        return Object(name, said, self.fact.unit, grows=self.grows)
+
+    @property
+    def grows(self) -> bool:
+        """Whether it says how much something grows; a bare number of percent behind one that does, does too."""
+        goes_on = self.bare and self.last.grows and self.fact.unit == self.last.unit
+        return words.GROWTH.search(self.core) is not None or goes_on
 
 
 def sense(at: Setting) -> tuple[Op, Measure]:
     """Direction and kind."""
     if at.fact.kind is Kind.LIKE:
-        share = re.search("率|占比|比重", at.segment)
+        share = re.search("率|占比|比重|比例", at.segment)
         return Op.AT_LEAST, Measure.SHARE if share else Measure.GROWTH
     if at.fact.kind in _SPOKEN:
         return _SPOKEN[at.fact.kind]
     op = _direction(at)
-    return op, _of_percent(at, op) if at.fact.unit in ("%", "个百分点", "‰") else _of_amount(at, op)
+    return op, _of_percent(at, op) if at.fact.unit in (*PERCENT, "‰") else _of_amount(at, op)
 
 
 def _direction(at: Setting) -> Op:
@@ -105,7 +114,7 @@ def _direction(at: Setting) -> Op:
 
 
 def _of_percent(at: Setting, op: Op) -> Measure:
-    if words.GROWTH.search(at.core) and (op is not Op.AT_MOST or "涨" in at.core):
+    if at.grows and (op is not Op.AT_MOST or "涨" in at.core):
         return Measure.GROWTH
     if words.FALL.search(at.core) or words.FALL_FIRST.match(at.core):
         return Measure.REDUCTION
@@ -127,8 +136,8 @@ def _of_amount(at: Setting, op: Op) -> Measure:
     if _STOCK.search(at.object):
         return Measure.LEVEL
     things = at.fact.unit in COUNTS and at.fact.unit not in ("人", "人次")
-    reached = re.search(rf"(?:{words.MORE}|达到?|保持|稳定)", at.segment)
-    return Measure.LEVEL if things and reached and not words.FLOWS.search(at.object) else Measure.CUMULATIVE
+    reached = words.HELD.search(at.segment) or (things and re.search(rf"(?:{words.MORE}|达到?|保持|稳定)", at.segment))
+    return Measure.LEVEL if reached and not words.FLOWS.search(at.object) else Measure.CUMULATIVE
 
 
 def names(at: Setting, measure: Measure) -> list[str]:
@@ -151,18 +160,18 @@ def _name(at: Setting, measure: Measure) -> str:
     if fact.kind is Kind.AVOID:
         return AVOID.sub("", at.noun)
     if fact.kind is Kind.RANK:
-        return f"{last.name}{stem(at.object)}位次"
-    if at.bare and fact.unit != last.unit and last.name:
-        return f"{last.name}（{fact.unit}）"
+        return f"{last.name}{_PLACED.sub('', stem(at.object))}位次"
+    of = stem(at.object) or last.name
+    if at.bare and fact.unit != last.unit and last.name and measure not in (Measure.GROWTH, Measure.REDUCTION):
+        return of if last.unit in PERCENT else f"{of}（{fact.unit}）"
     if at.noun:
         verb = words.PRODUCING.search(at.object[-8:])
         return f"{verb[0] if verb else ''}{at.noun}"
-    of = stem(at.object)
     if measure is Measure.GROWTH and of:
         return f"{of}提高" if fact.unit == "个百分点" else f"{of}增速"
     if measure is Measure.REDUCTION and of and "降" not in of:
         return f"{of}降幅"
-    return of or last.name or "未写明对象"
+    return of or "未写明对象"
 
 
 def stem(object_: str) -> str:

@@ -7,17 +7,19 @@ from typing import Literal
 from rules.importing import duty
 from rules.importing.doubt import Doubt
 from rules.importing.duty import Duty, Role
-from rules.importing.plain import bare, plain
+from rules.importing.plain import NUMERAL, bare, plain
 from rules.importing.reading import Table
+from rules.importing.sentence import LEAST, LESS, MORE, MOST
 
 Cell = str | None
-Kind = Role | Literal["number", "task", "value", "measure", "section", "other"]
+Kind = Role | Literal["number", "task", "value", "growth", "measure", "section", "other"]
 _NUMBER = re.compile(r"序号|编号|序|号|项目编号|任务编号")
 _MEASURE = re.compile(r"(?:计量)?单位")
 _SECTION = re.compile(r"类别|领域|板块|分类|方面|部分|章节|大类|任务分类|类型|专项")
 _VALUE = re.compile(
     r"(?:20\d\d年|本年|全年|年度|预期|计划)*(?:目标值|目标数|计划数|任务数|指标值|计划值|目标|任务量|增速目标|预期目标)"
 )
+_GROWTH = re.compile(r"(?:预期|计划|目标|同比)*(?:增长|增速|增幅)(?:率|速度)?")
 _TASK = re.compile(r"任务|内容|事项|目标|工作|项目|措施|指标|名称|实事|举措|要点|建议|行动")
 _OTHER = re.compile(r"备注|进展|完成情况|落实情况|说明|联系电话|电话|季度|月份|评分|分值|权重|来源|依据")
 
@@ -67,6 +69,8 @@ def kind_of(title: str) -> Kind | None:
     flat = re.sub(r"\s|\(.*?\)", "", plain(title))
     if not flat:
         return None
+    if _GROWTH.fullmatch(flat):
+        return "growth"
     if role := duty.role_of(flat):
         return role
     for pattern, kind in ((_NUMBER, "number"), (_MEASURE, "measure"), (_SECTION, "section"), (_VALUE, "value")):
@@ -93,6 +97,8 @@ def _header(table: Table) -> tuple[int, int, list[Kind]] | None:
                 kind_of(cell) or kind if cell else kind for cell, kind in zip(table.rows[last], kinds, strict=True)
             ]
         kinds = _spread(kinds, [tuple(table.rows[j]) for j in range(i, last + 1)])
+        # What is said to grow behind last year's figure, and not behind the goal, has grown already.
+        kinds = ["other" if k == "growth" and (n == 0 or kinds[n - 1] != "value") else k for n, k in enumerate(kinds)]
         if "task" not in kinds:
             kinds = ["task" if kind in ("value", "section") else kind for kind in kinds]
         return i, last, _categories(table, last, [kind or "other" for kind in kinds])
@@ -122,12 +128,17 @@ def _categories(table: Table, last: int, kinds: list[Kind]) -> list[Kind]:
     return kinds
 
 
+_CHAPTER = re.compile(rf"\(?{NUMERAL}\)?[、.]?")
+
+
 def _row(row: tuple[Cell, ...], above: list[Cell], kinds: list[Kind], raw: str) -> Row:
     filled = [cell.strip() for cell in row if cell and cell.strip()]
     tasks = [
         (cell or "").strip() for cell, kind in zip(row, kinds, strict=True) if kind in ("task", "value", "measure")
     ]
     label = next(((cell or "").strip() for cell, kind in zip(row, kinds, strict=True) if kind == "number"), "")
+    if len(filled) == 2 and len(row) > 2 and _CHAPTER.fullmatch(plain(label)) and "" not in tasks[:1]:
+        return Row("heading", raw, text="".join(filled))
     if len(filled) == 1 and len(row) > 2 and not re.fullmatch(r"[\d.★]+", filled[0]):
         only = next(i for i, cell in enumerate(row) if cell and cell.strip())
         if only == 0 or kinds[only] == "section" or (kinds[only] == "task" and _bare_of_merges(row, only, kinds)):
@@ -168,7 +179,7 @@ def _bare_of_merges(row: tuple[Cell, ...], only: int, kinds: list[Kind]) -> bool
 
 def _text(row: tuple[Cell, ...], kinds: list[Kind]) -> str:
     """The words of the task: its columns, and a figure with its unit, together."""
-    text = ""
+    text, said = "", ""
     measure = next(((cell or "").strip() for cell, kind in zip(row, kinds, strict=True) if kind == "measure"), "")
     used = False
     for cell, kind in zip(row, kinds, strict=True):
@@ -176,7 +187,19 @@ def _text(row: tuple[Cell, ...], kinds: list[Kind]) -> str:
         if kind == "task" and words:
             text += ("" if not text or text[-1] in "。；;：:，,、" else "：") + words
         elif kind == "value" and words:
-            if measure and re.search(r"\d$", plain(words)):
-                words, used = words + measure, True
-            text += words
+            said = _measured(words, measure)
+            used |= said != words
+            text += f"：{said}" if text and _SENTENCE.match(plain(words)) else said
+        elif kind == "growth" and said and re.fullmatch(r"-?\d+(\.\d+)?%?", plain(words)):
+            text += f"，增长{words.rstrip('%％')}%"
     return text if used or not measure or not text else f"{text}（{measure}）"
+
+
+_SENTENCE = re.compile(rf"(?!(?:{MORE}|{LEAST}|{MOST}|{LESS}|同比|增长|下降|约|[\s(])*\d)[^\d]+\d")
+"""A figure that names its own object, rather than going on with that of the task."""
+
+
+def _measured(words: str, measure: str) -> str:
+    """The figure of a cell with its unit behind the number, where a column of its own names the unit."""
+    number = re.match(r"[^\d]*\d[\d.,]*(?:\s*[—~-]\s*\d[\d.,]*)?(?=$|\(|及?以[上下内]|左右|上下)", plain(words))
+    return f"{words[: number.end()]}{measure}{words[number.end() :]}" if number and measure else words

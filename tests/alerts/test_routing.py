@@ -59,6 +59,17 @@ def test_an_office_that_leads_itself_hears_once():
     assert told(["督查办"]) == [OFFICE]
 
 
+def test_one_address_hears_once_however_many_have_it():
+    shared = {"contacts": [MAIL, "folder"]}
+    units = {"人力社保局": shared, "财政局": shared, "督查办": shared}
+    assert told(["人力社保局", "财政局"], units=units) == [
+        ("人力社保局", "email", "jobs@example.org"),
+        ("人力社保局", "folder", ""),
+        ("财政局", "folder", ""),
+        ("督查办", "folder", ""),
+    ]
+
+
 def test_a_supervisor_without_an_entry_of_its_own_is_not_told_through_the_default():
     assert told(["财政局"], supervisor="政府办") == [("财政局", "webhook", "http://example.org/cz")]
 

@@ -16,7 +16,7 @@ YELLOW = pace_notice(level=1, judged=1)
 
 
 def a_silence(**parts):
-    usual = {"target": "", "unit": "", "level": Level.YELLOW, "until": UNTIL, "who": "王五", "reason": "数据口径调整"}
+    usual = {"level": Level.YELLOW, "until": UNTIL, "who": "王五", "reason": "数据口径调整"}
     return Silence(**{"id": 7, "book": "wansheng-2025", **usual, **parts})
 
 
@@ -33,6 +33,12 @@ def a_silence(**parts):
         (a_silence(target="gdp"), YELLOW, False),
         (a_silence(unit="人力社保局"), YELLOW, True),
         (a_silence(unit="督查办"), YELLOW, False),
+        (a_silence(section="一、主要预期目标"), YELLOW, True),
+        (a_silence(section="二、重点任务"), YELLOW, False),
+        (a_silence(subject="綦江区"), pace_notice(level=1, judged=1, subject="綦江区"), True),
+        (a_silence(subject="綦江区"), YELLOW, False),
+        (a_silence(label="民生实事"), pace_notice(level=1, judged=1, labels=("民生实事", "考核")), True),
+        (a_silence(label="民生实事"), YELLOW, False),
         (a_silence(until=NOW), YELLOW, False),
     ],
 )
@@ -74,9 +80,27 @@ def test_where_a_quiet_ends_none_begins(local, begins, ends, days_off):
     assert over is None or (over > local and hours.until(over) is None)
 
 
+def test_red_waits_for_the_morning_only_where_it_is_told_to():
+    midnight = datetime.fromisoformat("2025-10-26T23:00:00+08:00")
+    for hours in ("nights 20:00-08:00", "days off", "nights 20:00-08:00, days off"):
+        assert decide(pace_notice(), midnight, [], quiet(hours)) is None
+        assert decide(pace_notice(), midnight, [], quiet(f"{hours}, red too")) == decide(
+            YELLOW, midnight, [], quiet(hours)
+        )
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "nights", "nights 25:00-08:00", "nights 20:00-20:00", "days", ", days off", "nights 20:00-08:00days off"],
+    [
+        "",
+        ", red too",
+        "nights",
+        "nights 25:00-08:00",
+        "nights 20:00-20:00",
+        "days",
+        ", days off",
+        "nights 20:00-08:00days off",
+    ],
 )
 def test_hours_that_cannot_be_read_are_refused(text):
     with pytest.raises(ValueError, match="bad quiet"):

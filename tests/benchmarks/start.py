@@ -71,10 +71,9 @@ def write(folder: Path, counties: int, url: str) -> Path:
 
 
 def fill(url: str, block: Block, years: int) -> None:
-    """Nine months as a source states them, and earlier years that ended a little below this year's goals."""
+    """Earlier years that ended a little below this year's goals, and then nine months as a source states them."""
     engine, rng = open_engine(url), np.random.default_rng(7)
     migrate(engine)
-    publish(engine, block, range(1, 10), 1.1, AT)
     series, at = np.arange(1, block.rows + 1).tolist(), AT if engine.dialect.name == "postgresql" else _micros(AT)
     for back in range(years, 0, -1):
         reached = np.zeros(block.rows)
@@ -91,6 +90,7 @@ def fill(url: str, block: Block, years: int) -> None:
             }
             with engine.begin() as connection:
                 bulk.insert(connection, observation, block.rows, columns)
+    publish(engine, block, range(1, 10), 1.1, AT)
     engine.dispose()
 
 

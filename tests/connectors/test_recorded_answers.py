@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
-from ruamel.yaml import YAML
 
 from connectors.base import ConnectorError, Failure
 from connectors.http_json import HttpJson
 from connectors.observation import Query, Reading, Refused
+from rules.document import Document
 
 DATA = Path(__file__).parent / "data"
 EVER = Query(datetime(2026, 10, 1, tzinfo=UTC), date(1990, 1, 1), date(2030, 12, 31))
@@ -26,7 +26,7 @@ def read(server: HTTPServer, mapping: str, answer: str | object, query: Query = 
     """Read a recorded answer (a file's name) or one made up (JSON) as ``mapping`` says."""
     body = (DATA / answer).read_bytes() if isinstance(answer, str) else json.dumps(answer).encode()
     server.expect_request("/").respond_with_data(body, content_type="application/json")
-    options = YAML(typ="safe").load(mapping)
+    options = Document(Path("book.yaml"), mapping).node
     return HttpJson(HttpJson.Options(url=server.url_for("/"), retries=0, **options), DATA).fetch(query)
 
 

@@ -24,7 +24,7 @@ def everything() -> str:
         a_book({"id": "jobs", "name": "就业", "goal": "at least 1200 人"}),
         figures={("b", "jobs", ""): {**past, date(2025, 9, 30): 450.0}},
         sources=(a_source(next_pull=AT),),
-        deliveries={"sent": 4},
+        deliveries={"queued": 4},
         resting={"邮件": ""},
         queues={"邮件": Queue(2, 1, AT)},
         heartbeat=AT,

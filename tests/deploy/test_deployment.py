@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from monitor import config
 
@@ -17,7 +17,7 @@ UNIT = DEPLOY / "systemd" / "duban.service"
 
 
 def documents(name):
-    return list(YAML(typ="safe").load_all((DEPLOY / name).read_text("utf-8")))
+    return list(yaml.safe_load_all((DEPLOY / name).read_text("utf-8")))
 
 
 def pins(path):

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
+from alerts import message
 from monitor import cache
 from monitor.app import Daemon, read
 from monitor.cli import app
@@ -90,6 +91,24 @@ def test_a_setting_that_waits_for_the_next_start_is_told_when_it_is_reloaded(dae
     told = [record.message for record in caplog.records if "restart_needed" in record.message]
     assert told == ["action=restart_needed settings=cycle,log"]
     assert daemon.force.settings.keep == 500
+
+
+def test_a_site_s_own_words_are_put_in_force_by_a_reload_unless_they_do_not_work(daemon, tmp_path):
+    path, own = tmp_path / "duban.yaml", tmp_path / "templates"
+    given = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**given, "templates": str(own)}, ensure_ascii=False), "utf-8")
+    own.mkdir()
+    for words, refused in (
+        ("{{ sumary }}", "text.j2:1: 模板无法使用 (bad template): 'sumary' is undefined"),
+        ("甲市\n", ""),
+    ):
+        (own / "text.j2").write_text(words, "utf-8")
+        assert refused in daemon.reload()
+        assert bool(daemon.reload()) == bool(refused)
+    daemon.deliver("folder")
+    bodies = {path.read_text("utf-8").partition("\n\n")[2] for path in (tmp_path / "alerts").glob("*/*.txt")}
+    message.use(message.templates(None))
+    assert bodies == {"甲市\n"}
 
 
 def test_a_book_with_an_error_withdraws_nothing(daemon, tmp_path):

@@ -399,3 +399,12 @@ def test_any_edit_of_the_real_books_touches_what_was_edited_and_nothing_else(tmp
             told = [[line.partition("#")[2] for line in lines if "#" in line] for lines in (old, new)]
             assert told[0] == told[1]
     assert brought(folder, exported(folder, name)) == "表中没有改动\n"
+
+
+def test_merged_cells_are_refused_rather_than_read_as_emptied(folder):
+    run(folder, "export", folder / "x.xlsx", "--book", "b")
+    found = openpyxl.load_workbook(folder / "x.xlsx")
+    found["目标"].merge_cells(start_row=HEAD + 1, end_row=HEAD + 2, start_column=16, end_column=16)
+    found.save(folder / "y.xlsx")
+    told = run(folder, "import", folder / "y.xlsx", code=1)
+    assert "y.xlsx 目标!P4:P5: 是合并的单元格 (merged cells)；请取消合并，逐格填写" in told

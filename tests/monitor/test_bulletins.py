@@ -38,6 +38,7 @@ def settings(tmp_path):
         "organisation": str(tmp_path / "organisation.yaml"),
     }
     organisation = {"default": {"contacts": ["letters"]}, "units": {"督查办": {"contacts": ["letters", "copies"]}}}
+    organisation["aliases"] = {"督查室": "督查办"}
     (tmp_path / "organisation.yaml").write_text(json.dumps(organisation, ensure_ascii=False), encoding="utf-8")
     path = tmp_path / "duban.yaml"
     path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
@@ -54,7 +55,8 @@ def _letters(settings, what):
         (None, None, ["督查办", "督查办"]),
         (None, "copies", ["督查办"]),
         ("督查办", "letters", ["督查办"]),
-        ("人力社保局", None, ["人力社保局"]),  # by the way of all others
+        ("单位0", None, ["单位0"]),  # by the way of all others
+        ("督查室", "letters", ["督查办"]),
     ],
 )
 def test_an_exercise_reaches_who_was_asked_for(settings, unit, channel, reached):
@@ -91,7 +93,11 @@ def test_beside_a_running_daemon_the_exercise_is_left_to_it(settings):
 
 @pytest.mark.parametrize(
     ("unit", "channel", "words"),
-    [(None, "lettres", "unknown channel"), ("人力社保局", "copies", "nobody to reach")],
+    [
+        (None, "lettres", "unknown channel"),
+        ("单位0", "copies", "nobody to reach"),
+        ("督察办", "copies", "unknown name.*'督查办'"),
+    ],
 )
 def test_an_exercise_for_nobody_is_refused(settings, unit, channel, words):
     with pytest.raises(Invalid, match=words):
@@ -121,6 +127,21 @@ def test_the_report_is_told_once_per_slot_over_restarts(settings):
     assert "例行报告" in found[0].read_text(encoding="utf-8")
 
 
+def test_before_a_source_was_ever_asked_nobody_is_told_that_all_is_quiet(settings):
+    daemon = Daemon(settings)
+    worker = Worker(daemon)
+    daemon.next_pull = lambda _: daemon.clock.real()
+    worker._judge()
+    daemon.deliver("letters")
+    assert _letters(settings, "heartbeat") == []
+    daemon.pull(daemon.force.feeds["town-2025/filings"])
+    worker._judge()
+    daemon.deliver("letters")
+    daemon.close()
+    (found,) = _letters(settings, "heartbeat")
+    assert "红色0项、黄色1项" in found.read_text(encoding="utf-8")
+
+
 def test_the_report_says_how_targets_and_the_system_are():
     book = a_book(
         {"id": "a", "name": "就业"},
@@ -132,7 +153,7 @@ def test_the_report_says_how_targets_and_the_system_are():
     snapshot = a_snapshot(book, figures=known, deliveries={"queued": 2}, resting={"folder": ""})
     assert _text(snapshot) == [
         "【例行报告】督办系统一切正常",
-        "方案：红色0项、黄色0项、正常1项、未判定2项",
+        "目标判定：《方案》红色0项、黄色0项、正常1项、未判定2项",
         "未解除预警：红色0项、黄色0项",
         "逾期未报：1项（投资（2025年9月））",
         "数据来源：0个均正常",
@@ -148,8 +169,8 @@ def test_the_report_says_how_targets_and_the_system_are():
     )
     assert [line for line in _text(ill) if line not in _text(snapshot)] == [
         "【例行报告】督办系统有4处异常",
-        "数据来源：1个不正常（b/filings（timeout））",
-        "发送渠道：1个暂停（mail（unreachable））",
+        "数据来源：1个不正常（b/filings：超时未答）",
+        "发送渠道：1个暂停（mail：无法连接）",
         "消息：待发0条，未能送达3条",
         "新配置：未生效，仍按原配置运行",
     ]

@@ -47,7 +47,7 @@ def test_a_book_beyond_the_known_calendar_is_warned_of_until_it_names_its_holida
     year = PUBLISHED.known_until.year
     told = check(tmp_path, BOOK.format(year=year))
     assert f"b: 1 个目标的报送期限晚于 {PUBLISHED.known_until}" in told
-    assert "b: 1 个目标，无误" in told
+    assert "b: 1 个目标，1 处疑点" in told
     assert len(json.loads(check(tmp_path, BOOK.format(year=year), "--json"))["warnings"]) == 1
     named = f"{BOOK.format(year=year)}holidays: [{year + 1}-01-01]\n"
     assert json.loads(check(tmp_path, named, "--json"))["warnings"] == []
@@ -58,6 +58,7 @@ def test_a_doubt_is_told_with_its_code_and_fails_a_strict_check_only(tmp_path):
     assert f"{tmp_path}/books/b/book.yaml:10: 城镇新增就业：红色 'behind 1%' 不严于黄色 'behind 5%'" in told
     assert "[D105]" in told
     assert check(tmp_path, DOUBTFUL, "--strict", code=3) == told
+    assert told.endswith("b: 1 个目标，1 处疑点\n")
     off = DOUBTFUL.replace("behind 1%}", "behind 1%}  # duban: off D105")
     assert check(tmp_path, off, "--strict") == "b: 1 个目标，无误\n"
     assert check(tmp_path, DOUBTFUL.replace("behind 1%", "soon"), "--strict", code=1).count("book.yaml:10: ") == 1

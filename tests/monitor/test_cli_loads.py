@@ -47,6 +47,15 @@ def test_the_help_needs_neither_figures_nor_a_store():
     assert not loaded & {"numpy", "pandas", "sqlalchemy", "alembic", "openpyxl", "requests", "fastapi", "starlette"}
 
 
+def test_a_command_is_built_without_the_others_and_its_group_whole():
+    code = "from monitor.cli import PARTS, main\ntry: main()\nexcept SystemExit: print([len(one.registered_commands) for one in PARTS])"
+    _, said = _loaded(code, "silence", "--help")
+    assert "end" in said
+    assert said.splitlines()[-1] == "[0, 0, 0, 0]"
+    _, said = _loaded(code, "targets", "--help")
+    assert said.splitlines()[-1] == "[0, 0, 0, 1]"
+
+
 def test_cases_are_run_without_frames_a_store_or_the_network(tmp_path):
     (tmp_path / "tests").mkdir()
     (tmp_path / "book.yaml").write_text(_BOOK, encoding="utf-8")
@@ -55,7 +64,18 @@ def test_cases_are_run_without_frames_a_store_or_the_network(tmp_path):
     loaded, said = _loaded(_COMMAND, "test", str(case))
     assert "通过 1 项" in said
     assert "numpy" in loaded
-    assert not loaded & {"pandas", "sqlalchemy", "alembic", "openpyxl", "requests", "urllib3", "jinja2", "apscheduler"}
+    assert not loaded & {
+        "pandas",
+        "sqlalchemy",
+        "alembic",
+        "openpyxl",
+        "requests",
+        "urllib3",
+        "jinja2",
+        "apscheduler",
+        "rich",
+        "xml",
+    }
 
 
 @pytest.mark.parametrize("module", ["monitor.serve", "monitor.once"])

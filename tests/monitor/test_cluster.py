@@ -1,9 +1,15 @@
 """A leader that nobody works for, and a worker whose files differ from the leader's."""
 
+import asyncio
 import json
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 from msgspec import convert, to_builtins
 
@@ -18,6 +24,7 @@ from monitor.doctor import Health, examine
 from monitor.store import errands
 from monitor.store.database import migrate, open_engine
 from rules.document import Invalid
+from tests.acceptance.running import until
 from tests.alerts.builders import letter
 
 pytest.importorskip("procrastinate", reason="needs the extra duban[cluster]")
@@ -95,7 +102,7 @@ def test_a_leader_begins_with_an_empty_slate(engine):
     errands.prepare(engine)
     with engine.begin() as connection:
         assert not errands.answer(connection, errand, "late")
-        assert errands.withdraw(connection, [errand]) == []
+        assert errands.withdraw(connection, [errand]) == [errand]
 
 
 def test_the_doctor_says_whether_anybody_works(config, engine):
@@ -132,6 +139,53 @@ def test_one_answer_is_taken_and_a_second_one_is_not(engine):
         assert not errands.answer(connection, errand, "second")
         assert errands.answered(connection, [errand, other]) == {errand: "first"}
         assert errands.answered(connection, [errand]) == {}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_what_the_database_took_without_living_to_say_so_keeps_nobody_waiting(leading, engine, monkeypatch, answered):
+    """The transaction that takes an answer, or takes back a question, is committed, and the connection is cut."""
+    found, force = leading
+    commit, there = engine.dialect.do_commit, [0]
+
+    def do_commit(connection):
+        commit(connection)
+        there.append(*connection.execute("SELECT count(*) FROM duban_queue.errand").fetchone())
+        if there[-2:] == [1, 0]:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(engine.dialect, "do_commit", do_commit)
+    monkeypatch.setattr(cluster, "_UNTAKEN", 60.0 if answered else 0.0)
+    asking = ThreadPoolExecutor(1).submit(found.fetch, force.feeds["b/net"], QUESTION)
+    until(lambda: found._asked or asking.done(), what="a question")
+    if answered:
+        (errand,) = found._asked
+        with engine.begin() as connection:
+            assert errands.answer(connection, errand, '{"failure": "timeout", "detail": "慢", "retryable": true}')
+    assert str(asking.exception(30)).startswith("慢" if answered else "0秒内没有")
+    until(lambda: (1, 0) in pairwise(there), what="a transaction whose end nobody was told of")
+
+
+def test_a_worker_gives_up_a_server_that_fell_silent_as_soon_as_the_daemon_does(engine):
+    async def queue():
+        connector = cluster._connector(engine)
+        await connector.open_async()
+        try:
+            async with connector.pool.connection() as connection:
+                return patience(connection)
+        finally:
+            await connector.close_async()
+
+    with engine.connect() as connection:
+        daemon = patience(connection.connection.driver_connection)
+    assert asyncio.run(queue()) == daemon == (1, 5, 2, 3, 10_000)
+
+
+def patience(connection):
+    """What the kernel was asked to do where nothing is heard: keepalive, idle, interval, count; user timeout in ms."""
+    options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as used:
+        alive = used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        return alive, *(used.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in options)
 
 
 def test_a_worker_does_what_is_written_on_both_hosts_alike(leading, config, engine):

@@ -1,13 +1,18 @@
 """The daemon's jobs on its own store, without its threads."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
 
+from alerts.channels import limits
 from monitor.app import Daemon
+from monitor.store import outbox
+from monitor.store.database import reading
 from tests.acceptance.books import figures, town
 from tests.alerts.channels.http_receiver import HttpReceiver
+from tests.servers.robots import TOKEN, WeComRobot
 
 RESEND = 60
 
@@ -82,3 +87,48 @@ def test_a_channel_that_rests_is_seen_in_the_snapshot_and_in_the_metrics(daemon,
     daemon.judge()
     assert daemon.snapshot.resting == {"am": "throttled"}
     assert daemon.snapshot.deliveries["queued"] == 3
+
+
+def test_what_failed_for_a_wrong_login_is_tried_at_once_when_it_is_mended_and_reloaded(daemon, peer, tmp_path):
+    peer.status = 401
+    for feed in daemon.force.feeds.values():
+        daemon.pull(feed)
+    daemon.judge()
+    for _ in range(5):
+        daemon.deliver("am")
+    assert daemon.circuits["am"].failures > 0
+    path = tmp_path / "duban.yaml"
+    path.write_text(path.read_text("utf-8").replace('"timeout": 5', '"timeout": 6'), encoding="utf-8")
+    peer.status = 200
+    daemon.reload()
+    daemon.deliver("am")
+    with reading(daemon.engine) as connection:
+        assert outbox.counts(connection)["sent"] == 3
+
+
+def test_a_robots_limit_holds_over_a_restart(tmp_path, monkeypatch):
+    robot, receivers = WeComRobot(clock=time.time, per_minute=4), 7  # one for each lead unit
+    figures(
+        town(tmp_path / "books", receivers), [(f"指标00{i}", "2025-09", 500, "2025-10-15") for i in range(receivers)]
+    )
+    (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
+    group = {"kind": "wecom", "token_file": str(tmp_path / "token"), "host": robot.host, "per_minute": 4}
+    settings = {
+        "books": str(tmp_path / "books"),
+        "database": f"sqlite:///{tmp_path}/duban.db",
+        "clock": "2025-10-27T09:00:00+08:00",
+        "clock_speed": 3600,
+        "channels": {"group": group},
+    }
+    path = tmp_path / "duban.yaml"
+    path.write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
+    for _ in range(2):
+        monkeypatch.setattr(limits, "_SLOTS", {})  # as a new process begins
+        daemon = Daemon(path)
+        for feed in daemon.force.feeds.values():
+            daemon.pull(feed)
+        daemon.judge()
+        daemon.deliver("group")
+        daemon.close()
+    robot.close()
+    assert (len(robot.arrivals), robot.blocked) == (4, 0)

@@ -96,6 +96,15 @@ def test_a_source_that_failed_is_ill_with_its_reason_and_the_exit_status_says_so
     assert "\n       处理：执行 duban connector try b/filings" in duban("doctor", "--config", settings).output
 
 
+def test_messages_that_wait_for_a_channel_that_was_taken_out_of_the_settings_are_told_of(settings):
+    (settings.parent / "alerts").write_text("no folder", encoding="utf-8")
+    tick(settings)
+    settings.write_text(settings.read_text("utf-8").replace("{out:", "{other:"), encoding="utf-8")
+    (ill,) = [one for one in examine(settings) if one.health is Health.ILL]
+    assert "设置中没有渠道 out" in ill.words
+    assert "恢复渠道 out" in ill.cure
+
+
 def test_wrong_settings_are_told_with_their_place(settings):
     settings.write_text("bokos: x\n", encoding="utf-8")
     (only,) = examine(settings)

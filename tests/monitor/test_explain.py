@@ -141,6 +141,6 @@ sources:
         "数据来源  f: 城镇新增就业〔book.yaml:11〕",
     ):
         assert f"{line}\n" in told
-    assert "2025-02-10 23:59 进度 fired (ordinary) 正常→红色：2025年1月；10人；比时序进度少90人" in told
-    assert "    致人力社保局（folder）sent " in told
+    assert "2025-02-10 23:59 进度告警（新的数据或时限）正常→红色：2025年1月；10人；比时序进度少90人" in told
+    assert "    致人力社保局（folder）已送达 " in told
     assert told.endswith("人力社保局是该目标的牵头单位\n")

@@ -137,6 +137,20 @@ def test_yellow_twice_is_for_the_leader_in_charge_and_red_after_it_for_the_top_l
     assert (fired.waited, fired.attention) == ("", "")
 
 
+def test_who_is_told_of_red_by_a_route_is_not_told_of_it_again_as_the_leader_until_it_stands_too_long(engine):
+    rule = {"when": {"level": "red"}, "to": ["unit", "supervisor", "top leader"]}
+    town = Town(engine, organisation={"routes": [rule], "reminders": {}})
+    town.publish(china("09-24", 8), {8: 600})
+    town.live("09-24", "10-14")
+    town.publish(china("10-18", 8), {9: 890})
+    town.live("10-18", "10-18")
+    assert [said for said in town.told() if said[2] == "王书记"] == [
+        ("09-24 08", "fired", "王书记"),
+        ("10-14 09", "escalated", "王书记"),
+        ("10-18 08", "resolved", "王书记"),
+    ]
+
+
 def test_why_says_who_they_are_and_how_long_it_stands(engine):
     town = Town(engine)
     town.publish(china("09-24", 8), {8: 600})

@@ -251,7 +251,7 @@ def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
         book,
         figures=figures,
         sources=(a_source(stale_periods=3, next_pull=AT), a_source(name="dead", reason="timeout"), a_source(name="new", last_pull=None, last_success=None)),
-        deliveries={"sent": 4},
+        deliveries={"queued": 4},
         waiting=dict.fromkeys(Reason, 0) | {Reason.DIGEST: 7},
         config_error="b.yaml:3: 看不懂",
     )  # fmt: skip
@@ -266,7 +266,7 @@ def test_alerts_sources_and_configuration_are_written(book: Book) -> None:
     assert (following.labels, following.value) == ({"source": "b/filings"}, AT.timestamp())
     assert value(families, "duban_pull_rows", source="b/filings", result="refused") == 1
     assert value(families, "duban_quarantine", source="b/filings", reason="cumulative_fell") == 2
-    assert value(families, "duban_deliveries", status="sent") == 4
+    assert value(families, "duban_deliveries", status="queued") == 4
     assert value(families, "duban_deliveries", status="dead") == 0
     assert value(families, "duban_deliveries_held", reason="digest") == 7
     assert value(families, "duban_deliveries_held", reason="inhibited") == 0

@@ -487,7 +487,7 @@ class Sender:
     def __init__(self, *answers):
         self.answers, self.letters = list(answers), []
 
-    at_once = 1
+    at_once, slots = 1, None
 
     def send(self, letters):
         self.letters += letters

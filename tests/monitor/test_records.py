@@ -99,6 +99,29 @@ def test_only_dead_letters_are_redriven_and_only_by_somebody(settings):
     daemon = Daemon(settings)
     for who, words in (("王五", "not dead"), (" ", "no name")):
         with pytest.raises(Invalid, match=words):
-            records.redrive(daemon.force.settings, [1], who)
-    assert records.redrive(daemon.force.settings, [], "王五") == []
+            records.redrive(daemon.force, [1], who)
+    assert records.redrive(daemon.force, [], "王五") == []
     daemon.close()
+
+
+def test_an_alert_that_reached_nobody_says_so(settings, tmp_path):
+    given = json.loads(settings.read_text("utf-8"))
+    (tmp_path / "town.yaml").write_text("units: {单位0: {contacts: []}}", encoding="utf-8")
+    given |= {"organisation": str(tmp_path / "town.yaml"), "database": f"sqlite:///{tmp_path}/other.db"}
+    assert "无人接收" not in _run(settings, "alerts")
+    settings.write_text(json.dumps(given, ensure_ascii=False), encoding="utf-8")
+    _run(settings, "tick")
+    assert "无人接收 (reaches nobody)" in _run(settings, "alerts")
+
+
+def test_a_dead_letter_goes_where_its_receiver_is_reached_by_now(settings, tmp_path):
+    given = json.loads(settings.read_text("utf-8"))
+    town, mails = tmp_path / "town.yaml", {"kind": "email", "host": "127.0.0.1", "sender": "duban@example.org"}
+    given |= {"organisation": str(town), "channels": {"mail": mails}, "database": f"sqlite:///{tmp_path}/other.db"}
+    settings.write_text(json.dumps(given, ensure_ascii=False), encoding="utf-8")
+    town.write_text("units: {单位0: {contacts: [{mail: 张三}]}}", encoding="utf-8")
+    _run(settings, "tick")
+    (dead,) = _json(settings, "deliveries", "--state", "dead")
+    assert "不是可用的邮件地址" in dead["tries"][0]["answer"]
+    town.write_text("units: {单位0: {contacts: [{mail: zs@example.org}]}}", encoding="utf-8")
+    assert "致 单位0（mail zs@example.org）" in _run(settings, "deliveries", "redrive", "--all-dead", "--by", "王五")

@@ -31,6 +31,13 @@ aliases: {人社局: 人力社保局, 镇街: []}
 """
 
 
+CHANNELS = {
+    "folder": {"kind": "folder", "path": "alerts"},
+    "out": {"kind": "email", "host": "mail.example.org", "sender": "duban@example.org"},
+    "group": {"kind": "dingtalk", "token_env": "DUBAN_TOKEN"},
+}
+
+
 @pytest.fixture
 def duban(tmp_path):
     def run(*words, book=BOOK, town=TOWN, settings=""):
@@ -67,6 +74,15 @@ def test_red_is_told_now_and_followed_up_over_the_holidays_in_working_days(duban
         ("10-14 09", "reminded", "督查办", ""),
         ("10-14 09", "escalated", "王书记", "wang"),
         ("10-21 09", "reminded", "人力社保局", "rsj"),
+    ]
+
+
+def test_who_is_told_of_red_by_a_route_is_not_told_of_it_again_as_the_leader(duban):
+    town = f"{TOWN}routes: [{{when: {{level: red}}, to: [unit, top leader]}}]\n"
+    assert messages(duban, "b/jobs", "red", "--at", "2025-09-24T10:00", town=town)[:3] == [
+        ("09-24 10", "fired", "人力社保局", "rsj"),
+        ("09-24 10", "fired", "王书记", "wang"),
+        ("09-30 09", "reminded", "人力社保局", "rsj"),
     ]
 
 
@@ -154,14 +170,18 @@ def test_an_organisation_that_reaches_everybody_is_not_warned_of(duban):
         (("default: {contacts: [folder]}\n", ""), "教育局没有联系方式，default 也没有 (no contact)"),
         (("王书记: {contacts: [{folder: wang}]}", "王书记: {}"), "王书记没有联系方式 (no contact)"),
         (("教育局: {reports to: 李主任}", "教育局: {}"), "1个牵头单位没有分管领导，预警不会升级 (no leader)：教育局"),
+        (("contacts: [{folder: rsj}]", "contacts: [{out: rsj}]"), "人力社保局的联系方式 out: 'rsj' 不是可用的邮件地址 (bad address)"),
+        (("contacts: [{folder: rsj}]", "contacts: [{out: }]"), "人力社保局的联系方式 out: 没有填写邮件地址 (no address)"),
+        (("default: {contacts: [folder]}", "default: {contacts: [group, {group: 张三}]}"), "default的联系方式 group: 无法提醒 '张三' (bad mention)"),
         (("people:", "routes: [{when: {label: 民声实事}, to: unit}]\npeople:"), "目标册中没有 '民声实事' (matches nothing); 是否应为 '民生实事'?"),
         (("people:", "inhibit: [{by: {target: job}, holds: {}}]\npeople:"), "inhibit 中 by 的 target: 目标册中没有 'job' (matches nothing)"),
         (("people:", "routes: [{when: {kind: data}, to: responsible}]\npeople:"), "b/jobs 的数据催报无人接收 (reaches nobody)"),
     ],
 )  # fmt: skip
-def test_what_the_organisation_leaves_open_is_warned_of(duban, change, told):
+def test_what_the_organisation_leaves_open_is_warned_of(duban, change, told, monkeypatch):
+    monkeypatch.setenv("DUBAN_TOKEN", "t0ken")
     assert change[0] in TOWN
-    found = warned(duban, town=TOWN.replace(*change))
+    found = warned(duban, town=TOWN.replace(*change), settings=f"channels: {json.dumps(CHANNELS)}\n")
     assert any(told in words for words in found), found
 
 

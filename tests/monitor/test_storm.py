@@ -37,6 +37,8 @@ ROBOTS = {"dingtalk": (DingTalk, DingTalkRobot), "wecom": (WeCom, WeComRobot), "
 class VirtualClock:
     """Runs only when told to; a hundredth of a second passes with every look at it."""
 
+    second = timedelta(seconds=1)
+
     def __init__(self):
         self._now = START
 

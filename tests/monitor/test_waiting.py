@@ -10,7 +10,7 @@ from sqlalchemy import select
 from alerts.channels.folder import Folder
 from alerts.circuit import Circuit
 from alerts.organisation import Organisation
-from alerts.suppression import Reason, quiet
+from alerts.suppression import Reason, Silence, quiet
 from connectors.observation import Observation, frame
 from monitor import pipeline
 from monitor.clock import Clock
@@ -19,6 +19,7 @@ from monitor.store.database import reading
 from monitor.store.tables import delivery
 from monitor.watch import Watch
 from rules.calendar import Every, period_ends
+from rules.target import Level
 from tests.rules.builders import a_book
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -239,3 +240,16 @@ def test_a_digest_that_cannot_be_delivered_can_be_redriven_and_then_tells_all(en
     assert town.titles(at) == ["【督办汇总】2025年9月25日：新增2项"]
     assert town.waiting() == {}
     assert [one for one in Reason if not one.text] == []
+
+
+def test_who_hears_only_now_that_an_alert_stands_is_not_reminded_of_it_as_well(engine, tmp_path):
+    town = Town(engine, tmp_path, reminders={"yellow": "1 workday"})
+    silence = Silence(0, "b", Level.RED, china("09-25", 11), "王五", "口径")
+    with engine.begin() as connection:
+        silences.add(connection, silence, china("09-22"))
+    assert town.cycle(china("09-22"), mine=(8, 700)) == []
+    for day in ("09-23", "09-24", "09-25"):
+        assert town.cycle(china(day)) == []
+    assert town.titles(china("09-25", 12)) == ["【黄色预警】采矿投资（人力社保局）"]
+    assert town.waiting() == {}
+    assert town.titles(china("09-26")) == ["【黄色预警未解除】采矿投资（人力社保局）"]

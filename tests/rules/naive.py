@@ -75,10 +75,15 @@ class NaiveJudge:
             case Op.AT_MOST | Op.LESS_THAN:
                 return high
             case Op.ABOUT:
-                return low - goal.tolerance
+                return low - self.forgiven(expected)
             case Op.BETWEEN | Op.EXACTLY:
                 assert goal.upper is not None
                 return max(low, actual - goal.upper)
+
+    def forgiven(self, expected: float) -> float:
+        """The tolerance of the goal: of what grows from nothing in proportion to what is expected."""
+        whole = self.target.expect.shape in (Shape.HOLD, Shape.PATH) or not self.goal
+        return self.target.goal.tolerance * (1 if whole else min(abs(expected / self.goal), 1))
 
     def exceeds(self, shortfall: float, allowed: float) -> bool:
         """More than is allowed; a goal that must be surpassed is not reached by being equal."""
@@ -117,13 +122,14 @@ class NaiveJudge:
         if threshold.against is Against.AVERAGE:
             known = [figures[period] for figures in self.peers if period in figures]
             sign = -1 if goal.op in (Op.AT_MOST, Op.LESS_THAN) else 1
-            return sign * (sum(known) / len(known) - actual) - goal.tolerance
+            average = sum(known) / len(known)
+            return sign * (average - actual) - self.forgiven(average)
         # What was added since the figure before, against what was planned for the same time.
         base = self.target.expect.base
         before = max((p for p in self.figures if p < period), default=None)
         done = actual - (base if before is None else self.figures[before])
         planned = self.expected(period) - (base if before is None else self.expected(before))
-        return planned - done - goal.tolerance - threshold.value / 100 * abs(planned)
+        return planned - done - self.forgiven(planned) - threshold.value / 100 * abs(planned)
 
     def holds(self, thresholds: tuple[Threshold, ...]) -> bool:
         """Any of them was reached at each of the last published periods that it asks for."""

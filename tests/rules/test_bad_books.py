@@ -57,6 +57,20 @@ def test_the_book_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> Non
         ("year: 2025", "year: 2025\nyear: 2026", 4, "键 'year' 重复 (duplicate key)"),
         ("    goal: at", "    name: 别名\n    goal: at", 12, "键 'name' 重复 (duplicate key)"),
         ("4500 人\n", "4500 亿圆\n", 12, "未知的计量单位 '亿圆' (unknown unit)"),
+        (
+            "at least 4500 人\n",
+            "“at least 4500 人”\n",
+            12,
+            "goal: “at least 4500 人”: 首尾是中文引号 (Chinese quotation mark)",
+        ),
+        ("    name: 城镇", "    name: “城镇", 11, "name: “城镇新增就业 的中文引号不成对 (unpaired quotation mark)"),
+        ("    name: 城镇新增就业", '    name: "城镇新增就业”', 11, "引号是中文的；请改用半角引号，首尾一致"),
+        (
+            "year: 2025",
+            "cases: []\nyear: 2025",
+            3,
+            "这是测试，不是目标册 (case file)；请移到册的文件夹之下的 tests 文件夹",
+        ),
         ("at least 4500 人\n", "4500 人以上\n", 12, "看不懂的目标 '4500 人以上' (bad goal); 应如 at least 4500 人"),
         ("at least 4500 人\n", "at least 4500\n", 12, "'4500' 应为数值加计量单位，如 4500 人"),
         ("at least 4500 人\n", "4500\n", 12, "goal: 应为一句文字，而不是 4500"),
@@ -76,14 +90,16 @@ def test_the_book_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> Non
         ("measure: cumulative", "measure: cumulative\n    counts: at most 100", 9, "counts: 只用于 measure: good-days"),
         ("id: jobs", "id: 就业", 9, "id: '就业' 写法不对 (bad pattern)"),
         ("year: 2025", "year: twenty", 3, "year: 值 'twenty' 不对 (int_parsing): 应为整数"),
-        ("year: 2025", "year: 20255", 3, "year: 值 20255 不对"),
+        ("year: 2025", "year: 20255", 3, "year: 值 20255 不对 (less_than_equal): 应不大于 2100"),
         ("year: 2025", "timezone: Asia", 3, "timezone: 未知的时区 'Asia', 应如 Asia/Shanghai"),
         ("title: 方案", "title: 方案\n\tx: 1", 3, "(yaml syntax): 缩进里有制表符或全角空格；请改用半角空格"),
         ("    goal: at", "　　goal: at", 12, "(yaml syntax): 缩进里有制表符或全角空格"),
         ("    goal: at", "    goal：at", 12, "(yaml syntax): 键之后的冒号是全角的；请改为半角冒号加空格"),
         ("    goal: at", "    goal:at", 12, "(yaml syntax): 冒号之后没有空格"),
         ("title: 方案", "levels: {yellow: behind 5%，red: never}", 2, "花括号内有全角的逗号或冒号"),
-        ("title: 方案", "title: '方案", 2, "YAML 语法错误 (yaml syntax)"),
+        ("title: 方案", "title: '方案", 2, "YAML 语法错误 (yaml syntax): 引号没有配对"),
+        ("    lead: 人力社保局", "    lead: *人力社保局", 7, "开头的值请加引号"),
+        ("items:", "说明一句\nitems:", 4, "这一行缺少冒号加空格"),
         ("title: 方案", 'title: "方\x07案"', 2, "含有控制字符 (control character)"),
         ("    lead: 人", "    leed: 人", 7, "未知的键 'leed' (unknown key); 是否应为 'lead'?"),
         ("title: 方案", "measures: {groth: {yellow: behind 1 points}}", 2, "groth: 不认识 'groth' (unknown value)"),
@@ -273,9 +289,13 @@ def test_a_subject_goes_through_all_stages_or_none(errors: Errors) -> None:
         (
             "subject,target,goal\n甲,jobs,很多\n乙,jobs,inf\n",
             [
-                "s.csv:2: goal: '很多' 不是数值 (not a number); 单位随目标，只写数",
-                "s.csv:3: goal: 'inf' 不是数值 (not a number); 单位随目标，只写数",
+                "s.csv:2: goal: '很多' 不是数值 (not a number); 单位随目标，只写半角的数，不加千分位",
+                "s.csv:3: goal: 'inf' 不是数值 (not a number); 单位随目标，只写半角的数，不加千分位",
             ],
+        ),
+        (
+            "subject,target,goal\n甲,jobs,１３００\n",
+            ["s.csv:2: goal: '１３００' 不是数值 (not a number); 单位随目标，只写半角的数，不加千分位"],
         ),
         ("subject,target,goal\n甲,jobs,1\n甲,jobs,2\n", ["s.csv:3: '甲' 的 'jobs' 重复 (duplicate row)"]),
     ],
@@ -320,3 +340,16 @@ def test_a_bad_book_stays_out_whole_and_the_others_go_on(tmp_path: Path) -> None
 def test_a_date_in_the_words_of_a_book_stays_text(tmp_path: Path) -> None:
     (tmp_path / "book.yaml").write_text(GOOD.replace("title: 方案", "title: 2025-13-45"))
     assert load_book(tmp_path).title == "2025-13-45"
+
+
+def test_full_width_digits_and_signs_of_a_phrase_are_read_as_half_width(tmp_path: Path) -> None:
+    half = GOOD + "    levels: {yellow: behind 5%, red: behind 15% for 2, not before: 25%}\n"
+    wide = half.replace("at least 4500 人", "at least　４５００　人").replace("5%", "５％").replace("for 2", "for ２")
+    books = []
+    for name, text in (("half", half), ("wide", wide)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "book.yaml").write_text(text)
+        (target,) = load_book(tmp_path / name).targets
+        books.append((target.goal, target.levels))
+    assert wide.count("５％") == 3
+    assert books[0] == books[1]

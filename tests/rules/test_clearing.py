@@ -88,7 +88,7 @@ def test_what_is_kept_in_columns_is_what_one_counts_by_hand(figures, periods):
         ({"clear": "behind 3% for 2"}, "periods of clear"),
         ({"clear": "never"}, "never cleared"),
         ({"clear": "behind 3 points 万"}, "bad threshold"),
-        ({"clear for": 0}, "greater than or equal to 1"),
+        ({"clear for": 0}, "应不小于 1"),
         ({"clear": "late 30 days"}, "late 只用于"),
     ],
 )

@@ -109,6 +109,13 @@ def test_figures_that_come_one_by_one_lead_where_those_that_come_at_once_do():
     assert landings(slowly).probability[0] == landings(at_once).probability[0]
 
 
+def test_where_nobody_asks_nothing_is_said():
+    panel = a_panel(a_block(MONTHS), a_year(1.03))
+    remember(panel, years())
+    panel.landings.asks = False
+    assert np.isnan(landings(panel).probability).all()
+
+
 def test_a_level_ends_near_where_it_stands():
     level = {"goal": "at least 320 个", "measure": "level"}
     past = {year: {9: 300.0 + step, 12: 310.0 + 2 * step} for step, year in enumerate(range(2019, 2025))}

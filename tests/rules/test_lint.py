@@ -186,6 +186,16 @@ def test_a_comment_elsewhere_or_of_another_code_switches_nothing_off(tmp_path: P
     assert found(tmp_path, f"{GOOD}# duban: off D999\n") == ["28 D100"]
 
 
+def test_a_book_that_has_no_source_yet_is_told_so_once(tmp_path: Path) -> None:
+    assert found(tmp_path, GOOD.partition("sources:")[0].replace("source: filings\n", "")) == ["1 D108"]
+
+
+def test_a_direction_of_another_number_in_the_words_is_no_doubt(tmp_path: Path) -> None:
+    nursery = GOOD.replace("城镇新增就业4500人以上", "3岁以下托位4500人")
+    assert found(tmp_path, nursery) == []
+    assert found(tmp_path, nursery.replace("3岁", "4500人")) == ["14 D112"]
+
+
 def test_a_tolerance_narrower_than_the_usual_ups_and_downs_is_found() -> None:
     target = {"goal": "at least 5 %", "measure": "growth"}
     uneasy = {2023: {month: 5 + month % 2 for month in range(1, 13)}}

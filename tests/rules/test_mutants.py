@@ -200,3 +200,39 @@ def test_every_slip_is_refused_or_doubted_at_its_place_or_does_no_harm(name: str
             assert any(near(line, mutant) for line in errors + new), shown
         else:
             assert mutant.slip in HARMLESS, shown
+
+
+_SIGNS = "：，“”（）{}[]:,#&*!|>%@`\"'\t\u3000\u00a0\u200b０-?~<="
+_VALUES = (
+    *("", "~", "yes", "[]", "[[1]]", "{a: b}", "-5", ".inf", ".nan", "9" * 400, "0o17", "12:30:45", "2025-02-30", "|"),
+    *("*nope", "&x [*x]", "!!binary aGk=", "!!python/object/apply:os.system [id]", '"', "# 注", "不低于4500人", "１２"),
+)
+_LINES = ("---", "...", "<<: {a: 1}", "? a", "- ", "这是一行说明", "targets: []", "%YAML 1.2")
+
+
+def broken(text: str, dice: random.Random) -> str:
+    """The text with one accident of the keyboard: a sign too many or too few, a line moved, a value of another kind."""
+    lines = text.split("\n")
+    at = dice.choice([number for number, line in enumerate(lines) if line.strip()])
+    line, spot = lines[at], dice.randrange(len(lines[at]))
+    key = re.match(r"\s*(?:- )?[a-z][a-z ]*:", line)
+    ways = [
+        line[:spot] + line[spot + 1 :],
+        line[:spot] + dice.choice(_SIGNS) + line[spot:],
+        f"{dice.choice(['  ', ' '])}{line}",
+        line.removeprefix("  "),
+        f"{dice.choice(_LINES)}\n{line}",
+        *([f"{key[0]} {dice.choice(_VALUES)}"] * 4 if key else []),
+    ]
+    lines[at] = dice.choice(ways)
+    return "\n".join(lines)
+
+
+def test_no_accident_crashes_and_every_refusal_has_its_place_and_is_chinese(tmp_path: Path) -> None:
+    dice = random.Random("accidents")
+    for _ in range(60):
+        text = broken(piece(dice.choice([*MUTANTS]), dice), dice)
+        errors, _ = told(tmp_path, text)
+        for error in errors:
+            assert re.match(r"\d+: |/", error), f"{error}\n{text}"
+            assert not re.search(r"Input should|expected|found|not allowed", error), f"{error}\n{text}"

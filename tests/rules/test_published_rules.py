@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from rules.target import Level
 from rules.verdict import Reason
@@ -44,7 +44,7 @@ RULES = {name: text for name, text in globals().items() if name.isupper() and is
 
 
 def _written(rule: str) -> dict[str, Any]:
-    keys: dict[str, Any] = YAML(typ="safe").load(rule)
+    keys: dict[str, Any] = yaml.safe_load(rule)
     return keys
 
 

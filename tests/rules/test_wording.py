@@ -20,6 +20,23 @@ STAGES: dict[str, Any] = {"measure": "milestone", "goal": "签约 by 2025-03-31,
 DEBT: dict[str, Any] = {"measure": "level", "goal": "at most 0 亿元", "expect": "path from 6.8", "every": "quarter"}
 
 
+@pytest.mark.parametrize(("reached", "words"), [(0, "“签约”之前"), (1, "“签约”阶段"), (2, "“开工”阶段")])
+def test_a_figure_of_a_task_in_stages_is_the_stage_reached(reached: int, words: str) -> None:
+    assert wording.actual(judged({5: reached}, **STAGES)) == words
+
+
+def test_a_task_waits_for_its_deadline_and_then_owes_how_far_it_is() -> None:
+    task = {"measure": "milestone", "goal": "done by 2025-09-30"}
+    assert wording.reason(judged({}, at="2025-09-30", **task)) == "未到完成时限"
+    late = judged({}, at="2025-10-01", **task)
+    assert (wording.owed(late), wording.reason(late)) == ("完成情况", "到期无数据，应报完成情况")
+
+
+def test_nothing_is_owed_towards_a_goal_that_is_not_set() -> None:
+    found = judged({}, at="2025-05-01", goal="none yet")
+    assert (found.owed, wording.reason(found)) == (None, "尚无目标值")
+
+
 @pytest.mark.parametrize(
     ("target", "figures", "words"),
     [

@@ -207,6 +207,12 @@ def test_about_forgives_its_tolerance_below(growth: float, level: Level) -> None
     assert judged({1: growth}, goal="about 5 % within 0.2", measure="growth").level is level
 
 
+@pytest.mark.parametrize(("month", "sum_", "level"), [(1, 95, G), (1, 94, Y), (6, 570, G), (6, 560, Y), (12, 1140, G)])
+def test_about_forgives_of_a_running_sum_only_the_part_of_what_is_due(month: int, sum_: float, level: Level) -> None:
+    about = {"goal": "about 1200 人 within 60", "levels": {"yellow": "behind 0%", "red": "behind 50%"}}
+    assert judged({month: sum_}, **about).level is level
+
+
 @pytest.mark.parametrize(("index", "level"), [(103.5, G), (102.1, G), (103.6, Y), (104.6, R)])
 def test_an_index_within_103_5_is_growth_of_at_most_3_5_percent(index: float, level: Level) -> None:
     found = conversion("上年=100", "%")

@@ -130,6 +130,20 @@ def test_every_peer_gets_every_alert_and_one_that_is_gone_does_not_hold_the_othe
     assert posted(server) == posted(other) != []
 
 
+def test_a_peer_that_does_not_answer_is_waited_for_once(server, tmp_path):
+    slow = HttpReceiver(body=b"", delay=5)
+    channel = channel_to(tmp_path, slow.host, server.host)
+    attempts = [send(channel, letter(key=key(number))) for number in range(4)]
+    assert {attempt.result for attempt in attempts} == {Result.SENT}
+    assert (len(slow.requests), len(server.requests)) == (1, 4)
+    server.close()
+    slow.delay = 0
+    assert send(channel, letter()).result is Result.UNREACHABLE  # of who was taken to be there
+    assert send(channel, letter()).result is Result.SENT  # with nobody else left
+    slow.close()
+    channel.close()
+
+
 def test_where_no_peer_takes_it_the_letter_is_tried_again(server, tmp_path):
     server.status = 400
     other = HttpReceiver(status=503)

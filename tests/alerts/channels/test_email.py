@@ -238,6 +238,9 @@ def test_an_address_refused_for_good_is_reported_and_the_others_get_the_letter(s
     assert (attempt.result, attempt.permanent) == (Result.REJECTED, True)
     assert attempt.answer == f"weg@example.cn 拒收: 550 没有此人; 已送达 {TO}"
     assert server.envelopes == [("duban@example.gov.cn", [TO])]
+    server.replies.clear()  # the mailbox exists by now, and somebody has the dead letter tried again
+    assert send(channel, letter(address=f"{TO}, weg@example.cn")).result is Result.SENT
+    assert [receivers for _, receivers in server.envelopes] == [[TO], ["weg@example.cn"]]
 
 
 def test_a_new_attempt_goes_only_to_those_who_put_it_off(server, channel):

@@ -160,6 +160,17 @@ def test_a_letter_that_is_too_long_is_cut_between_its_sections_and_says_that_it_
     assert "wansheng-2025/urban-jobs" in joined
 
 
+def test_what_a_letter_has_said_is_not_said_again_by_its_next_try(tmp_path):
+    chat = Chat(WeCom, tmp_path)
+    long = letter(pace_notice(responsible=tuple(f"责任单位{n:04d}" for n in range(250)), rule="规" * 1000))
+    chat.server.faults.extend(["", "busy", "", "busy"])
+    assert [send(chat.channel, long).result for _ in range(3)] == [REJECTED, REJECTED, Result.SENT]
+    texts = chat.letters()
+    chat.close()
+    assert len(texts) == len(set(texts)) > 2
+    assert [text.count("\uff08续") for text in texts] == [0, *[1] * (len(texts) - 1)]
+
+
 def test_a_page_is_linked_and_people_are_called_by_their_address(chat):
     channel = chat.another(page=PAGE)
     assert send(channel, letter(address=MENTIONS[chat.kind])).result is Result.SENT
@@ -208,14 +219,18 @@ def test_an_address_that_calls_nobody_is_final_and_nothing_is_sent(chat):
         (DingTalk, 130101, "send too fast", THROTTLED, False, 600),
         (DingTalk, 310000, "sign not match", MISCONFIGURED, False, None),
         (DingTalk, 430104, "inappropriate words", REJECTED, True, None),
+        (DingTalk, 400013, "group dismissed", MISCONFIGURED, False, None),
+        (DingTalk, 399999, "code=Forbidden.QpsLimit, 请求频率过高", THROTTLED, False, 60),
         (DingTalk, -1, "system busy", REJECTED, False, None),
         (WeCom, 45009, "api freq out of limit", THROTTLED, False, 60),
         (WeCom, 40058, "exceed max length 4096", REJECTED, True, None),
         (WeCom, 93000, "invalid webhook url", MISCONFIGURED, False, None),
+        (WeCom, 93004, "robot disabled", MISCONFIGURED, False, None),
         (Feishu, 9499, "too many request", THROTTLED, False, 60),
         (Feishu, 9499, "Bad Request", REJECTED, True, None),
         (Feishu, 11232, "frequency limited", THROTTLED, False, 60),
         (Feishu, 19021, "sign match fail", MISCONFIGURED, False, None),
+        (Feishu, 99991400, "request trigger frequency limit", THROTTLED, False, 60),
         (Feishu, 12345, "no one knows", REJECTED, False, None),
     ],
 )

@@ -143,9 +143,10 @@ def test_a_request_grows_no_longer_than_it_may_unless_one_alert_alone_does(serve
     assert webhook(server, tmp_path, most=7).at_once == 7
 
 
-def test_one_alert_at_fault_does_not_take_the_others_along(server, channel):
+@pytest.mark.parametrize("code", [400, 413])
+def test_one_alert_at_fault_does_not_take_the_others_along(server, channel, code):
     def choosy(request):
-        server.status = 400 if b"t1" in request.body else 200
+        server.status = code if b"t1" in request.body else 200
         return b"ok"
 
     server.answer = choosy
@@ -156,6 +157,16 @@ def test_one_alert_at_fault_does_not_take_the_others_along(server, channel):
         (Result.REJECTED, True),
         (Result.SENT, False),
     ]
+
+
+def test_an_alert_that_a_guard_lets_not_through_is_tried_alone_from_then_on(server, channel):
+    def guarded(request):
+        server.status = 403 if b"t1" in request.body else 200
+        return b"ok"
+
+    server.answer = guarded
+    sent = [letter(pace_notice(target=f"t{n}"), key=key(n)) for n in range(3)]
+    assert [attempt.result for attempt in channel.send(sent)] == [Result.SENT, Result.MISCONFIGURED]
 
 
 def test_every_label_and_annotation_is_a_string_with_something_in_it(server, channel):
@@ -242,12 +253,14 @@ def test_one_connection_serves_many_letters(server, channel):
     [
         (200, Result.SENT, False),
         (202, Result.SENT, False),
-        (301, Result.REJECTED, True),
-        (307, Result.REJECTED, True),
+        (301, Result.MISCONFIGURED, False),
+        (307, Result.MISCONFIGURED, False),
         (400, Result.REJECTED, True),
-        (401, Result.REJECTED, True),
-        (404, Result.REJECTED, True),
+        (401, Result.MISCONFIGURED, False),
+        (404, Result.MISCONFIGURED, False),
+        (403, Result.MISCONFIGURED, False),
         (408, Result.TIMEOUT, False),
+        (409, Result.REJECTED, False),
         (413, Result.REJECTED, True),
         (429, Result.THROTTLED, False),
         (500, Result.REJECTED, False),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import requests
-from ruamel.yaml import YAML
+import yaml
 
 from tests.acceptance.books import figures, town
 from tests.acceptance.running import ROOT, Running, free_port, until
@@ -86,10 +86,9 @@ def test_links_lead_to_dashboards_and_to_the_status_page():
 
 
 def test_grafana_is_told_where_the_files_are():
-    yaml = YAML(typ="safe")
-    (provider,) = yaml.load(FOLDER / "provisioning/dashboards/duban.yml")["providers"]
+    (provider,) = yaml.safe_load((FOLDER / "provisioning/dashboards/duban.yml").read_text("utf-8"))["providers"]
     assert provider["options"]["path"] == "${DUBAN_DASHBOARDS}"
-    (source,) = yaml.load(FOLDER / "provisioning/datasources/duban.yml")["datasources"]
+    (source,) = yaml.safe_load((FOLDER / "provisioning/datasources/duban.yml").read_text("utf-8"))["datasources"]
     chosen = {variable["name"]: variable for variable in DASHBOARDS["duban-overview"]["templating"]["list"]}
     assert chosen["datasource"]["current"]["value"] == source["uid"]
     assert source["type"] == "prometheus"

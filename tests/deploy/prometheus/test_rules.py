@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 import typer
-from ruamel.yaml import YAML
+import yaml
 
 from monitor.cli import app
 from tests.deploy.exposed import DEPLOY, everything, families, labels
@@ -34,7 +34,7 @@ def promtool(*words: str | Path, given: str = "") -> str:
 
 
 def loaded(path: Path) -> Any:
-    return YAML(typ="safe").load(path)
+    return yaml.safe_load(path.read_text("utf-8"))
 
 
 def rules(kind: str) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ class Sent(NamedTuple):
 class Post:
     """A channel that notes what it is given."""
 
-    repeat = None
+    repeat = slots = None
 
     def __init__(self, name: str, at_once: int) -> None:
         self.name, self.at_once, self.now, self.sent = name, at_once, datetime.now(UTC), list[Sent]()

@@ -130,4 +130,6 @@ def test_the_page_stands_alone_and_its_pictures_are_well_formed(rehearse):
     assert len(pictures) == 3
     assert all(picture.find("{*}title").text for picture in pictures)
     assert not re.search(r"(?:src|href)=", page)
+    assert "<td>yellow: behind 1%</td>" in page  # the numbers of the sweep under its picture
+    assert "灰色为数据催报" in page
     assert {"每周消息", "预警起止", "逐一试调", "与另一册相比"} <= set(re.findall(r"<h2>(.*?)</h2>", page))

@@ -1,12 +1,15 @@
 """What is counted, and how."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
 
 from alerts.alert import Basis, Cause, Change, Event, Identity, Kind, State
+from monitor.rehearsal.history import History
 from monitor.rehearsal.replay import Message, Played, Replay
-from monitor.rehearsal.score import score, spells
+from monitor.rehearsal.score import score
 from monitor.store.outbox import Told
 from rules.target import Level
 from tests.rules.builders import a_book
@@ -23,12 +26,20 @@ def a_change(day: str, level: Level, target: str = "t0", kind: Kind = Kind.PACE)
     return Change(identity, at, event, Cause.ORDINARY, state, level, Level.GREEN, at, level, Basis())
 
 
+def a_history(watch: Replay, changes: Sequence[Change]) -> History:
+    history = History(watch)
+    history.add_all(changes)
+    return history
+
+
 def a_year(*changes: Change, outcome: tuple[int, ...] = (1,), messages: tuple[Message, ...] = ()):
     """A played year of as many targets as have an outcome."""
     book = a_book(*({"source": "filings"} for _ in outcome), sources=SOURCES)
     settled = np.full(len(outcome), FINAL)
     ends = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 21, tzinfo=UTC)
-    played = Played(Replay(book), list(changes), list(messages), [np.array(outcome, np.int8)], [settled], *ends, 1)
+    watch = Replay(book)
+    met = [np.array(outcome, np.int8)]
+    played = Played(watch, a_history(watch, changes), Counter(messages), met, [settled], *ends, 1)
     return score([(book, played)], date(2025, 1, 1), date(2025, 12, 31))
 
 
@@ -38,8 +49,12 @@ def test_an_alert_lasts_from_its_first_level_to_its_end():
         a_change("2025-04-01", Level.RED),
         a_change("2025-05-01", Level.GREEN),
     ]
-    (spell,) = spells([*changes])
-    assert (spell.since, spell.until, spell.worst) == (changes[0].at, changes[2].at, Level.RED)
+    watch = Replay(a_book({"source": "filings"}, sources=SOURCES))
+    found = a_history(watch, changes).spells(0, Kind.PACE)
+    moments = [np.datetime64("2025-03-01", "s"), np.datetime64("2025-05-01", "s")]
+    assert [*found.since, *found.until, *found.worst] == [*moments, Level.RED]
+    still = a_history(watch, changes[:2]).spells(0, Kind.PACE)
+    assert np.isnat(still.until).tolist() == [True]
 
 
 def test_an_alert_that_comes_back_in_a_year_that_meets_its_goal_is_a_flap_and_two_false_alarms():

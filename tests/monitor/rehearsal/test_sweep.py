@@ -29,7 +29,7 @@ NOBODY = Organisation.model_validate({"default": {"contacts": []}})
 def test_every_value_comes_to_what_its_book_comes_to(levels, text, tmp_path):
     book = a_retail_book(tmp_path / "retail", **levels)
     plain = from_file(RETAIL, book, to_date=False).stated(book)["filings"]
-    key = plain["series"] + plain["period"].dt.strftime(" %Y-%m")
+    key = plain["series"].astype(str) + plain["period"].dt.strftime(" %Y-%m")
     wrong = key.isin(["家具零售额 2018-07", "电器零售额 2017-11", "百货零售额 2016-04"])
     right = plain[wrong].assign(known_at=plain["known_at"][wrong] + pd.Timedelta(days=40))
     mistaken = plain.assign(value=plain["value"].mask(wrong, plain["value"] * 0.93))

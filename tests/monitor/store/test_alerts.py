@@ -96,8 +96,8 @@ def test_what_was_told_of_a_period_is_the_last_change_that_people_heard_of(conne
     )
     assert (found[OCTOBER].change_id, found[OCTOBER].level) == (resolved, Level.GREEN)
     assert alerts.told(connection, [OCTOBER]) == [found[OCTOBER]]
-    assert alerts.told(connection, [SEPTEMBER], [("wansheng-2025", "b")]) == []
-    assert alerts.told(connection, [SEPTEMBER], [("wansheng-2025", "urban-jobs")]) == [found[SEPTEMBER]]
+    assert alerts.told(connection, [SEPTEMBER], [("wansheng-2025", "b", "")]) == []
+    assert alerts.told(connection, [SEPTEMBER], [("wansheng-2025", "urban-jobs", "")]) == [found[SEPTEMBER]]
 
 
 def test_nothing_is_left_of_what_was_told_of_a_target_that_was_withdrawn(connection: Connection) -> None:

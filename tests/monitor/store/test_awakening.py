@@ -40,7 +40,7 @@ class Office:
         self.silence = False
 
     def decide(self, notice: Notice, way: Way, ready: bool):
-        held = [Silence(1, notice.book, "", "", Level.RED, self.now + timedelta(days=30), "王五", "")]
+        held = [Silence(1, notice.book, Level.RED, self.now + timedelta(days=30), "王五", "")]
         parent = self.level.get(PARENT, 0) >= max(notice.level, 1) and notice.target != PARENT
         return decide(
             notice,

@@ -17,7 +17,7 @@ from tests.acceptance.books import figures, town
 from tests.monitor.store.samples import START
 
 
-def settings(folder, url):
+def settings(folder, url, **others):
     path = folder / "duban.yaml"
     given = {
         "books": str(folder / "books"),
@@ -25,6 +25,7 @@ def settings(folder, url):
         "clock": "2025-10-27T09:00:00+08:00",
         "archive": str(folder / "archive"),
         "channels": {"folder": {"kind": "folder", "path": str(folder / "alerts")}},
+        **others,
     }
     path.write_text(json.dumps(given, ensure_ascii=False), encoding="utf-8")
     return path
@@ -137,15 +138,18 @@ def test_postgresql_is_copied_by_its_own_tools_and_a_daemon_goes_on_with_the_cop
 
 
 def test_a_filled_database_of_an_earlier_version_is_migrated_under_a_reader_and_a_daemon_goes_on(daemon, tmp_path):
-    """Filled as the tables are now, taken back to what they were without the lead, and brought up again."""
+    """Filled as the tables are now, taken back to what they were without the lead and its indexes, and brought up again."""
     before = rows(daemon.engine)
     with daemon.engine.begin() as connection:
         connection.execute(text("DROP TABLE leader"))
+        for index in ("quarantine_pull_id", "delivery_status_finished_at_channel_due_at"):
+            connection.execute(text(f"DROP INDEX ix_{index}"))
+        connection.execute(text("CREATE INDEX ix_delivery_status_channel_due_at ON delivery (status, channel, due_at)"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
     with reading(daemon.engine) as reader:
         assert reader.scalar(select(func.count()).select_from(tables.observation)) == 3
         other = open_engine(daemon.engine.url.render_as_string(hide_password=False))
-        assert migrate(other) == "0009"
+        assert migrate(other) == "0010"
         other.dispose()
         assert reader.scalar(select(func.count()).select_from(tables.observation)) == 3
     assert rows(daemon.engine) == before

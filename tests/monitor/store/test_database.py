@@ -3,31 +3,27 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Column, Engine, MetaData, Table, column, insert, inspect, select, table, text
+from sqlalchemy import Engine, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
-from alerts.alert import NOTHING, Cause
-from monitor.store import alerts, database, pulls, tables
-from monitor.store.database import DatabaseError, Failure, _config, migrate, open_engine, reading, revision, shown
+from monitor.store import database, pulls
+from monitor.store.database import DatabaseError, Failure, migrate, open_engine, reading, revision, shown
 from monitor.store.leader import leadership
-from monitor.store.tables import attempt, metadata, observation, pull, series
-from rules.target import Level
+from monitor.store.tables import attempt, metadata, pull, series
 from tests.monitor.store.samples import START
 
 
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     assert revision(engine) is None
-    assert migrate(engine) == revision(engine) == "0009"
+    assert migrate(engine) == revision(engine) == "0010"
     assert set(inspect(engine).get_table_names()) == set(metadata.tables) | {"alembic_version"}
     engine.dispose()
 
@@ -44,7 +40,7 @@ def test_the_database_says_how_much_room_it_takes(engine: Engine) -> None:
 def test_a_daemon_at_work_does_not_hold_up_a_migration(engine: Engine) -> None:
     with leadership(engine) as leading:
         assert leading
-        assert migrate(engine) == "0009"
+        assert migrate(engine) == "0010"
 
 
 def test_migrations_and_tables_agree(engine: Engine) -> None:
@@ -88,60 +84,7 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
         )
         for _ in range(2)
     ]
-    assert [process.communicate() for process in started] == [("0009\n", "")] * 2
-
-
-def test_alerts_from_before_changes_knew_their_grounds_are_still_told(database_url: str) -> None:
-    engine = open_engine(database_url)
-    with engine.begin() as connection:
-        command.upgrade(database._config(connection), "0002")
-        facts = {
-            "kind": "pace",
-            "event": "worsened",
-            "level": 2,
-            "previous_level": 1,
-            "name": "城镇新增就业",
-            "unit": "",
-        }
-        facts |= {"since": "2025-10-27T09:00:00+08:00", "at": "2025-10-27T09:00:00+08:00"}
-        facts |= {"lead": ["人力社保局"], "responsible": [], "asked": []}
-        alert = {"book": "b", "target": "t", "subject": "", "kind": "pace", "state": "firing", "level": 2}
-        stood = {"since": START, "changed": START, "last_change_id": 1}
-        columns = tables.alert.c
-        known = [
-            column for column in columns if column.name not in ("id", "period", "actual", "rule", "reminded", "steps")
-        ]
-        old = Table("alert", MetaData(), *(Column(column.name, column.type) for column in known))
-        connection.execute(insert(old).values(alert | stood))
-        names = ("alert_id", "at", "event", "state", "level", "previous_level", "since", "notice")
-        old = Table("change", MetaData(), *(Column(name, tables.change.c[name].type) for name in names))
-        connection.execute(insert(old).values((1, START, "worsened", "firing", 2, 1, START, facts)))
-    migrate(engine)
-    with reading(engine) as connection:
-        (found,) = alerts.open_alerts(connection)
-        ((_, change, _),) = alerts.history(connection, found.alert.identity)
-    assert (found.notice.cause, found.notice.state, found.notice.judged, found.notice.lead) == (
-        "ordinary",
-        "firing",
-        2,
-        ("人力社保局",),
-    )
-    assert (change.cause, change.judged, change.basis, change.corrects) == (Cause.ORDINARY, Level.RED, NOTHING, None)
-    engine.dispose()
-
-
-def test_figures_that_were_stored_before_there_were_states_are_final(database_url: str) -> None:
-    engine = open_engine(database_url)
-    columns = [old for old in observation.c if old.name not in ("id", "status")]
-    before = table("observation", *(column(old.name, old.type) for old in columns))
-    row = {"series_id": 1, "period": date(2025, 9, 30), "value": 3150.0, "known_at": START, "pull_id": 1, "cell": "B2"}
-    with engine.begin() as connection:
-        command.upgrade(_config(connection), "0002")
-        connection.execute(insert(before).values(row))
-    migrate(engine)
-    with engine.begin() as connection:
-        assert connection.execute(select(*columns, observation.c.status)).all() == [(*row.values(), 0)]
-    engine.dispose()
+    assert [process.communicate() for process in started] == [("0010\n", "")] * 2
 
 
 def test_a_failed_migration_leaves_nothing_behind(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

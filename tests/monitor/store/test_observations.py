@@ -1,13 +1,17 @@
 from datetime import date, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import StatementError
 
 from connectors.observation import NIL, STATUSES, Observation, Reading, Refusal, Refused, Status, frame
 from monitor.store import history, observations, pulls
+from monitor.store.database import emptied, in_memory
 from monitor.store.database import reading as reading_from
 from monitor.store.observations import Figures, known, last_position, since, vintages
 from monitor.store.tables import observation
@@ -301,3 +305,44 @@ def test_stored_rows_are_never_touched_again(connection: Connection) -> None:
 def test_a_moment_without_time_zone_is_an_error(connection: Connection) -> None:
     with pytest.raises((ValueError, StatementError), match="naive_datetime"):
         known(connection, START.replace(tzinfo=None), SEP, OCT)
+
+
+_FIGURES = st.tuples(
+    st.sampled_from(["甲县", "乙县"]),
+    st.sampled_from([SEP, OCT]),
+    st.sampled_from([1.0, 2.0, 3.0]),
+    st.none() | st.integers(-3, 6).map(hours),  # stated before its pull, at it, after it, or not at all
+)
+
+
+@given(st.lists(st.lists(_FIGURES, max_size=5), min_size=1, max_size=5), st.integers(-4, 7).map(hours))
+@settings(max_examples=60, deadline=None)
+def test_what_was_known_at_a_moment_is_what_a_plain_look_at_the_history_says(
+    pulled: list[list[tuple[str, date, float, datetime | None]]], at: datetime
+) -> None:
+    emptied(engine := _one_store())
+    with engine.begin() as connection:
+        for hour, figures in enumerate(pulled):
+            store(connection, hours(hour), reading(*((JOBS, *figure) for figure in figures)))
+        rows = connection.execute(select(observation).where(observation.c.known_at <= at)).all()
+        plain = {(row.series_id, row.period): row.value for row in sorted(rows, key=lambda row: (row.known_at, row.id))}
+        seen = _by_series(known(connection, at, SEP, OCT))
+        assert seen == plain
+        # What becomes known later changes nothing of it.
+        store(connection, hours(8), reading((JOBS, "甲县", SEP, 9.0), (JOBS, "丙县", OCT, 9.0)))
+        assert _by_series(known(connection, at, SEP, OCT)) == seen
+        if at >= hours(len(pulled)):
+            assert _by_series(since(connection, 0, at)) == seen
+
+
+@cache
+def _one_store() -> Engine:
+    """For all examples: to make the tables takes longer than all else."""
+    return in_memory()
+
+
+def _by_series(figures: Figures) -> dict[tuple[int, date], float]:
+    """The later one winning."""
+    return dict(
+        zip(zip(figures.series.tolist(), figures.period.tolist(), strict=True), figures.value.tolist(), strict=True)
+    )

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, func, select
 from alerts.alert import Event
 from alerts.bulletin import Bulletin, bulletin
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
+from alerts.organisation import Contact
 from alerts.routing import Route
 from monitor.store import alerts, letters, outbox
 from monitor.store.database import reading
@@ -211,6 +212,32 @@ def test_a_dead_letter_is_redriven_in_somebodys_name_and_its_tries_count_anew(co
     assert (letter.tries[-1].result, letter.tries[-1].answer) == (Result.REDRIVEN, "王五")
     assert outbox.redrive(connection, [], "王五", hours(6)) == [other]
     assert outbox.redrive(connection, [], "王五", hours(6)) == []
+
+
+def test_what_waits_goes_where_its_receiver_is_reached_by_now(connection: Connection) -> None:
+    mail = Route("财政局", "email", "old@example.org", "x")
+    _queue(connection, mail, mail._replace(receiver="教育局"), mail._replace(receiver="水利局"), OFFICE)
+    (taken,) = outbox.claim(connection, "email", START, 1)
+    outbox.finish(connection, [(taken, SENT, Status.SENT, START)], START)
+    now = {
+        "财政局": [Contact("email", "new@example.org")],  # it has the letter
+        "教育局": [Contact("email", "new@example.org"), Contact("folder", "")],
+        "水利局": [Contact("email", "a@example.org"), Contact("email", "b@example.org")],
+    }
+    assert letters.readdress(connection, lambda name: now.get(name, [])) == 1
+    assert letters.readdress(connection, lambda name: now.get(name, [])) == 0
+    assert [(one.receiver, one.address) for one in reversed(letters.sendings(connection))] == [
+        ("财政局", "old@example.org"),
+        ("教育局", "new@example.org"),
+        ("水利局", "old@example.org"),
+        ("人力社保局", ""),
+    ]
+
+
+def test_who_is_told_at_an_address_already_is_not_told_there_twice(connection: Connection) -> None:
+    mail = Route("财政局", "email", "left@example.org", "x")
+    _queue(connection, mail, mail._replace(address="stays@example.org"))
+    assert letters.readdress(connection, lambda _: [Contact("email", "stays@example.org")]) == 0
 
 
 def test_a_message_that_tells_of_no_change_takes_the_same_way(connection: Connection) -> None:

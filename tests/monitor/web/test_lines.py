@@ -4,11 +4,14 @@ import json
 import shutil
 from dataclasses import replace
 
-from alerts.alert import Event
+from sqlalchemy import update
+
+from alerts.alert import Cause, Event
 from alerts.delivery import Status
 from connectors.base import Failure
 from monitor.app import Daemon
-from monitor.web.lines import _EVENTS, _FAILURES, _STATUSES
+from monitor.store.tables import delivery
+from monitor.web.lines import _FAILURES
 from monitor.web.page import render
 from tests.acceptance.books import figures, town
 
@@ -18,7 +21,7 @@ def test_every_way_in_which_a_pull_fails_has_words():
 
 
 def test_every_event_and_status_has_words():
-    assert (_EVENTS.keys(), _STATUSES.keys()) == (set(Event), set(Status))
+    assert all(one.text for one in (*Event, *Status, *Cause))
 
 
 def test_the_page_tells_how_an_alert_came_to_stand_and_who_was_told(tmp_path):
@@ -43,12 +46,17 @@ def test_the_page_tells_how_an_alert_came_to_stand_and_who_was_told(tmp_path):
     _cycle(daemon)
     daemon.judge()
     html = render(replace(daemon.snapshot, resting={"letters": "unreachable", "other": ""}))
+    with daemon.engine.begin() as connection:
+        given_up = update(delivery).where(delivery.c.status == Status.QUEUED.value)
+        connection.execute(given_up.values(status=Status.DEAD.value, finished_at=daemon.clock.now()))
+    daemon.judge()
+    assert "致单位0（letters）未能送达：无法连接，无法写入" in render(daemon.snapshot)
     daemon.close()
     assert "告警（黄色）" in html
     assert "致单位0（letters）已送达" in html
     assert "升级（红色）：2025年9月，745户" in html
-    assert "致单位0（letters）待发：unreachable" in html
-    assert "letters（unreachable）：接连未能发出" in html
+    assert "致单位0（letters）待发：无法连接" in html
+    assert "letters（无法连接）：接连未能发出" in html
 
 
 def _cycle(daemon):

@@ -4,7 +4,7 @@ import gzip
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +12,7 @@ from hashlib import sha256
 import pytest
 import requests
 import uvicorn
+from starlette.routing import Route
 
 from monitor.metrics import Exposition, Format, Meters
 from monitor.pushing import Inbox
@@ -36,10 +37,13 @@ class Site:
 
 @contextmanager
 def serving(
-    snapshot: Snapshot | None, reload: Callable[[], str] | None = None, inbox: Inbox | None = None
+    snapshot: Snapshot | None,
+    reload: Callable[[], str] | None = None,
+    inbox: Inbox | None = None,
+    silences: Sequence[Route] = (),
 ) -> Iterator[Site]:
     site = Site(snapshot, Meters())
-    app = create_app(lambda: site.snapshot, Exposition(site.meters), reload, inbox)
+    app = create_app(lambda: site.snapshot, Exposition(site.meters), reload, inbox, silences=silences)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -5,6 +5,7 @@ import pytest
 from rules.importing.doubt import Doubt
 from rules.importing.duty import Role, looks_like_unit, units
 from rules.importing.outline import outline
+from rules.importing.plan import understand
 from rules.importing.reading import Line
 
 TASK = "新建学校5所。"
@@ -48,6 +49,37 @@ def test_of_several_units_in_charge_the_first_leads_doubtfully_unless_the_plan_s
     assert entry(*lines) == (("市教育局",), ("市财政局",), {Doubt.FIRST_AS_LEAD})
     said = "责任单位中，排在第一位的为牵头单位。"
     assert entry(said, *lines) == (("市教育局",), ("市财政局",), set())
+
+
+def test_who_does_it_may_stand_in_a_last_sentence_with_a_time():
+    text = "1.新建学校6所，新增学位3600个。由县教育局牵头，县财政局、某某县支行配合，8月底前完成。"
+    (entry,) = understand([Line(text)], "2025年方案").entries
+    assert (entry.lead, entry.responsible) == (("县教育局",), ("县财政局", "某某县支行"))
+    assert [str(one.day) for one in entry.deadlines] == ["2025-08-31"]
+    assert [one.value for one in entry.commitments] == [6, 3600]
+
+
+def test_several_lead_each_a_part_and_an_office_leads_where_no_unit_is_named():
+    text = "1.建设高标准农田20万亩。（市自然资源局、市农业农村局分别牵头）"
+    assert understand([Line(text)], "2025年方案").entries[0].lead == ("市自然资源局", "市农业农村局")
+    text = "1.建设农田20亩。（牵头领导：刘洋；责任科室：农业农村办公室）"
+    (entry,) = understand([Line(text)], "2025年方案").entries
+    assert (entry.lead, entry.item.duty.of(Role.LEADER)) == (("农业农村办公室",), ("刘洋",))
+
+
+def test_an_item_whose_text_begins_with_a_number_is_known_by_the_one_before_it():
+    lines = [Line("1.新建学校5所；"), Line("2.7个断面达标率100%；"), Line("3．6座水库完成除险；")]
+    plan = understand([Line("一、县水利局"), *lines], "2025年方案")
+    assert [entry.item.text for entry in plan.entries] == ["新建学校5所；", "7个断面达标率100%；", "6座水库完成除险；"]
+
+
+def test_who_does_a_chapter_may_stand_on_lines_under_its_heading():
+    text = ["一、打好项目攻坚战", "牵头单位：市发改局", "配合单位：市财政局", "1.实施项目60个。", "2.争取资金15亿元。"]
+    plan = understand([Line(one) for one in text], "2025年方案")
+    assert [(entry.item.text, entry.lead, entry.responsible) for entry in plan.entries] == [
+        ("实施项目60个。", ("市发改局",), ("市财政局",)),
+        ("争取资金15亿元。", ("市发改局",), ("市财政局",)),
+    ]
 
 
 def test_a_rule_stated_once_reaches_the_later_items():

@@ -41,6 +41,35 @@ def test_lines_with_tabs_are_a_table(tmp_path):
     assert (entry.item.text, entry.lead, str(entry.deadlines[0].day)) == ("新建学校5所", ("县教育局",), "2025-09-30")
 
 
+INDICATORS = """\
+2025年主要指标任务分解表
+序号\t指标名称\t单位\t2024年完成数\t2025年目标\t增长（%）\t责任单位
+一\t经济发展\t\t\t\t\t
+1\t地区生产总值\t亿元\t312.5\t335\t6.5\t区发改局
+2\t工业增加值增速\t%\t7.2\t8左右\t—\t区工信局
+3\t研发投入强度\t%\t2.1\t2.4以上\t—\t区科技局
+二\t社会民生\t\t\t\t\t
+4\t城镇登记失业率\t%\t3.8\t≤4.5\t—\t区人社局
+5\t居民收入\t元\t38562\t与经济增长同步\t—\t区发改局、区统计局
+6\t招商引资\t\t\t签约亿元项目60个，到位内资150亿元\t—\t区招商局
+"""
+
+
+def test_a_table_of_indicators_has_its_units_chapters_and_growth_in_cells_of_their_own(tmp_path):
+    (tmp_path / "plan.txt").write_text(INDICATORS, encoding="utf-8")
+    entries = import_plan(tmp_path / "plan.txt").entries
+    assert [entry.item.section for entry in entries] == ["一经济发展"] * 3 + ["二社会民生"] * 3
+    found = [[(one.name, one.op.value, one.value, one.unit) for one in entry.commitments] for entry in entries]
+    assert found == [
+        [("地区生产总值", ">=", 335, "亿元"), ("地区生产总值增速", ">=", 6.5, "%")],
+        [("工业增加值增速", "about", 8, "%")],
+        [("研发投入强度", ">=", 2.4, "%")],
+        [("城镇登记失业率", "<=", 4.5, "%")],
+        [("居民收入增速", ">=", None, "")],
+        [("签约亿元项目", ">=", 60, "个"), ("到位内资", ">=", 150, "亿元")],
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "cure"),
     [

@@ -1,0 +1,209 @@
+"""Letters as alerts in the payload of Alertmanager's webhook (version 4): labels identify, annotations inform."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from alerts.alert import State
+from alerts.channels.base import Letter
+from alerts.message import MARKS, Rendered, marked, own, shape
+from alerts.notice import Notice
+
+ALERTNAMES = {
+    "pace": "DubanTargetBehind",
+    "data": "DubanFigureOwed",
+    "drill": "DubanDrill",
+    "heartbeat": "DubanHeartbeat",
+}
+SEVERITIES = {1: "warning", 2: "critical"}
+_IDENTITY = ("book", "target", "subject", "kind")
+_NOT_ENDED = "0001-01-01T00:00:00Z"
+_OWN = ("goal", "gap", "pace", "outlook", "enough", "origin")
+_ALSO_OWN = ("goal_value", "actual", "expected", "shortfall", "probability", "key", "subject", "fingerprint")
+"""What each alert has for itself beside ``message.Own``."""
+_MARKS = (*MARKS, *(chr(ord(MARKS[-1]) + 1 + place) for place in range(len(_ALSO_OWN))))
+_MARK = {**{name: getattr(MARKS, name) for name in _OWN}, **dict(zip(_ALSO_OWN, _MARKS[len(MARKS) :], strict=True))}
+_MARKED = re.compile(f"[{''.join(_MARKS)}]")
+_MARKED_BYTES = re.compile(b"|".join(mark.encode() for mark in _MARKS))
+_json = msgspec.json.Encoder().encode
+
+
+class Mould(NamedTuple):
+    """Alerts of one shape: ``_MARKS`` stand where each has something for itself. ``pick`` finds what ``text`` is filled with."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    status: str
+    text: bytes
+    pick: Callable[[Sequence[bytes]], tuple[bytes, ...]]
+
+
+class Told(NamedTuple):
+    """One alert: its mould, and what it has for itself, a text for each of ``_MARKS``."""
+
+    mould: Mould
+    mine: tuple[str, ...]
+
+    @property
+    def json(self) -> bytes:
+        # No text has the separator in it: a quotation mark of its own is written behind a backslash.
+        written = _json(self.mine)[2:-2].split(b'","')
+        return self.mould.text % self.mould.pick(written)
+
+
+def told(letters: Iterable[Letter]) -> list[Told]:
+    """Each letter as an alert; what many of them share is put into words once."""
+    moulds: dict[Hashable, Mould] = {}
+    found = []
+    for letter in letters:
+        mine = _mine(letter)
+        alike = shape(letter, mine)
+        if alike not in moulds:
+            moulds[alike] = _mould(letter, mine)
+        found.append(Told(moulds[alike], mine))
+    return found
+
+
+def group(receiver: str, alerts: Sequence[Told]) -> dict[str, Any]:
+    """What Alertmanager would post of a group beside its ``alerts``: what they have in common."""
+    same = {
+        mark
+        for mark, mine in zip(_MARKS, zip(*(alert.mine for alert in alerts), strict=True), strict=True)
+        if len(set(mine)) == 1
+    }
+    moulds = list({id(alert.mould): alert.mould for alert in alerts}.values())
+    values = dict(zip(_MARKS, alerts[0].mine, strict=True))
+    labels, facts = (
+        _common(found, same, values)
+        for found in ([mould.labels for mould in moulds], [mould.annotations for mould in moulds])
+    )
+    identity = {name: labels[name] for name in _IDENTITY if name in labels}
+    names = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in identity.items())
+    return {
+        "version": "4",
+        "groupKey": f"{{}}:{{{names}}}",
+        "truncatedAlerts": 0,
+        "status": "firing" if any(mould.status == "firing" for mould in moulds) else "resolved",
+        "receiver": receiver,
+        "groupLabels": identity,
+        "commonLabels": labels,
+        "commonAnnotations": facts,
+        "externalURL": "",
+    }
+
+
+def annotations(letter: Letter, said: Rendered) -> dict[str, str]:
+    """The message as it is ``said``, and its facts one by one; what is not known is left out.
+
+    ``judged_level`` and ``corrected_*`` are of corrections alone: the level of ``period`` by the revised figure, and the
+    moment, level and figure of the message that is taken back.
+    """
+    notice = letter.notice
+    facts = {
+        "title": said.title,
+        "text": said.body,
+        "event": notice.event,
+        "cause": notice.cause,
+        "reason": notice.reason,
+        "name": notice.name,
+        "responsible": "、".join(notice.responsible),
+        "goal": notice.goal,
+        "by": notice.by,
+        "period": notice.period,
+        "owed": notice.owed,
+        "unit": notice.unit,
+        "goal_value": _number(notice.goal_value),
+        "actual": _number(notice.actual),
+        "expected": _number(notice.expected),
+        "shortfall": _number(notice.shortfall),
+        "gap": notice.gap_text,
+        "pace": notice.pace_text,
+        "probability": _number(notice.probability),
+        "outlook": notice.outlook_text,
+        "rule": notice.rule,
+        "clear": notice.clear_text,
+        "enough": notice.enough_text,
+        "edit": notice.edit,
+        "judged_level": str(notice.judged) if notice.told_at else "",
+        "corrected_at": notice.told_at,
+        "corrected_level": "" if notice.told_level is None else str(notice.told_level),
+        "corrected_actual": _number(notice.told_actual),
+        "origin": notice.origin,
+        "plan": notice.book_title,
+        "why": letter.why,
+        "key": letter.key,
+        "changed_at": notice.at,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _mine(letter: Letter) -> tuple[str, ...]:
+    notice = letter.notice
+    return (
+        *own(notice),
+        _number(notice.goal_value),
+        _number(notice.actual),
+        _number(notice.expected),
+        _number(notice.shortfall),
+        _number(notice.probability),
+        letter.key,
+        notice.subject,
+        hashlib.sha256("\0".join(filter(None, (getattr(notice, name) for name in _IDENTITY))).encode()).hexdigest()[
+            :16
+        ],
+    )
+
+
+def _mould(letter: Letter, mine: Sequence[str]) -> Mould:
+    notice = letter.notice
+    open_places = {name: mark for name, mark in _MARK.items() if mine[_MARKS.index(mark)]}
+    facts = annotations(letter, marked(letter))
+    facts |= {name: mark for name, mark in open_places.items() if name in facts}
+    labels = _labels(notice) | {name: mark for name, mark in open_places.items() if name == "subject"}
+    status = "resolved" if notice.state == State.RESOLVED else "firing"
+    alert = {
+        "status": status,
+        "labels": labels,
+        "annotations": facts,
+        "startsAt": notice.since,
+        "endsAt": notice.at if status == "resolved" else _NOT_ENDED,
+        "generatorURL": "",
+        "fingerprint": _MARK["fingerprint"],
+    }
+    text = _json(alert)
+    places = [_MARKS.index(found.decode()) for found in _MARKED_BYTES.findall(text)]
+    return Mould(labels, facts, status, _MARKED_BYTES.sub(b"%b", text.replace(b"%", b"%%")), itemgetter(*places))
+
+
+def _labels(notice: Notice) -> dict[str, str]:
+    """What the alert is. A resolved one keeps the severity that it had, so that receivers recognise it."""
+    labels = {
+        "alertname": ALERTNAMES.get(notice.kind, "Duban"),
+        **{name: getattr(notice, name) for name in _IDENTITY},
+        "severity": SEVERITIES.get(notice.level or notice.previous_level, "info"),
+        "lead": "、".join(notice.lead),
+        "supervisor": notice.supervisor,
+        "section": notice.section,
+        "item": str(notice.item or ""),
+        "mark": notice.mark,
+    }
+    return {name: value for name, value in labels.items() if value}
+
+
+def _common(found: Sequence[Mapping[str, str]], same: set[str], values: Mapping[str, str]) -> dict[str, str]:
+    """What stands in all of ``found``, where the marks that are the ``same`` in all stand for ``values``."""
+    return {
+        name: _MARKED.sub(lambda mark: values[mark[0]], text)
+        for name, text in found[0].items()
+        if same.issuperset(_MARKED.findall(text)) and all(other.get(name) == text for other in found)
+    }
+
+
+def _number(value: float | None) -> str:
+    """For machines: every digit, no ``.0``."""
+    return "" if value is None else f"{value:.15g}"

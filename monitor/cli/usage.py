@@ -1,0 +1,64 @@
+"""What is wrong with a command line, in the words of who typed it; the headings of the help."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from typer._click import exceptions as wrong
+
+from rules.document import meant, near
+
+HEADINGS = {
+    "Arguments": "参数",
+    "Options": "选项",
+    "Commands": "命令",
+    "[required]": "[必填]",
+    "[default: {}]": "[缺省: {}]",
+}
+"""The library's own words in a help page."""
+
+
+def words(error: wrong.UsageError) -> str:
+    """What is wrong, and where to read how it should be."""
+    where = f"\n用法见 {error.ctx.command_path} --help" if error.ctx else ""
+    return f"{_said(error)}{where}"
+
+
+def _said(error: wrong.UsageError) -> str:
+    match error:
+        case wrong.MissingParameter(param=param) if param is not None:
+            kind = "参数" if param.param_type_name == "argument" else "选项"
+            return f"缺少{kind} {_name(param)} (missing {param.param_type_name})：{getattr(param, 'help', '')}"
+        case wrong.NoSuchOption():
+            known = [name for param in error.ctx.command.params for name in param.opts] if error.ctx else []
+            return f"没有选项 {error.option_name} (no such option){near(error.option_name, known)}"
+        case wrong.BadParameter(param=param) if param is not None:
+            return f"{_name(param)} 的值不对 (bad value)：{_meant(error)}"
+        case wrong.BadParameter():
+            return error.message
+        case wrong.BadOptionUsage() if "requires" in error.message:
+            return f"选项 {error.option_name} 之后缺少值 (missing value)"
+        case wrong.BadOptionUsage():
+            return f"选项 {error.option_name} 不带值 (no value expected)"
+    if error.message.startswith("No such command"):
+        name = error.message.split("'")[1]
+        return f"没有命令 '{name}' (no such command){near(name, getattr(error.ctx.command, 'commands', ()) if error.ctx else ())}"
+    if error.message.startswith("Got unexpected extra"):
+        return f"多余的参数 {error.message.partition('(s) ')[2] or error.message} (extra argument)；含空格的请加引号"
+    if error.message.startswith("Missing command"):
+        return "缺少命令 (missing command)"
+    return error.message
+
+
+def _name(param: Any) -> str:
+    return str(param.opts[0] if param.param_type_name == "option" else param.name)
+
+
+def _meant(error: wrong.BadParameter) -> str:
+    """What the value should be: pydantic's finding, or our own words."""
+    if not isinstance(error.__cause__, ValidationError):
+        return error.message
+    found = error.__cause__.errors()
+    given = found[0]["input"]
+    if "formats" in found[0]["msg"]:
+        return f"'{given}' 不是日期，应如 2025-09-30"
+    return f"'{given}' {meant(found[0])}"

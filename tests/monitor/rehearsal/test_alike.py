@@ -1,0 +1,148 @@
+"""Alerts moved in columns come out as they do when each is moved by itself."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, timedelta
+
+import msgspec
+import numpy as np
+import pytest
+
+from alerts.alert import Event, Kind
+from alerts.moving import Telling, as_told
+from alerts.organisation import Organisation
+from monitor import pipeline
+from monitor.following import found_steps
+from monitor.moves import found_moves
+from monitor.rehearsal import replay
+from monitor.rehearsal.figures import Known, begins
+from monitor.rehearsal.history import second
+from monitor.rehearsal.replay import Replay, Setting, _Cycle, ends, play
+from monitor.store.database import in_memory
+from monitor.store.observations import Figures, Group
+from monitor.store.outbox import Told
+from monitor.watch import NEVER
+from rules import phrase
+from rules.target import Levels
+from tests.benchmarks.country import country
+
+COUNTIES = 12
+LEADERS = {
+    "default": {"contacts": ["folder", {"mail": "all@x"}], "reports to": "王主任"},
+    "people": {"王主任": {"contacts": ["folder"], "reports to": "张市长"}, "张市长": {}},  # nobody reaches the mayor
+    "reminders": {"red": "3 workdays", "yellow": "12 workdays", "data": "2 workdays"},
+}
+TOLD_AT_ONCE = {
+    **LEADERS,
+    "routes": [{"when": {"level": "red"}, "to": ["unit", "leader in charge"]}],
+    "escalation": [{"of": "red", "after": "at once", "to": "leader in charge"}],
+}
+BY_COUNTY = {
+    **LEADERS,
+    "units": {"县0001": {"contacts": [{"mail": "one@x"}]}, "县0002": {"contacts": []}},
+    "routes": [{"when": {"kind": "pace", "level": "red"}, "to": ["unit", "subject"]}, {"to": ["subject"]}],
+    "escalation": [{"of": "yellow", "after": "2 periods", "to": ["subject", "leader in charge"]}],
+}
+
+
+class OneByOne:
+    """The cycle of a rehearsal with an object for every alert: the daemon's own steps, without its store."""
+
+    def __init__(self, watch, setting, history):
+        self.watch, self.telling, self.history, self.told = watch, Telling(setting.organisation), history, {}
+
+    def __call__(self, at):
+        watch, organisation = self.watch, self.telling.organisation
+        watch.take(None, at)
+        judged = pipeline.verdicts_at(watch, (), at)
+        moves = found_moves(watch, judged, self.telling, at, self.recalled)
+        watch.settled([found.verdicts for found in judged])
+        changed = [move.alert for move in moves if move.alert is not None]
+        moves += found_steps(watch, judged, changed, organisation, at, moves)
+        for move in moves:
+            if move.alert is not None:
+                watch.stand(move.alert)
+            if move.change.event.told and not move.change.event.follows and move.change.identity.kind is Kind.PACE:
+                self.told[move.change.identity, move.change.basis.period] = as_told(move.change, 0)
+        self.history.add_all(move.change for move in moves)
+        ways = [Told(*way, None) for move in moves for way in dict.fromkeys(route[:3] for route in move.routes)]
+        again = moves and found_steps(watch, judged, [], organisation, at)
+        return _Cycle(Counter(ways), second(at + timedelta(seconds=15)) if again else NEVER)
+
+    def recalled(self, periods, places):
+        return [
+            msgspec.structs.replace(told, steps=self.watch.alerts[of].steps)
+            for (of, day), told in self.told.items()
+            if day in periods and of[:3] in places
+        ]
+
+
+def a_book():
+    """Three sums, one slow to warn and to be solved and one held against the others, a growth, a share and a ceiling; one county has no goal for one."""
+    book = country(COUNTIES)
+    assert book.goals is not None
+    targets = [book.targets[number] for number in (0, 5, 7, 8)]
+    slow = phrase.threshold("behind 5% for 2"), phrase.threshold("behind 7% for 2")
+    targets.append(replace(book.targets[1], levels=Levels(slow[:1], slow[1:], clear_for=2)))
+    beside = phrase.threshold("behind average")
+    targets.append(replace(book.targets[2], levels=Levels((beside,))))
+    goals = book.goals.copy()
+    goals.loc["县0003", targets[1].id] = np.nan
+    return replace(book, targets=tuple(targets), goals=goals)
+
+
+def figures(book, seed):
+    """A year as it became known: much of it behind, some of it late or never there, some of it revised later on."""
+    rng = np.random.default_rng(seed)
+    (panel,) = Replay(book).panels
+    block = panel.block
+    months, rows = (part.ravel() for part in np.mgrid[: len(block.ends), : block.rows])
+    pace = np.where(block.sign > 0, 1, -1) * rng.normal(-0.06, 0.1, block.rows)
+    value = block.expected[months, rows] * (1 + pace[rows] + rng.normal(0, 0.06, len(rows)))
+    known = block.due[block.due_of[rows], months].astype("M8[s]") + np.timedelta64(3600, "s")
+    known += (7 * rng.integers(0, 8, len(rows)) * (rng.random(len(rows)) < 0.3)).astype("m8[D]")
+    there = (rng.random(len(rows)) > 0.05) & ~np.isnan(value)
+    again = np.flatnonzero(there & (rng.random(len(rows)) < 0.4))
+    later = known[again] + (7 * rng.integers(1, 10, len(again))).astype("m8[D]")
+    series, month = (np.concatenate([part[there], part[again]]) for part in (rows + 1, months))
+    values = np.concatenate([value[there], value[again] * rng.normal(1, 0.3, len(again))])
+    moments = np.concatenate([known[there], later])
+    order = np.argsort(moments, kind="stable")
+    groups = [
+        Group("country/push", target.series, target.goal.unit, np.arange(*block.first_row[place : place + 2]) + 1, list(book.subjects))
+        for place, target in enumerate(block.targets)
+    ]  # fmt: skip
+    found = Figures(
+        np.arange(1, len(order) + 1), series[order], block.ends[month[order]], values[order], moments[order], np.zeros(len(order), np.int8)
+    )  # fmt: skip
+    return Known(groups, found, 0, 0)
+
+
+def played(book, known, setting):
+    watch = Replay(book)
+    watch.feed(known)
+    return play(in_memory(), watch, setting, begins(book).astimezone(UTC), ends(watch))
+
+
+def facts(change):
+    told = (change.event, change.cause, change.state, change.level, change.previous_level, change.judged)
+    return (change.at, *change.identity, *told, change.since, *change.basis[:2])
+
+
+@pytest.mark.parametrize(
+    ("organisation", "seed"),
+    [(LEADERS, 1), (BY_COUNTY, 2), (TOLD_AT_ONCE, 3)],
+    ids=["leaders", "by county", "told at once"],
+)
+def test_columns_come_out_as_one_by_one(organisation, seed, monkeypatch):
+    book, setting = a_book(), Setting(Organisation.model_validate(organisation))
+    known = figures(book, seed)
+    found = played(book, known, setting)
+    monkeypatch.setattr(replay, "_AtOnce", OneByOne)
+    expected = played(book, known, setting)
+    assert sorted(map(facts, found.changes)) == sorted(map(facts, expected.changes))
+    assert found.messages == expected.messages
+    events = Counter(one.event for one in expected.changes)
+    assert events.keys() >= {*Event} - {Event.WITHDRAWN}
+    assert events[Event.CORRECTED] > 10
+    assert {one.identity.kind for one in expected.changes} == {*Kind}
