@@ -248,6 +248,11 @@ class Daemon:
         self.judge()
         return self._config_error
 
+    def _make_room(self, watch: Watch) -> None:
+        """Of many targets the last snapshot holds too much while ``watch`` is laid out beside it."""
+        if watch.rows > _MANY:
+            self.snapshot = None
+
     def readdress(self) -> None:
         """Have what waits go where its receivers are reached by what is written now."""
         with self.engine.begin() as connection:
@@ -263,11 +268,6 @@ class Daemon:
         for circuit in self.circuits.values():
             if circuit.reason == Result.MISCONFIGURED:
                 circuit.rests_until = None
-
-    def _make_room(self, watch: Watch) -> None:
-        """Of many targets the last snapshot holds too much while ``watch`` is laid out beside it."""
-        if watch.rows > _MANY:
-            self.snapshot = None
 
     def refresh(self) -> None:
         """Before the first cycle: put what is written by now in force, unless anything is wrong with it."""
