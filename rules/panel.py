@@ -73,7 +73,8 @@ class Panel:
     def __copy__(self) -> "Panel":
         """Another one with the same columns, be they looked at for the first time only now: what is put in one is in both."""
         other = Panel.__new__(Panel)
-        other.__dict__ |= {"values": self.values, "expected": self.expected, "spread": self.spread} | self.__dict__
+        made = {"values": self.values, "expected": self.expected, "spread": self.spread, "known_at": self.known_at}
+        other.__dict__ |= made | self.__dict__
         return other
 
     def put(
@@ -125,7 +126,6 @@ class Panel:
 
     def held_against(self, block: Block) -> "Panel":
         """The same figures, now and later, under the thresholds of ``block``."""
-        _ = self.values, self.expected, self.spread, self.known_at  # there to be shared, else each would make its own
         other = copy(self)
         other.block = block
         return other
