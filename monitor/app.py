@@ -142,7 +142,7 @@ class Daemon:
         """Ask one source."""
         pulled = self.take(feed).pulled
         if feed.filed:
-            from monitor.receipts import acknowledge  # what writes workbooks is large
+            from monitor.intake.receipts import acknowledge  # what writes workbooks is large
 
             acknowledge(self.engine, feed, self.clock.now())
         return pulled

@@ -19,6 +19,7 @@ from monitor.cache import Cache
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
+from monitor.intake.trying import named
 from monitor.moves import local_day
 from monitor.snapshot import Trail
 from monitor.store import alerts as alert_store
@@ -26,7 +27,6 @@ from monitor.store import letters, observations, outbox, pulls, quarantine, sile
 from monitor.store.database import reading
 from monitor.store.leader import leadership
 from monitor.store.pulls import Pulled
-from monitor.trying import named
 from monitor.watch import Watch
 from rules import feed as feed_rules
 from rules import inherited, loader
@@ -52,7 +52,7 @@ def tick(force: InForce, at: str | None) -> str:
                 if not feed.pushed:
                     lines.append(_pulled(feed.source.key, pipeline.pull(engine, feed, moment, force.settings.archive)))
                     if feed.filed:
-                        from monitor.receipts import acknowledge  # what writes workbooks is large
+                        from monitor.intake.receipts import acknowledge  # what writes workbooks is large
 
                         acknowledge(engine, feed, moment)
         cache = Cache(force.settings.cache)

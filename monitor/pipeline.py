@@ -25,10 +25,10 @@ from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Refusal
-from monitor import archive, deriving, sieve
 from monitor.clock import Clock
 from monitor.executor import THREADS, Executor
 from monitor.following import found_steps
+from monitor.intake import archive, deriving, sieve
 from monitor.moves import Found, Move, found_moves, kept_up, local_day, withdrawn, worded
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store

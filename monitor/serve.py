@@ -16,10 +16,10 @@ import uvicorn
 from monitor import logs
 from monitor.app import Daemon
 from monitor.config import Executors, Settings
+from monitor.intake.pushing import Inbox
 from monitor.liveness import Pulse
 from monitor.metrics import Exposition
 from monitor.notify import notify, watchdog
-from monitor.pushing import Inbox
 from monitor.store.leader import Leader
 from monitor.web.server import HANGS, create_app
 from monitor.web.silencing import silencing

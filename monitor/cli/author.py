@@ -27,7 +27,7 @@ def import_plan(
     as_json: AsJson = False,
 ) -> None:
     """由公布的分解方案起草目标册：事项、单位、时限、数量目标；存疑之处一一列出，请逐条核对。"""
-    from monitor.importing import import_file
+    from monitor.author.importing import import_file
 
     print(import_file(file, out, book, year, as_json=as_json))
 
@@ -40,7 +40,7 @@ def check(
     junit: Junit = None,
 ) -> None:
     """检查设置、目标册、来源与渠道；逐行指出何处有误、何处可疑、如何改正。"""
-    from monitor.checking import cases, checked
+    from monitor.author.checking import cases, checked
     from monitor.config import EXAMPLE
 
     file = settings_file(config)
@@ -62,7 +62,7 @@ def check(
         if found.unread:
             print(found.unread)
     if junit is not None:
-        from monitor.junit import write
+        from monitor.author.junit import write
 
         write(junit, cases(found, strict=strict))
     if found.errors:
@@ -84,12 +84,12 @@ def try_cases(
     junit: Junit = None,
 ) -> None:
     """以测试数据检验目标册：何时为何级别、有何预警、告知谁、怎么说；不读写数据库，不发送。"""
-    from monitor.testing import run, words
+    from monitor.author.testing import run, words
 
     found = run(settings_file(config), files or [])
     print(words(found))
     if junit is not None:
-        from monitor.junit import write
+        from monitor.author.junit import write
 
         write(junit, [case for case, _ in found])
     if any(case.failure for case, _ in found):
@@ -153,7 +153,7 @@ def show_difference(
     as_json: AsJson = False,
 ) -> None:
     """比较两版目标册：改了什么；有数据库时，按库中数据将多提示、少提示几次。"""
-    from monitor.comparing import compared, words
+    from monitor.author.comparing import compared, words
 
     found = compared(old, new, settings_file(config))
     if as_json:
@@ -170,7 +170,7 @@ def export_book(
     config: Config = None,
 ) -> None:
     """把目标册导出为工作簿：目标、阈值、责任单位、报送时限，以及各对象的目标，可在表中修改。"""
-    from monitor.book_import import export
+    from monitor.author.book_import import export
 
     print(export(settings_file(config), name, file))
 
@@ -190,7 +190,7 @@ def import_book(
     as_json: AsJson = False,
 ) -> None:
     """列出工作簿改了什么、按库中数据将多提示几次；加 --write 写入目标册，注释与次序不变。"""
-    from monitor.book_import import Signed, bring, words
+    from monitor.author.book_import import Signed, bring, words
 
     day = since.date() if since else None
     found = bring(settings_file(config), file, day, Signed(by, why), write=write, delete=delete)

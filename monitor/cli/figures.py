@@ -54,7 +54,7 @@ def try_source(
     as_json: AsJson = False,
 ) -> None:
     """试读一个来源：逐格列出读到的数值、拒收的数据与改正办法；不入库、不判定。"""
-    from monitor.trying import facts, show, tried
+    from monitor.intake.trying import facts, show, tried
 
     book, _, name = source.partition("/")
     trial = tried(in_force(config, book), name, at)
@@ -111,7 +111,7 @@ def make_filing(
     out: Annotated[Path, typer.Option("--out", help="存到此文件夹")] = Path(),
 ) -> None:
     """生成一个单位某期的填报表（XLSX），列出应由其报送的目标。"""
-    from monitor.filing import make
+    from monitor.intake.filing import make
 
     for made in make(in_force(config, book), unit, period, out):
         print(f"{made.path}: {made.form.unit}，{made.form.label}，{len(made.form.lines)} 项")
@@ -124,7 +124,7 @@ def take_filing(
     out: Annotated[Path | None, typer.Option("--out", help="回执存到此文件夹；缺省与填报表同处")] = None,
 ) -> None:
     """收回填好的填报表：入库，并写出回执；有数据未收的，退出码为 1。"""
-    from monitor.filing import take
+    from monitor.intake.filing import take
 
     taken = take(in_force(config), file, out)
     print("\n".join([taken.receipt.summary, *(f"  未收 {line}" for line in taken.refused), f"回执: {taken.path}"]))

@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from alerts.escalation import OPENS
 from connectors.base import ConnectorError
 from connectors.observation import COLUMNS, FINAL, Query, Reading
-from monitor import pipeline, sieve, wide
+from monitor import pipeline, wide
+from monitor.intake import sieve
 from monitor.store import appending, quarantine, registry, stated
 from monitor.store.database import emptied, reading
 from monitor.store.observations import Figures, Group

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from connectors.push import Push
-from monitor.pushing import Inbox, Rejected
+from monitor.intake.pushing import Inbox, Rejected
 
 _FORMS = {"": False, "application/json": False, "text/csv": True}
 """Content types, and whether the body is a table."""

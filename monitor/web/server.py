@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.intake.pushing import Inbox
 from monitor.metrics import Exposition, Format
-from monitor.pushing import Inbox
 from monitor.snapshot import Snapshot
 from monitor.web import api
 from monitor.web.page import STYLE_HASH, render, waiting

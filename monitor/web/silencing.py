@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from monitor import holding
 from monitor.app import Daemon
-from monitor.pushing import Rejected
+from monitor.intake.pushing import Rejected
 from monitor.store.leader import NotLeading
 from monitor.web.push import bearer, refusal, whole
 from rules.document import Invalid

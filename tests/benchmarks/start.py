@@ -126,7 +126,7 @@ def _step(name: str) -> None:
 def grow(settings: Path) -> None:
     """In a process of its own: months of figures, edits of the books, and the turn of the year."""
     from monitor.app import Daemon
-    from monitor.pushing import Inbox
+    from monitor.intake.pushing import Inbox
     from monitor.serve import for_much_data
 
     for_much_data()

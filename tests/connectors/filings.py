@@ -11,7 +11,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from connectors.filing_form import KEY, STATUS, VALUE, Form, Line
 from connectors.filing_workbook import FilingWorkbook
-from monitor.filing_sheet import workbook
+from monitor.intake.filing_sheet import workbook
 
 JOBS = Line("urban-jobs", "城镇新增就业", "", "城镇新增就业", "人", whole=True)
 RATE = Line("unemployment", "失业率", "", "城镇调查失业率", "%")

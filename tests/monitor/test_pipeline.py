@@ -12,8 +12,9 @@ from alerts.delivery import Attempt, Result
 from alerts.organisation import Organisation
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Observation, Reading, Refused, Status, frame
-from monitor import pipeline, sieve
+from monitor import pipeline
 from monitor.clock import Clock
+from monitor.intake import sieve
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls, quarantine
 from monitor.store.database import reading

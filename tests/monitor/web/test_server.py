@@ -14,8 +14,8 @@ import requests
 import uvicorn
 from starlette.routing import Route
 
+from monitor.intake.pushing import Inbox
 from monitor.metrics import Exposition, Format, Meters
-from monitor.pushing import Inbox
 from monitor.snapshot import Snapshot
 from monitor.web.server import create_app
 from tests.benchmarks.country import TARGETS, country

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from monitor.app import Daemon
-from monitor.pushing import Inbox
+from monitor.intake.pushing import Inbox
 from monitor.store import pulls, quarantine, runs
 from monitor.store.database import reading
 from tests.monitor.web.test_server import serving

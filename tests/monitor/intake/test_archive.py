@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Original
 from connectors.table_file import TableFile
-from monitor import archive, pipeline
+from monitor import pipeline
+from monitor.intake import archive
 from monitor.wiring import Feed
 from tests.connectors.test_table_file import rested
 from tests.rules.builders import a_book

@@ -17,7 +17,7 @@ from connectors.filing_form import Form
 from connectors.filing_workbook import Entry, Filing, FilingWorkbook, figures, filed
 from connectors.observation import Refusal, Refused
 from monitor import pipeline
-from monitor.filing_sheet import Mark, Receipt, workbook
+from monitor.intake.filing_sheet import Mark, Receipt, workbook
 from monitor.store import history, observations, quarantine
 from monitor.store.database import reading
 from monitor.wiring import Feed

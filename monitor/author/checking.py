@@ -10,9 +10,9 @@ import numpy as np
 from sqlalchemy import Engine
 
 from monitor.app import InForce, read
+from monitor.author.junit import Case
 from monitor.clock import Clock
 from monitor.config import Settings
-from monitor.junit import Case
 from monitor.route import objections
 from monitor.store import database, observations, pulls
 from monitor.store.database import DatabaseError, reading

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from alerts.organisation import Organisation
 from connectors.observation import Observation, Reading, frame
 from monitor import pipeline
-from monitor.cases import Cases
+from monitor.author.cases import Cases
+from monitor.author.proving import prove, text
 from monitor.cli import app
-from monitor.proving import prove, text
 from monitor.watch import Watch
 from monitor.wiring import Feed
 from rules.document import Invalid
@@ -260,9 +260,9 @@ def test_the_cases_of_the_shipped_books_hold():
 
 
 def test_the_case_of_the_guide_holds_for_the_book_it_is_about(tmp_path):
-    guide = (Path(__file__).parents[2] / "rules" / "README.md").read_text("utf-8")
+    guide = (Path(__file__).parents[3] / "rules" / "README.md").read_text("utf-8")
     (snippet,) = re.findall(r"```\n(cases:.*?)```", guide, re.DOTALL)
-    shutil.copytree(Path(__file__).parents[2] / "rules" / "books" / "wansheng-2025", tmp_path / "book")
+    shutil.copytree(Path(__file__).parents[3] / "rules" / "books" / "wansheng-2025", tmp_path / "book")
     path = tmp_path / "book" / "tests" / "guide.yaml"
     path.write_text(snippet, encoding="utf-8")
     (proof,) = prove(Cases(path), OFFICE)
@@ -313,7 +313,7 @@ def test_a_case_tells_what_the_daemon_tells(engine, tmp_path, figures):
 
 
 def _words(move, route):
-    from monitor.proving import Told
+    from monitor.author.proving import Told
 
     # A case has no document that its figures were read from.
     lines = text(Told(move.notice, route)).splitlines()

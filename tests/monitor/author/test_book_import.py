@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from monitor.book_sheet import ABOUT, HEAD, HIDDEN
+from monitor.author.book_sheet import ABOUT, HEAD, HIDDEN
 from monitor.cli import app
 from rules.loader import load_book, made, read
 from rules.table import tables
 
-BOOKS = Path(__file__).parents[2] / "rules" / "books"
+BOOKS = Path(__file__).parents[3] / "rules" / "books"
 BOOK = """\
 # The plan of a county.
 book: b

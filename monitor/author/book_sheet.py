@@ -16,7 +16,7 @@ from openpyxl.workbook.protection import WorkbookProtection
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
-from monitor.filing_sheet import put
+from monitor.intake.filing_sheet import put
 from rules.calendar import Every
 from rules.table import ITEMS, SUBJECTS, TARGETS, TITLES, Column, Table
 from rules.target import Book, Measure

@@ -14,8 +14,9 @@ from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
-from monitor import comparing, config
-from monitor.book_sheet import HEAD, HIDDEN, Exported, opened, workbook
+from monitor import config
+from monitor.author import comparing
+from monitor.author.book_sheet import HEAD, HIDDEN, Exported, opened, workbook
 from monitor.clock import Clock
 from rules import lint, phrase
 from rules.difference import Difference, differences

@@ -7,10 +7,10 @@ from pathlib import Path
 from alerts import organisation
 from alerts.organisation import Organisation
 from monitor import config
-from monitor.cases import Cases, files
+from monitor.author.cases import Cases, files
+from monitor.author.junit import Case
+from monitor.author.proving import Failed, Proof, prove, text
 from monitor.config import Settings
-from monitor.junit import Case
-from monitor.proving import Failed, Proof, prove, text
 from rules import wording
 from rules.calendar import label
 from rules.document import Invalid

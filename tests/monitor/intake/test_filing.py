@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from connectors.filing_form import HIDDEN, NAME, STATUS, UNIT, VALUE
 from monitor.cli import app
-from monitor.filing_sheet import REASON, RESULT, workbook
+from monitor.intake.filing_sheet import REASON, RESULT, workbook
 from monitor.store import observations
 from monitor.store.database import open_engine, reading
 from tests.connectors.filings import HEADER, a_form, columns, filled, put, rows

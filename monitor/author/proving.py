@@ -24,7 +24,7 @@ from alerts.notice import Notice, notice, waiting
 from alerts.organisation import Organisation
 from alerts.routing import Matter, Route
 from connectors.observation import STATUSES
-from monitor.cases import Case, Cases, Expected, Figure
+from monitor.author.cases import Case, Cases, Expected, Figure
 from rules.derived import DERIVED, Series, Vintages, compute
 from rules.judging import judge, verdict
 from rules.panel import Panel

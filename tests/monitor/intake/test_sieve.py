@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from connectors.observation import Observation, frame
-from monitor.sieve import fingerprint
+from monitor.intake.sieve import fingerprint
 
 STATED = Observation("指标", "", date(2025, 9, 30), 900.0, "个", None, "第2行")
 

@@ -9,9 +9,9 @@ from rich.table import Column, Table
 
 from connectors.base import ConnectorError, Failure
 from connectors.observation import STATUSES, Query, Reading, Refusal, Status
-from monitor import sieve
 from monitor.app import InForce
 from monitor.clock import Clock, parse_moment
+from monitor.intake import sieve
 from monitor.pipeline import asked
 from monitor.wiring import Feed
 from rules.document import Invalid, near

@@ -19,9 +19,10 @@ from connectors.filing_form import KIND, Form, Line
 from connectors.filing_workbook import Filing, FilingWorkbook, filed
 from connectors.observation import Refused
 from connectors.period import period_end
-from monitor import pipeline, receipts
+from monitor import pipeline
 from monitor.app import InForce, open_store
-from monitor.filing_sheet import Receipt, workbook
+from monitor.intake import receipts
+from monitor.intake.filing_sheet import Receipt, workbook
 from monitor.store import history
 from monitor.store.database import reading
 from monitor.wiring import Feed
