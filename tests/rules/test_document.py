@@ -80,9 +80,9 @@ def test_every_part_has_its_line_or_that_of_what_is_around_it():
         ("a: 1\n? [b]\n: 2\n", ["2: 键应为一个词 (bad key)"]),
         ("a: !!int 甲\n", ["1: 标签 tag:yaml.org,2002:int 不能这样用 (bad tag)"]),
         ("a: 1\nb: !secret c\n", ["2: 标签 !secret 不能这样用 (bad tag)"]),
-        ("a: 1\nb: [1,\nc: 2\n", ["2: YAML 语法错误 (yaml syntax): expected ',' or ']', but got '<stream end>'"]),
-        ("a: *b\n", ["1: YAML 语法错误 (yaml syntax): found undefined alias 'b'"]),
-        ("a: 1\n---\nb: 2\n", ["2: YAML 语法错误 (yaml syntax): but found another document"]),
+        ("a: 1\nb: [1,\nc: 2\n", ["2: YAML 语法错误 (yaml syntax): 括号没有配对"]),
+        ("a: *b\n", ["1: YAML 语法错误 (yaml syntax): 以 * 开头的值请加引号"]),
+        ("a: 1\n---\nb: 2\n", ["2: YAML 语法错误 (yaml syntax): 一个文件只写一册的内容"]),
         ("甲: 文\x01字\n", ["1: 含有控制字符 (control character)"]),
     ],
 )

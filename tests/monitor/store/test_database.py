@@ -23,7 +23,7 @@ from tests.monitor.store.samples import START
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     assert revision(engine) is None
-    assert migrate(engine) == revision(engine) == "0010"
+    assert migrate(engine) == revision(engine) == "0011"
     assert set(inspect(engine).get_table_names()) == set(metadata.tables) | {"alembic_version"}
     engine.dispose()
 
@@ -40,7 +40,7 @@ def test_the_database_says_how_much_room_it_takes(engine: Engine) -> None:
 def test_a_daemon_at_work_does_not_hold_up_a_migration(engine: Engine) -> None:
     with leadership(engine) as leading:
         assert leading
-        assert migrate(engine) == "0010"
+        assert migrate(engine) == "0011"
 
 
 def test_migrations_and_tables_agree(engine: Engine) -> None:
@@ -84,7 +84,7 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
         )
         for _ in range(2)
     ]
-    assert [process.communicate() for process in started] == [("0010\n", "")] * 2
+    assert [process.communicate() for process in started] == [("0011\n", "")] * 2
 
 
 def test_a_failed_migration_leaves_nothing_behind(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
