@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from alerts import message, organisation
+from alerts import message, organisation, site
 from alerts.alert import Cause, Event, Identity, State
 from alerts.bulletin import Bulletin
 from alerts.channels.base import Channel
@@ -87,10 +87,10 @@ def read(path: Path | None, only: str | None = None) -> InForce:
 def templates(settings: Settings, errors: list[str]) -> Templates:
     """What letters are put into words by; ours where the site's own cannot be used."""
     try:
-        return message.templates(settings.templates)
+        return site.templates(settings.templates)
     except Invalid as found:
         errors.extend(found.errors)
-    return message.templates(None)
+    return site.templates(None)
 
 
 def _organisation(settings: Settings, errors: list[str]) -> Organisation:

@@ -11,7 +11,8 @@ import msgspec
 
 from alerts.alert import State
 from alerts.channels.base import Letter
-from alerts.message import MARKS, Rendered, marked, own, shape
+from alerts.facts import MARKS, own, shape
+from alerts.message import Rendered, marked, plain
 from alerts.notice import Notice
 
 ALERTNAMES = {
@@ -25,7 +26,7 @@ _IDENTITY = ("book", "target", "subject", "kind")
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 _OWN = ("goal", "gap", "pace", "outlook", "enough", "origin")
 _ALSO_OWN = ("goal_value", "actual", "expected", "shortfall", "probability", "key", "subject", "fingerprint")
-"""What each alert has for itself beside ``message.Own``."""
+"""What each alert has for itself beside ``facts.Own``."""
 _MARKS = (*MARKS, *(chr(ord(MARKS[-1]) + 1 + place) for place in range(len(_ALSO_OWN))))
 _MARK = {**{name: getattr(MARKS, name) for name in _OWN}, **dict(zip(_ALSO_OWN, _MARKS[len(MARKS) :], strict=True))}
 _MARKED = re.compile(f"[{''.join(_MARKS)}]")
@@ -62,7 +63,7 @@ def told(letters: Iterable[Letter]) -> list[Told]:
     found = []
     for letter in letters:
         mine = _mine(letter)
-        alike = shape(letter, mine)
+        alike = shape(letter, mine) if plain() else letter.key
         if alike not in moulds:
             moulds[alike] = _mould(letter, mine)
         found.append(Told(moulds[alike], mine))

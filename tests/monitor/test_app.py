@@ -7,7 +7,7 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from alerts import message
+from alerts import message, site
 from monitor import cache
 from monitor.app import Daemon, read
 from monitor.cli import app
@@ -107,7 +107,7 @@ def test_a_site_s_own_words_are_put_in_force_by_a_reload_unless_they_do_not_work
         assert bool(daemon.reload()) == bool(refused)
     daemon.deliver("folder")
     bodies = {path.read_text("utf-8").partition("\n\n")[2] for path in (tmp_path / "alerts").glob("*/*.txt")}
-    message.use(message.templates(None))
+    message.use(site.templates(None))
     assert bodies == {"甲市\n"}
 
 
