@@ -29,7 +29,7 @@ from monitor.clock import Clock
 from monitor.executor import THREADS, Executor
 from monitor.following import found_steps
 from monitor.intake import archive, deriving, sieve
-from monitor.moves import Found, Move, found_moves, kept_up, local_day, withdrawn, worded
+from monitor.moves import Move, found_moves, kept_up, local_day, withdrawn, worded
 from monitor.snapshot import Judged
 from monitor.store import alerts as alert_store
 from monitor.store import letters, observations, outbox, pulls, quarantine, silences
@@ -196,7 +196,7 @@ def _recalled(engine: Engine, periods: Collection[date], places: Collection[tupl
         return alert_store.told(connection, periods, places)
 
 
-def stands(watch: Watch, moves: Sequence[tuple[int, Move | Found]]) -> list[Alert]:
+def stands(watch: Watch, moves: Sequence[tuple[int, Move]]) -> list[Alert]:
     """Where the moves, each with its change, leave their alerts: what follows one up moves nothing."""
     found: dict[Identity, Alert] = {}
     for change, move in moves:

@@ -125,8 +125,6 @@ class Shape:
     def put(self, series: NDArray[np.int64], part: "Shape") -> None:
         """Take over what part says of some of the series."""
         for m, moment in part.moments.items():
-            if m not in self.moments:
-                self.moments[m] = Moment.empty(m, self.spoken.size)
             _write(self.moments[m], series, moment)
         _write(self.basis, series, part.basis)
         self.spoken[series] = part.spoken
