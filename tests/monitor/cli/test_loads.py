@@ -57,6 +57,11 @@ def test_the_help_needs_neither_figures_nor_a_store():
     }
 
 
+def test_what_is_loaded_is_not_looked_through_for_cycles_when_the_process_ends():
+    _, said = _loaded("import atexit, gc, monitor\natexit._run_exitfuncs()\nprint(gc.get_freeze_count() > 1000)")
+    assert said == "True\n"
+
+
 def test_a_command_is_built_without_the_others_and_its_group_whole():
     code = "from monitor.cli import PARTS, main\ntry: main()\nexcept SystemExit: print([len(one.registered_commands) for one in PARTS])"
     _, said = _loaded(code, "silence", "--help")
