@@ -217,7 +217,8 @@ def _later(day: date, level: Threshold) -> date:
 
 def repeated(values: NDArray[_Cell], sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[_Cell]:
     """One value per target, repeated for its subjects; where all are alike it takes no room, and cannot be written to."""
-    return np.broadcast_to(values[0], int(np.sum(sizes))) if len(np.unique(values)) == 1 else np.repeat(values, sizes)
+    alike = np.array_equal(values, np.broadcast_to(values[0], len(values)), equal_nan=True)
+    return np.broadcast_to(values[0], int(np.sum(sizes))) if alike else np.repeat(values, sizes)
 
 
 def or_none(values: Floats) -> Floats | None:
