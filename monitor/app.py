@@ -5,26 +5,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from alerts import message, organisation, site
+from alerts import message
 from alerts.alert import Cause, Event, Identity, State
 from alerts.bulletin import Bulletin
-from alerts.channels.base import Channel
 from alerts.circuit import Circuit
 from alerts.delivery import UNSENT, Result, Sending
-from alerts.message import Templates
-from alerts.organisation import Organisation
 from connectors.observation import Query
 from monitor import config, pipeline, wiring
 from monitor.cache import Cache
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.executor import THREADS, Executor
+from monitor.force import InForce, read
 from monitor.metrics import Meters
 from monitor.moves import Move, local_day
 from monitor.snapshot import TRAILS, Judged, OpenAlert, Queue, Snapshot, SourceHealth, Trail, foremost
@@ -35,8 +32,7 @@ from monitor.store.pulls import Pulled, PullRecord
 from monitor.turns import Turns
 from monitor.watch import Watch
 from rules import feed as feed_rules
-from rules.document import Invalid, near
-from rules.loader import load_books
+from rules.document import Invalid
 from rules.target import Book
 
 log = logging.getLogger(__name__)
@@ -45,62 +41,6 @@ _MANY = 50_000
 """Targets from which on pages wait for the cycle after a reload."""
 _TOLD = 1000
 """Changes of one cycle that have a line each in the log; of more it has the number. The store has them all."""
-
-
-@dataclass(frozen=True)
-class InForce:
-    """What is written, made ready to work. Replaced as a whole by a reload; ``errors`` tell what had to be left out."""
-
-    settings: Settings
-    watch: Watch
-    feeds: dict[str, wiring.Feed]
-    channels: dict[str, Channel]
-    organisation: Organisation
-    templates: Templates
-    errors: tuple[str, ...]
-    loaded_at: datetime
-
-
-def read(path: Path | None, only: str | None = None) -> InForce:
-    """Settings, books (or the one book ``only``), sources and channels. Raises Invalid if nothing is left to watch."""
-    settings = config.load(path)
-    books, found = load_books(settings.books)
-    errors = list(found)
-    if only is not None:
-        known, books = books, tuple(book for book in books if book.id == only)
-        if not books:
-            errors.append(f"没有名为 '{only}' 的目标册 (unknown book){near(only, [book.id for book in known])}")
-    if not books:
-        raise Invalid(errors)
-    return InForce(
-        settings=settings,
-        watch=Watch(books, complete=not found and only is None),
-        feeds=wiring.feeds(books, errors),
-        channels=wiring.channels(settings.channels, errors),
-        organisation=_organisation(settings, errors),
-        templates=templates(settings, errors),
-        errors=tuple(errors),
-        loaded_at=Clock.real(),
-    )
-
-
-def templates(settings: Settings, errors: list[str]) -> Templates:
-    """What letters are put into words by; ours where the site's own cannot be used."""
-    try:
-        return site.templates(settings.templates)
-    except Invalid as found:
-        errors.extend(found.errors)
-    return site.templates(None)
-
-
-def _organisation(settings: Settings, errors: list[str]) -> Organisation:
-    """Who is told what; where the file cannot be used, everybody is told on every channel."""
-    if settings.organisation is not None:
-        try:
-            return organisation.load(settings.organisation, settings.channels)
-        except Invalid as found:
-            errors.extend(found.errors)
-    return Organisation.of_channels(settings.channels)
 
 
 def open_store(settings: Settings) -> tuple[Engine, Clock]:
@@ -359,7 +299,7 @@ class Daemon:
         with reading(self.engine) as connection:
             records = pulls.latest(connection)
             alerts = self._open_alerts(connection, force.watch, moves)
-            trails = _trails(connection, force.watch.books, alerts)
+            trails = _trails(connection, force.books, alerts)
             queued = outbox.counts(connection, UNSENT)
             held = silences.waiting(connection)
             queues = {channel: Queue(*queue) for channel, queue in outbox.queues(connection).items()}
@@ -370,7 +310,7 @@ class Daemon:
         return Snapshot(
             at=at,
             rehearsing=self.clock.rehearsing,
-            books=force.watch.books,
+            books=force.books,
             judged=tuple(judged),
             alerts=tuple(alerts),
             trails=trails,

@@ -16,7 +16,8 @@ from alerts.notice import Notice
 from alerts.organisation import Organisation
 from alerts.routing import Route
 from monitor import pipeline
-from monitor.app import InForce, open_store
+from monitor.app import open_store
+from monitor.force import InForce
 from monitor.records import sending_facts
 from monitor.snapshot import Snapshot
 from monitor.store import letters, outbox
@@ -40,7 +41,7 @@ def drill(force: InForce, unit: str | None, channel: str | None) -> tuple[list[d
     ways = _ways(force, unit, channel)
     engine, clock = open_store(force.settings)
     now = clock.now()
-    local = now.astimezone(ZoneInfo(force.watch.books[0].timezone))
+    local = now.astimezone(ZoneInfo(force.books[0].timezone))
     said = bulletin(Bulletin.DRILL, "督办消息渠道演练", [f"演练范围：{unit or '全部接收单位'}"], local)
     with engine.begin() as connection:
         ids = outbox.announce(connection, said, ways, now)
@@ -59,8 +60,8 @@ def _ways(force: InForce, unit: str | None, channel: str | None) -> list[Route]:
     if channel is not None and channel not in settings.channels:
         raise Invalid([f"没有名为 '{channel}' 的渠道 (unknown channel){near(channel, settings.channels)}"])
     organisation = force.organisation
-    everybody = dict.fromkeys([*organisation.units, *organisation.people, *offices(force.watch.books)])
-    written = {name for book in force.watch.books for one in book.targets for name in (*one.lead, *one.reporter)}
+    everybody = dict.fromkeys([*organisation.units, *organisation.people, *offices(force.books)])
+    written = {name for book in force.books for one in book.targets for name in (*one.lead, *one.reporter)}
     known = everybody.keys() | organisation.aliases.keys() | written
     if unit is not None and unit not in known:
         raise Invalid([f"机构与目标册中没有 '{unit}' (unknown name){near(unit, known)}"])

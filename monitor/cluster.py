@@ -27,9 +27,10 @@ from alerts.delivery import LEASE, Attempt, Result
 from connectors.base import ConnectorError, Failure, Remote
 from connectors.observation import Query, Reading
 from monitor import config, logs, wiring
-from monitor.app import Daemon, templates
+from monitor.app import Daemon
 from monitor.carrying import digest, read, written
 from monitor.config import ChannelSpec, Executors, Settings
+from monitor.force import templates
 from monitor.store import errands
 from monitor.store.database import LIVELY, insist, open_engine
 from monitor.store.leader import NotLeading

@@ -1,6 +1,7 @@
 """Settings of one installation: a YAML file, each scalar overridable by an environment variable DUBAN_<NAME>."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -197,6 +198,11 @@ class Settings(Strict):
             return self.database_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise Invalid([f"{self.database_file}: 无法读取 database_file (cannot read): {error.strerror}"]) from None
+
+    def has_database(self) -> bool:
+        """Whether there may be a database already: a server, or SQLite's file. Raises Invalid."""
+        file = re.fullmatch(r"sqlite(?:\+pysqlite)?:///(.+)", self.database_url())
+        return file is None or Path(file[1]).is_file()
 
     def silence_token(self) -> str:
         """The token of those who may set silences over HTTP; "" where nobody may. Raises Invalid."""

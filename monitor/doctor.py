@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, func, select, text
 
 from alerts.delivery import Status
-from monitor.app import InForce, read
 from monitor.clock import Clock
 from monitor.config import Executors, Settings
+from monitor.force import InForce, read
 from monitor.route import objections
 from monitor.store import database, errands, letters, outbox, pulls, quarantine
 from monitor.store.database import DatabaseError, reading
@@ -54,7 +54,7 @@ def examine(path: Path | None) -> list[Finding]:
     except Invalid as error:
         return [Finding("设置", Health.ILL, line, "按所指的位置改正，再执行 duban check") for line in error.errors]
     found = [Finding("设置", Health.ILL, line, "按所指的位置改正，再执行 duban check") for line in force.errors]
-    books = "、".join(f"{book.id}（{len(book.targets)}个目标）" for book in force.watch.books)
+    books = "、".join(f"{book.id}（{len(book.targets)}个目标）" for book in force.books)
     found = found or [Finding("设置", Health.WELL, f"目标册 {books}")]
     return [*found, *_organisation(force), *_calendars(force), *_disk(force.settings), *_stored(force)]
 
@@ -68,14 +68,14 @@ def _organisation(force: InForce) -> Iterator[Finding]:
 
 
 def _calendars(force: InForce) -> Iterator[Finding]:
-    beyond = [book for book in force.watch.books if beyond_calendar(book)]
+    beyond = [book for book in force.books if beyond_calendar(book)]
     for book in beyond:
         words = f"{book.id} 的报送期限晚于 {book.workdays.known_until}，其后放假安排未知，暂按周末推算"
         yield Finding(
             "日历", Health.DOUBTFUL, words, "放假通知公布后升级 chinesecalendar，或在册内写 holidays: 和 workdays:"
         )
     if not beyond:
-        until = min(book.workdays.known_until for book in force.watch.books)
+        until = min(book.workdays.known_until for book in force.books)
         yield Finding("日历", Health.WELL, f"放假安排已知至 {until}")
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import Engine
 
 from alerts.notice import section
 from alerts.suppression import Silence
-from monitor.app import InForce
 from monitor.clock import Clock, parse_moment
+from monitor.force import InForce
 from monitor.store import silences
 from monitor.store.database import reading
 from rules.document import Invalid, near
@@ -20,7 +20,7 @@ PARTS = ("target", "subject", "section", "unit", "label")
 
 def ordered(force: InForce, engine: Engine, clock: Clock, wanted: Mapping[str, str]) -> int:
     """Store a silence of all that ``wanted`` has, as written; returns its id. Raises Invalid."""
-    books = {book.id: book for book in force.watch.books}
+    books = {book.id: book for book in force.books}
     if wanted["book"] not in books:
         raise Invalid([f"没有名为 '{wanted['book']}' 的目标册 (unknown book){near(wanted['book'], books)}"])
     book = books[wanted["book"]]

@@ -14,11 +14,12 @@ from alerts.circuit import Circuit
 from alerts.delivery import Status
 from connectors.base import Stepwise
 from monitor import pipeline
-from monitor.app import InForce, open_store
+from monitor.app import open_store
 from monitor.cache import Cache
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
+from monitor.force import InForce
 from monitor.intake.trying import named
 from monitor.moves import local_day
 from monitor.snapshot import Trail
@@ -58,7 +59,7 @@ def tick(force: InForce, at: str | None) -> str:
         cache = Cache(force.settings.cache)
         cache.load(force.watch, engine, moment)
         with reading(engine) as connection:
-            latest = alert_store.latest_change(connection, [book.id for book in force.watch.books])
+            latest = alert_store.latest_change(connection, [book.id for book in force.books])
             failed = pulls.failing(connection)
         if leading and (latest is None or latest <= moment):
             judged, moves = pipeline.judge(
@@ -145,7 +146,7 @@ def _month(text: str) -> tuple[date, date]:
 
 def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
     """Why a target of the one book in force stands as it does. Asks its sources if they were never asked before."""
-    (book,) = force.watch.books
+    (book,) = force.books
     found = next((t for t in book.targets if t.id == target), None)
     if found is None:
         raise Invalid([f"{book.id} 中没有目标 '{target}' (unknown target){near(target, [t.id for t in book.targets])}"])
@@ -196,7 +197,7 @@ def _origins(book: Book, target: Target) -> dict[str, str] | None:
 def status(force: InForce) -> dict[str, Any]:
     """Sources, open alerts and deliveries as the store has them."""
     engine, clock = open_store(force.settings)
-    zone = ZoneInfo(force.watch.books[0].timezone)
+    zone = ZoneInfo(force.books[0].timezone)
     with reading(engine) as connection:
         records = pulls.latest(connection)
         opened = alert_store.open_alerts(connection)

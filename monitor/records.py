@@ -8,9 +8,10 @@ from alerts.alert import Change, State
 from alerts.delivery import Sending, Status
 from alerts.notice import Notice
 from alerts.suppression import Reason
-from monitor.app import InForce, open_store
+from monitor.app import open_store
 from monitor.clock import parse_moment
 from monitor.config import Settings
+from monitor.force import InForce
 from monitor.store import alerts as alert_store
 from monitor.store import letters, outbox
 from monitor.store.database import reading

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from alerts import escalation
 from alerts.alert import Alert, Event, Identity, Kind, State
@@ -20,8 +18,8 @@ from alerts.notice import section
 from alerts.organisation import Organisation, Person, Role, Unit
 from alerts.routing import Matter, Route, rhythm, routes
 from alerts.suppression import Held, paced
-from monitor.app import InForce
 from monitor.clock import Clock, parse_moment
+from monitor.force import InForce
 from rules.calendar import Every, period_ends
 from rules.document import Invalid, near
 from rules.target import Book, Level, Target
@@ -56,7 +54,7 @@ class Trial(NamedTuple):
 
 def tried(force: InForce, name: str, level: str, subject: str, kind: str, at: str | None) -> Trial:
     """Who would hear of an alert about the target ``name`` of the one book in force. Raises Invalid."""
-    (book,) = force.watch.books
+    (book,) = force.books
     target = next((target for target in book.targets if target.id == name), None)
     if target is None:
         known = [target.id for target in book.targets]
@@ -152,6 +150,9 @@ def facts(trial: Trial) -> dict[str, Any]:
 
 def show(trial: Trial) -> None:
     """The same for people: one row a message, in the order of time."""
+    from rich.console import Console
+    from rich.table import Table
+
     alert, console = trial.alert, Console()
     what = "数据催报" if alert.identity.kind is Kind.DATA else f"{alert.level.text}预警"
     table = Table(title=f"{alert.identity.subject}{trial.name}{what}，此后{_AHEAD}个工作日一直未解除")
@@ -174,7 +175,7 @@ def _goes(one: Telling) -> str:
 
 def objections(force: InForce) -> list[str]:
     """What the organisation leaves open for the books in force."""
-    organisation, books, place = force.organisation, force.watch.books, str(force.settings.organisation or "")
+    organisation, books, place = force.organisation, force.books, str(force.settings.organisation or "")
     found = [*_unreached(organisation, books)]
     found += (f"{place or 'channels'}: {words}" for words in _bad_addresses(organisation, force.channels))
     if place:

@@ -91,7 +91,7 @@ def serve(path: Path | None) -> None:
     )
     for error in daemon.force.errors:
         log.error("action=left_out error=%s", error)
-    log.info("action=started url=http://%s books=%s", settings.listen, len(daemon.force.watch.books))
+    log.info("action=started url=http://%s books=%s", settings.listen, len(daemon.force.books))
     service.start()
     try:
         server.run([listening])

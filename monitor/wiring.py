@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,12 +12,13 @@ from alerts.channels.base import Channel
 from alerts.channels.registry import channel_class
 from connectors import filing_form
 from connectors.base import Connector, ConnectorError
-from connectors.push import Push
 from connectors.registry import connector_class
 from monitor.config import ChannelSpec
-from monitor.store.quarantine import Figure
 from rules.document import Invalid, explain
 from rules.target import Book, Source
+
+if TYPE_CHECKING:
+    from monitor.store.quarantine import Figure
 
 
 class Settled(NamedTuple):
@@ -25,7 +26,7 @@ class Settled(NamedTuple):
 
     pull_id: int | None
     figures: bytes
-    released: Counter[Figure]
+    released: "Counter[Figure]"
 
 
 @dataclass(slots=True)
@@ -40,6 +41,8 @@ class Feed:
     @property
     def pushed(self) -> bool:
         """Whether nobody is asked: figures are handed in."""
+        from connectors.push import Push  # what reads figures is large
+
         return isinstance(self.connector, Push)
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from monitor import config
-from monitor.author.checking import existing
+from monitor.author.history import existing
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.watch import Watch

@@ -225,7 +225,7 @@ def targets(
             "every": target.every.value,
             "words": target.words,
         }
-        for found in in_force(config, book).watch.books
+        for found in in_force(config, book).books
         for target in found.targets
     ]
     if as_json:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from monitor.app import InForce
     from monitor.config import Settings
+    from monitor.force import InForce
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="设置文件；缺省依次为 $DUBAN_CONFIG、./duban.yaml、随附示例")
@@ -39,7 +39,7 @@ def settings(explicit: Path | None) -> "Settings":
 def in_force(explicit: Path | None, book: str | None = None) -> "InForce":
     """The settings and books in force, or one book of them, and their templates in use. Raises Invalid."""
     from alerts import message
-    from monitor.app import read
+    from monitor.force import read
 
     force = read(settings_file(explicit), book)
     message.use(force.templates)

@@ -21,7 +21,8 @@ from connectors.filing_workbook import Filing, FilingWorkbook, filed
 from connectors.observation import Refused
 from connectors.period import period_end
 from monitor import pipeline
-from monitor.app import InForce, open_store
+from monitor.app import open_store
+from monitor.force import InForce
 from monitor.intake import receipts
 from monitor.intake.filing_sheet import Receipt, workbook
 from monitor.store import history
@@ -81,9 +82,9 @@ def make(force: InForce, unit: str, period: str, out: Path) -> list[Made]:
         raise Invalid([str(error)]) from None
     engine, clock = open_store(force.settings)
     with reading(engine) as connection:
-        forms = [form for book in force.watch.books for form in _forms(connection, book, unit, end, clock.now())]
+        forms = [form for book in force.books for form in _forms(connection, book, unit, end, clock.now())]
     if not forms:
-        raise Invalid([_nothing(force.watch.books, unit, end)])
+        raise Invalid([_nothing(force.books, unit, end)])
     made = []
     for form in forms:
         path = out / f"{_file_name(form, several=len(forms) > 1)}.xlsx"

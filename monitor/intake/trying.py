@@ -9,8 +9,8 @@ from rich.table import Column, Table
 
 from connectors.base import ConnectorError, Failure
 from connectors.observation import STATUSES, Query, Reading, Refusal, Status
-from monitor.app import InForce
 from monitor.clock import Clock, parse_moment
+from monitor.force import InForce
 from monitor.intake import sieve
 from monitor.pipeline import asked
 from monitor.wiring import Feed
@@ -47,7 +47,7 @@ def tried(force: InForce, name: str, at: str | None) -> Trial:
 
 def named(force: InForce, name: str) -> Feed:
     """The source ``name`` of the one book in force, that can be asked. Raises Invalid."""
-    (book,) = force.watch.books
+    (book,) = force.books
     feed = force.feeds.get(f"{book.id}/{name}")
     if feed is None:
         if name in book.sources:

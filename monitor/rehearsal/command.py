@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from monitor import once
-from monitor.app import InForce, open_store
+from monitor.app import open_store
+from monitor.force import InForce
 from monitor.rehearsal.difference import difference
 from monitor.rehearsal.figures import Stock, from_file, from_sources
 from monitor.rehearsal.gate import gate
@@ -44,7 +45,7 @@ def command(force: InForce, asked: Asked) -> tuple[dict[str, Any], list[str]]:
 
     Returns the facts, and the gates of ``fail_if`` that it did not pass. Raises Invalid.
     """
-    (book,) = force.watch.books
+    (book,) = force.books
     gates = [gate(text) for text in asked.fail_if]
     tried = None if asked.sweep is None else knob(asked.sweep)
     if asked.budget is not None and tried is None:

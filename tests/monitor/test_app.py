@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from alerts import message, site
 from monitor import cache
-from monitor.app import Daemon, read
+from monitor.app import Daemon
 from monitor.cli import app
+from monitor.force import read
 from monitor.store import alerts as alert_store
 from monitor.store.database import reading
 from tests.acceptance.books import figures, town

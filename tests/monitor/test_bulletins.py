@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from alerts.channels.base import Letter
 from alerts.message import Form, render
 from monitor import bulletins, records
-from monitor.app import Daemon, read
+from monitor.app import Daemon
 from monitor.cli import app as cli
+from monitor.force import read
 from monitor.store.database import reading
 from monitor.store.leader import leadership
 from monitor.store.tables import alert

@@ -18,9 +18,10 @@ from alerts.channels.limits import Limit, Slots
 from alerts.delivery import Attempt
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query
-from monitor import app, cluster
+from monitor import cluster
 from monitor.cluster import Cluster, _Worker
 from monitor.doctor import Health, examine
+from monitor.force import read
 from monitor.store import errands
 from monitor.store.database import migrate, open_engine
 from rules.document import Invalid
@@ -69,7 +70,7 @@ def config(tmp_path, migrated_url):
 @pytest.fixture
 def leading(config, engine):
     """The leader's side, and what it has in force."""
-    force = app.read(config)
+    force = read(config)
     found = Cluster(SimpleNamespace(engine=engine, force=force))
     yield found, force
     found.close()
@@ -208,7 +209,7 @@ def test_a_worker_reads_its_files_anew_when_the_leader_has_others(leading, confi
     worker = _Worker(config, engine)
     worker._sent(asked(found, lambda: found.send("hook", force.channels["hook"], [LETTER])))
     config.write_text(config.read_text().replace('"timeout": 1', '"timeout": 2'))
-    force = found._daemon.force = app.read(config)
+    force = found._daemon.force = read(config)
     question = asked(found, lambda: found.send("hook", force.channels["hook"], [LETTER]))
     (attempt,) = convert(worker._sent(question)["attempts"], list[Attempt])
     assert attempt.result == "unreachable"

@@ -69,13 +69,23 @@ def test_a_command_is_built_without_the_others_and_its_group_whole():
     assert said.splitlines()[-1] == "[0, 0, 0, 1]"
 
 
-def test_cases_are_run_without_frames_a_store_or_the_network(tmp_path):
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "book.yaml").write_text(_BOOK, encoding="utf-8")
-    case = tmp_path / "tests" / "jobs.yaml"
-    case.write_text(_CASE, encoding="utf-8")
-    loaded, said = _loaded(_COMMAND, "test", str(case))
-    assert "通过 1 项" in said
+def _written(tmp_path):
+    """A book with a case, and settings that name a database which is not there yet."""
+    files = {"books/small/book.yaml": _BOOK, "books/small/tests/jobs.yaml": _CASE}
+    files |= {"duban.yaml": f"books: {tmp_path / 'books'}\ndatabase: sqlite:///{tmp_path / 'duban.db'}\n"}
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return str(tmp_path / "duban.yaml")
+
+
+@pytest.mark.parametrize(
+    ("command", "result"), [("test", "通过 1 项"), ("check", "small: 1 个目标"), ("targets", "jobs")]
+)
+def test_what_is_written_is_looked_through_without_frames_a_store_or_the_network(tmp_path, command, result):
+    loaded, said = _loaded(_COMMAND, command, "--config", _written(tmp_path))
+    assert result in said
     assert "numpy" in loaded
     assert not loaded & {
         "numpy.ma",
@@ -85,11 +95,12 @@ def test_cases_are_run_without_frames_a_store_or_the_network(tmp_path):
         "openpyxl",
         "requests",
         "urllib3",
-        "jinja2",
         "apscheduler",
+        "prometheus_client",
         "rich",
         "xml",
     }
+    assert command != "test" or "jinja2" not in loaded
 
 
 @pytest.mark.parametrize("module", ["monitor.serve", "monitor.once"])

@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 from werkzeug import Request, Response
 
-from monitor.app import open_store, read
+from monitor.app import open_store
 from monitor.cli import app
+from monitor.force import read
 from monitor.store.leader import leadership
 
 BOOK = """\

@@ -112,7 +112,7 @@ def test_what_is_done_again_and_again_reads_only_what_it_is_about(daemon, store,
         with reading(daemon.engine) as connection:
             year = date(2025, 1, 1), date(2025, 12, 31)
             assert len(observations.vintages(connection, "town-2025/filings", "指标003", "", *year)) == 2 * len(MONTHS)
-            (book,) = daemon.force.watch.books
+            (book,) = daemon.force.books
             assert once._trail(connection, book.targets[3], "").changes
 
     for deed in (lambda: work(daemon), revised, explained):

@@ -1,0 +1,89 @@
+"""What is in force: everything that is written, made ready to work. Who only reads it needs no store."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alerts import organisation, site
+from alerts.channels.base import Channel
+from alerts.message import Templates
+from alerts.organisation import Organisation
+from monitor import config, wiring
+from monitor.clock import Clock
+from monitor.config import Settings
+from rules.document import Invalid, near
+from rules.loader import load_books
+from rules.target import Book
+
+if TYPE_CHECKING:
+    from monitor.watch import Watch
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What is written, made ready to work. Replaced as a whole by a reload; ``errors`` tell what had to be left out.
+
+    The ``books`` are ``complete`` if they are all that are written, each without error.
+    """
+
+    settings: Settings
+    books: tuple[Book, ...]
+    complete: bool
+    feeds: dict[str, wiring.Feed]
+    channels: dict[str, Channel]
+    organisation: Organisation
+    templates: Templates
+    errors: tuple[str, ...]
+    loaded_at: datetime
+
+    @cached_property
+    def watch(self) -> "Watch":
+        """The books laid out in columns, for their figures."""
+        from monitor.watch import Watch
+
+        return Watch(self.books, complete=self.complete)
+
+
+def read(path: Path | None, only: str | None = None) -> InForce:
+    """Settings, books (or the one book ``only``), sources and channels. Raises Invalid if nothing is left to watch."""
+    settings = config.load(path)
+    books, found = load_books(settings.books)
+    errors = list(found)
+    if only is not None:
+        known, books = books, tuple(book for book in books if book.id == only)
+        if not books:
+            errors.append(f"没有名为 '{only}' 的目标册 (unknown book){near(only, [book.id for book in known])}")
+    if not books:
+        raise Invalid(errors)
+    return InForce(
+        settings=settings,
+        books=books,
+        complete=not found and only is None,
+        feeds=wiring.feeds(books, errors),
+        channels=wiring.channels(settings.channels, errors),
+        organisation=_organisation(settings, errors),
+        templates=templates(settings, errors),
+        errors=tuple(errors),
+        loaded_at=Clock.real(),
+    )
+
+
+def templates(settings: Settings, errors: list[str]) -> Templates:
+    """What letters are put into words by; ours where the site's own cannot be used."""
+    try:
+        return site.templates(settings.templates)
+    except Invalid as found:
+        errors.extend(found.errors)
+    return site.templates(None)
+
+
+def _organisation(settings: Settings, errors: list[str]) -> Organisation:
+    """Who is told what; where the file cannot be used, everybody is told on every channel."""
+    if settings.organisation is not None:
+        try:
+            return organisation.load(settings.organisation, settings.channels)
+        except Invalid as found:
+            errors.extend(found.errors)
+    return Organisation.of_channels(settings.channels)
