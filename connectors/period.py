@@ -24,13 +24,10 @@ _SINCE_JANUARY = re.compile(
 
 _YEAR = r"(?P<year>(?:19|20|21)\d\d)"
 _CLOCK = r"(?P<clock>[T ]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?)?"
-_DAYS = tuple(
-    re.compile(form + _CLOCK)
-    for form in (
-        rf"{_YEAR}(?P<sep>[-/.])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}})",
-        rf"(?:{_YEAR}年)?(?P<month>\d{{1,2}})月(?P<day>\d{{1,2}})[日号]?",
-        rf"{_YEAR}(?P<month>\d\d)(?P<day>\d\d)",
-    )
+_DAYS = (
+    rf"{_YEAR}(?P<sep>[-/.])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}}){_CLOCK}",
+    rf"(?:{_YEAR}年)?(?P<month>\d{{1,2}})月(?P<day>\d{{1,2}})[日号]?{_CLOCK}",
+    rf"{_YEAR}(?P<month>\d\d)(?P<day>\d\d){_CLOCK}",
 )
 
 
@@ -56,22 +53,19 @@ def _december(_found: re.Match[str]) -> int:
 
 
 # Each form of a period that is no single day, and what finds its last month (a month outside 1-12 is refused).
-_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], int]], ...] = tuple(
-    (re.compile(form), last)
-    for form, last in (
-        (rf"{_YEAR}[-/](?P<month>\d{{1,2}})", _month),
-        (rf"{_YEAR}\.(?P<month>\d\d|[2-9])", _month),
-        (rf"{_YEAR}(?P<month>\d\d)", _month),
-        (rf"(?:{_YEAR}[-年/. ])?(?:(?P<start>\d{{1,2}})月?-|前)?(?P<month>\d{{1,2}})个?月份?[底末]?(?:累计)?", _months),
-        (rf"(?:{_YEAR}[-年/. ]?)?(?:前|第?[一1]-第?|第)?(?P<quarter>[一二三四\d])季度?(?:累计)?", _quarter),
-        (rf"{_YEAR}年?[-/ ]?Q(?P<quarter>\d)", _quarter),
-        (rf"(?P<quarter>\d)Q[-/]?{_YEAR}", _quarter),
-        (rf"Q(?P<quarter>\d)[-/ ]?{_YEAR}", _quarter),
-        (rf"(?:{_YEAR}年?)?(?P<half>[上下])半年", _half),
-        (rf"{_YEAR}年?[-/]?H(?P<half>\d)", _half),
-        (rf"{_YEAR}(?:年|年度|年?全年|年[底末])?", _december),
-        (r"(?P<year>)(?:全年|年度|年[底末])", _december),
-    )
+_FORMS: tuple[tuple[str, Callable[[re.Match[str]], int]], ...] = (
+    (rf"{_YEAR}[-/](?P<month>\d{{1,2}})", _month),
+    (rf"{_YEAR}\.(?P<month>\d\d|[2-9])", _month),
+    (rf"{_YEAR}(?P<month>\d\d)", _month),
+    (rf"(?:{_YEAR}[-年/. ])?(?:(?P<start>\d{{1,2}})月?-|前)?(?P<month>\d{{1,2}})个?月份?[底末]?(?:累计)?", _months),
+    (rf"(?:{_YEAR}[-年/. ]?)?(?:前|第?[一1]-第?|第)?(?P<quarter>[一二三四\d])季度?(?:累计)?", _quarter),
+    (rf"{_YEAR}年?[-/ ]?Q(?P<quarter>\d)", _quarter),
+    (rf"(?P<quarter>\d)Q[-/]?{_YEAR}", _quarter),
+    (rf"Q(?P<quarter>\d)[-/ ]?{_YEAR}", _quarter),
+    (rf"(?:{_YEAR}年?)?(?P<half>[上下])半年", _half),
+    (rf"{_YEAR}年?[-/]?H(?P<half>\d)", _half),
+    (rf"{_YEAR}(?:年|年度|年?全年|年[底末])?", _december),
+    (r"(?P<year>)(?:全年|年度|年[底末])", _december),
 )
 
 
@@ -92,12 +86,12 @@ def period_end(text: str | date | float, year: int | None = None) -> date:
         return serial or period_end(_plain_number(text), year)
     words = _tidy(text)
     for pattern in _DAYS:
-        if found := pattern.fullmatch(words):
+        if found := re.fullmatch(pattern, words):
             if found["zone"] in ("Z", "+00:00", "+0000"):
                 raise ValueError(f"“{text}”是世界时，当地日期不明 (time in UTC): 请改用当地日期的字段")
             return _real_day(found, text, year)
     for pattern, last_month in _FORMS:
-        if found := pattern.fullmatch(words):
+        if found := re.fullmatch(pattern, words):
             return _month_end(_year_of(found, text, year), last_month(found), text)
     if re.fullmatch(rf"{_YEAR}\.1", words):
         raise ValueError(f"“{text}”可能是1月，也可能是10月 (ambiguous month): 请写成 {words[:4]}-01 或 {words[:4]}-10")
@@ -165,7 +159,7 @@ def moment(text: str | date | float, zone: tzinfo) -> datetime | None:
     if not words:
         return None
     for pattern in _DAYS:
-        found = pattern.fullmatch(words)
+        found = re.fullmatch(pattern, words)
         if found and found["year"]:
             day = _real_day(found, text, None)
             if not found["clock"]:
