@@ -20,7 +20,6 @@ from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
 from monitor.force import InForce
-from monitor.intake.trying import named
 from monitor.moves import local_day
 from monitor.snapshot import Trail
 from monitor.store import alerts as alert_store
@@ -84,6 +83,8 @@ def pull(
     A source that asks period by period is asked so, each stored before the next; ``told`` hears how many of how many
     are done. Returns what came of it in words, and whether all of it did. Raises Invalid beside a running daemon.
     """
+    from monitor.intake.trying import named  # what shows a trial is large
+
     feed = named(force, name)
     days = span(first, last, feed.book.year)
     engine, clock = open_store(force.settings)

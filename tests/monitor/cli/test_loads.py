@@ -107,4 +107,4 @@ def test_what_is_written_is_looked_through_without_frames_a_store_or_the_network
 def test_who_asks_no_workbook_and_no_site_loads_nothing_that_reads_them(module):
     loaded, _ = _loaded(f"import {module}")
     assert "sqlalchemy" in loaded
-    assert not loaded & {"openpyxl", "xlrd", "requests", "sdmx", "alembic", "typer"}
+    assert not loaded & {"openpyxl", "xlrd", "requests", "sdmx", "alembic", "typer", "rich"}
