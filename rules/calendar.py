@@ -5,6 +5,7 @@ by the State Council each year, through ``chinesecalendar``, and what a book add
 to them. A year that is not known yet has only its weekends.
 """
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -106,20 +107,27 @@ PUBLISHED = Workdays()
 
 
 @cache
-def _published() -> tuple[frozenset[date], date]:
+def _published() -> tuple[Days, date]:
     """Every day off, of which years ahead only the weekends are known, and the last day of the last published year."""
     from chinese_calendar.constants import holidays, workdays
 
     first, last = min(holidays).year, max(holidays).year
     days = np.arange(f"{first}-01-01", f"{last + 21}-01-01", dtype="datetime64[D]")
-    weekends = days[~np.is_busday(days)].tolist()
-    return frozenset(weekends).union(holidays).difference(workdays), date(last, 12, 31)
+    off = ~np.is_busday(days)
+    off[np.searchsorted(days, _days(holidays))] = True
+    off[np.searchsorted(days, _days(workdays))] = False
+    return days[off], date(last, 12, 31)
 
 
 @cache
 def _busdays(workdays: Workdays) -> np.busdaycalendar:
-    off = _published()[0].union(workdays.holidays).difference(workdays.workdays)
-    return np.busdaycalendar(weekmask="1111111", holidays=np.array(list(off), dtype="datetime64[D]"))
+    off = np.concatenate([_published()[0], _days(workdays.holidays)])
+    worked = (off[:, None] == _days(workdays.workdays)).any(axis=1)
+    return np.busdaycalendar(weekmask="1111111", holidays=off[~worked])
+
+
+def _days(named: Iterable[date]) -> Days:
+    return np.array(list(named), dtype="datetime64[D]")
 
 
 _LATEST = timedelta(days=366)
