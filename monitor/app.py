@@ -60,6 +60,11 @@ class InForce:
     errors: tuple[str, ...]
     loaded_at: datetime
 
+    @property
+    def crowds(self) -> dict[str, int]:
+        """By channel that people read, how many messages at one moment are told one by one."""
+        return {name: self.settings.crowd for name, channel in self.channels.items() if not channel.apart}
+
 
 def read(path: Path | None, only: str | None = None) -> InForce:
     """Settings, books (or the one book ``only``), sources and channels. Raises Invalid if nothing is left to watch."""
@@ -176,7 +181,7 @@ class Daemon:
                     records = pulls.latest(connection)
                 silent = [key for key, feed in force.feeds.items() if self._silent(feed, records.get(key), at)]
                 judged, moves = pipeline.judge(
-                    self.engine, force.watch, force.organisation, silent, at, force.settings.quiet
+                    self.engine, force.watch, force.organisation, silent, at, force.settings.quiet, force.crowds
                 )
             except Exception:
                 self.meters.cycles.labels(outcome="failed").inc()

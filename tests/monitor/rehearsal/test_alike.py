@@ -17,7 +17,7 @@ from monitor.moves import found_moves
 from monitor.rehearsal import replay
 from monitor.rehearsal.figures import Known, begins
 from monitor.rehearsal.history import second
-from monitor.rehearsal.replay import Replay, Setting, _Cycle, ends, play
+from monitor.rehearsal.replay import Replay, Setting, _Cycle, _Patient, ends, play
 from monitor.store.database import in_memory
 from monitor.store.observations import Figures, Group
 from monitor.store.outbox import Told
@@ -146,3 +146,15 @@ def test_columns_come_out_as_one_by_one(organisation, seed, monkeypatch):
     assert events.keys() >= {*Event} - {Event.WITHDRAWN}
     assert events[Event.CORRECTED] > 10
     assert {one.identity.kind for one in expected.changes} == {*Kind}
+
+
+def test_what_goes_together_in_a_rehearsal_is_what_the_daemon_itself_sends_together(monkeypatch):
+    book = a_book()
+    setting = Setting(Organisation.model_validate(LEADERS), crowds={"mail": 3})
+    known = figures(book, 4)
+    found = played(book, known, setting)
+    monkeypatch.setattr(replay, "_AtOnce", lambda *given: _Patient(in_memory(), *given))
+    assert found.messages == played(book, known, setting).messages
+    together = Counter(one.told.channel for one in found.messages if one.told.bulletin == "digest")
+    assert together["mail"] > 10
+    assert together.keys() == {"mail"}
