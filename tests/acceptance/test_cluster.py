@@ -148,8 +148,6 @@ class Cluster:
             clock="2025-10-27T09:00:00+08:00",
             executor="cluster",
             takeover=2,
-            archive=str(folder / "archive"),
-            cache=str(folder / "cache"),
             channels={"hook": {"kind": "webhook", "url": f"{self.office.url}/hook", "timeout": 60}},
         )
         self.workers = []

@@ -25,6 +25,7 @@ def daemon(tmp_path):
     settings = {
         "books": str(books),
         "database": f"sqlite:///{tmp_path}/duban.db",
+        "archive": None,
         "clock": "2025-10-27T09:00:00+08:00",
         "cache": str(tmp_path / "duban.cache"),
         "channels": {"folder": {"kind": "folder", "path": str(tmp_path / "alerts")}},
