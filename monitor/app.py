@@ -323,8 +323,9 @@ class Daemon:
 
         After a time of being down, or a leap of the clock, the figures are out already, and the first cycle comes
         before the first pull: a source must have answered in the turn that was its last one at ``since``.
+        Nor did it speak as of ``at`` if it was asked after that: the figures it gave are of the next cycle.
         """
-        if record is None or record.reason or record.last_success is None:
+        if record is None or record.reason or record.last_success is None or record.last_success > at:
             return True
         if feed.pushed:  # whoever hands in answers for what does not come
             return False

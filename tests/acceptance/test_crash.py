@@ -3,9 +3,9 @@ import time
 
 from sqlalchemy import func, select
 
-from alerts.alert import Event
+from alerts.alert import Event, State
 from monitor.store.database import open_engine, reading
-from monitor.store.tables import change, delivery
+from monitor.store.tables import alert, change, delivery, observation
 from tests.acceptance.books import figures, town
 from tests.acceptance.running import Receiver, Running, until
 
@@ -32,15 +32,15 @@ def test_killed_at_random_points_every_message_arrives_exactly_once(tmp_path, da
             if kill % 3 == 0:
                 # News between the crashes: half of the targets fall behind, then recover, then fall behind again.
                 period, known, full = MONTHS[kill // 3]
-                rows += [
-                    (f"指标{i:03d}", period, full * (0.5 if (i + kill // 3) % 2 else 1.1), known)
-                    for i in range(TARGETS)
-                ]
+                rows += [(f"指标{i:03d}", period, full - 100 * ((i + kill // 3) % 2), known) for i in range(TARGETS)]
                 figures(folder, rows)
             daemon.start().ready()
             time.sleep(dice.uniform(0.0, 1.2))
             daemon.kill()
         daemon.start().ready()
+        until(lambda: stored(engine) == len(rows), what="every figure stored")
+        behind = {f"t{i:03d}" for i in range(TARGETS) if i % 2}
+        until(lambda: firing(engine) == behind, what="every figure judged")
         until(lambda: statuses(engine) == {"sent"}, what="every delivery sent")
         assert daemon.stop() == 0
         with reading(engine) as connection:
@@ -53,6 +53,16 @@ def test_killed_at_random_points_every_message_arrives_exactly_once(tmp_path, da
     assert set(receiver.letters) == owed
     assert len(owed) == told > TARGETS
     assert len(steps) == len(set(steps))
+
+
+def stored(engine):
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).select_from(observation))
+
+
+def firing(engine):
+    with reading(engine) as connection:
+        return set(connection.scalars(select(alert.c.target).where(alert.c.state == State.FIRING.value)))
 
 
 def statuses(engine):
