@@ -4,7 +4,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -12,6 +11,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from alerts.alert import Event, Kind, State
@@ -30,8 +30,7 @@ _LONGEST_BREAK = 14
 """Days that offices are closed running, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(Struct, frozen=True):
     """Messages are told together ``at`` that time on every working day, or once a week from ``weekday`` (0 is Monday).
 
     What falls on a day off goes out on the next working day. ``red_at_once``: red is told at once all the same.
@@ -46,8 +45,7 @@ class Digest:
         return _following(self, local, workdays)
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """At most so many messages in a week, from Monday on; the rest goes together."""
 
     most: int

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from alerts import digest as digests
 from alerts.alert import Kind
@@ -117,8 +117,8 @@ NEVER: Final = "never"
 Contacts = Annotated[tuple[Contact, ...], BeforeValidator(_contacts, json_schema_input_type=list[str | dict[str, str]])]
 Time = Annotated[After, BeforeValidator(_after, json_schema_input_type=str)]
 Interval = Annotated[int, BeforeValidator(_every, json_schema_input_type=str)]
-DigestPhrase = Annotated[Digest | Literal["never"], BeforeValidator(_digest, json_schema_input_type=str)]
-BudgetPhrase = Annotated[Budget, BeforeValidator(_budget, json_schema_input_type=str)]
+DigestPhrase = Annotated[Digest | Literal["never"], PlainValidator(_digest, json_schema_input_type=str)]
+BudgetPhrase = Annotated[Budget, PlainValidator(_budget, json_schema_input_type=str)]
 
 
 class Unit(Strict):

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from alerts.alert import State
 from alerts.digest import AT_ONCE, OVERFLOW, Digest, Rhythm, week
@@ -47,8 +48,7 @@ WHILE_IT_FIRES = datetime(9999, 1, 1, tzinfo=UTC)
 """Until when an inhibited message waits: the end of another alert has no date."""
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """Messages up to ``level`` about one book wait ``until`` then.
 
     All of them, or those that are of ``target``, of the place ``subject``, of the plan's ``section``, of what ``unit``
@@ -79,8 +79,7 @@ class Silence:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Quiet:
+class Quiet(Struct, frozen=True):
     """Hours of the night, from ``begins`` to ``ends``, and days off, in which nothing is told but red, or nothing (``red_too``)."""
 
     begins: time | None = None

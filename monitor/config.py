@@ -11,9 +11,9 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -58,10 +58,10 @@ class ChannelSpec(BaseModel):
 
 
 def _quiet(value: Any) -> Any:
-    return suppression.quiet(value) if isinstance(value, str) else value
+    return value if isinstance(value, Quiet) else suppression.quiet(str(value))
 
 
-QuietPhrase = Annotated[Quiet, BeforeValidator(_quiet, json_schema_input_type=str)]
+QuietPhrase = Annotated[Quiet, PlainValidator(_quiet, json_schema_input_type=str)]
 
 
 def _chosen(known: Sequence[str]) -> Callable[[str], str]:

@@ -1,10 +1,11 @@
 """What the daemon knows at one moment: the one thing that pages, metrics and the API read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from heapq import nsmallest
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from alerts.alert import Alert, Change, Identity, State
 from alerts.delivery import Sending
@@ -18,24 +19,21 @@ TRAILS = 100
 """Alerts of a book whose past is at hand: a page shows no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """A block's figures and the verdicts of all its rows."""
 
     panel: Panel
     verdicts: Verdicts
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAlert:
+class OpenAlert(Struct, frozen=True):
     """An alert that is pending or firing, with the facts of its last change."""
 
     alert: Alert
     notice: Notice
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(Struct, frozen=True):
     """How an alert came to stand as it does: all its changes, the oldest first, and the messages about them."""
 
     changes: Sequence[tuple[int, Change, Notice]]
@@ -47,8 +45,7 @@ def foremost(alerts: Iterable[OpenAlert], most: int) -> list[OpenAlert]:
     return nsmallest(most, alerts, lambda one: (one.alert.state is not State.FIRING, -one.alert.level, one.alert.since))
 
 
-@dataclass(frozen=True, slots=True)
-class SourceHealth:
+class SourceHealth(Struct, frozen=True):
     """One source of one book. Times are None where there was no such pull yet.
 
     ``reason`` and ``detail`` belong to the last pull if it failed, else "".
@@ -82,8 +79,7 @@ class Queue(NamedTuple):
     due: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The state after the last cycle. Replaced as a whole, never changed in place.
 
     ``rehearsing`` says that the clock is not the real one (演示时钟).

@@ -1,6 +1,5 @@
 """When a source's turn is: the slots of its schedule, and the trigger that fires a little after them."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import NamedTuple, Self
@@ -8,6 +7,7 @@ from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
+from msgspec.structs import replace
 
 from monitor.clock import Clock
 from monitor.wiring import Feed

@@ -5,13 +5,13 @@ by the State Council each year, through ``chinesecalendar``, and what a book add
 to them. A year that is not known yet has only its weekends.
 """
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache
 from typing import TypeAlias
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Days: TypeAlias = NDArray[np.datetime64]
@@ -57,8 +57,7 @@ def label(every: Every, end: date) -> str:
             return f"{end.year}年"
 
 
-@dataclass(frozen=True, slots=True)
-class Workdays:
+class Workdays(Struct, frozen=True):
     """The days on which offices work: as published, but for what a book says of single days.
 
     ``holidays`` are off and ``workdays`` are worked, whatever was published.
@@ -127,8 +126,7 @@ _LATEST = timedelta(days=366)
 """How long after its period a figure may be announced; a date later than that belongs to another year's list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """When a period's figure must have been published: the last day on which it is not yet late.
 
     Exactly one of the four is given: ``workdays`` after the period's end; ``days``

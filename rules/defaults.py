@@ -1,6 +1,6 @@
 """What a target inherits when its author is silent, and what its measure allows."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from rules.calendar import Every
 from rules.phrase import ANY_BREACH, OPS, thresholds

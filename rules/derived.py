@@ -4,13 +4,14 @@ What a derived figure was on any past day follows from what was known of its inp
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from connectors.observation import FINAL, NIL
@@ -29,8 +30,7 @@ class Series(NamedTuple):
     series: str
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(Struct, frozen=True):
     """A series that is computed every ``every`` from ``inputs``, which are those of ``formula.names``; its figures are in ``unit``."""
 
     series: str
@@ -65,8 +65,7 @@ def ring(error: CycleError) -> str:
     return " → ".join(error.args[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Vintages:
+class Vintages(Struct, frozen=True):
     """Everything stated of the inputs, in the order of becoming known: columns (N,).
 
     ``series`` is a place in ``inputs``, ``subject`` one in the book's subjects (-1: of no subject, which holds for all),
@@ -87,7 +86,7 @@ class Vintages:
     def until(self, moment: int) -> "Vintages":
         """What was known at ``moment``."""
         part = slice(int(np.searchsorted(self.since, moment, side="right")))
-        return replace(self, **{name: getattr(self, name)[part] for name in self.__slots__[2:]})
+        return replace(self, **{name: getattr(self, name)[part] for name in self.__struct_fields__[2:]})
 
     def revised(self) -> NDArray[np.bool_]:
         """Which state another figure than one before them for the same series and period."""

@@ -22,10 +22,10 @@ relative error in ordinary years, finite at zero.  A figure that is no sum is ca
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from rules.structural import GUARD, Rest, Structure, guarded
@@ -65,8 +65,7 @@ INTERVAL, TAIL = 0.8, 1.6377443536962102  # probability that low to high holds t
 CHUNK = 2048  # series per pass: keeps the temporaries in the processor's cache
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """What the simple forecasts read from past years. Tables are (periods, n), the rest (n,)."""
 
     share: Floats  # mean cumulative share of the year by the end of each period, all years
@@ -77,11 +76,10 @@ class Basis:
 
     def cut(self, cut: Series) -> "Basis":
         """The same for some of the series."""
-        return Basis(*(getattr(self, field.name)[..., cut] for field in fields(self)))
+        return Basis(*(getattr(self, name)[..., cut] for name in self.__struct_fields__))
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """What the replay of past years says about one number of elapsed periods."""
 
     weights: Floats  # (METHODS, n), of each simple forecast; they sum to 1
@@ -96,7 +94,7 @@ class Moment:
 
     def cut(self, cut: Series) -> "Moment":
         """The same for some of the series."""
-        return Moment(*(getattr(self, field.name)[..., cut] for field in fields(self)))
+        return Moment(*(getattr(self, name)[..., cut] for name in self.__struct_fields__))
 
     @classmethod
     def empty(cls, elapsed: int, n: int) -> "Moment":
@@ -110,12 +108,11 @@ _Columns = TypeVar("_Columns", Basis, Moment)
 
 
 def _write(into: _Columns, series: NDArray[np.int64], part: _Columns) -> None:
-    for field in fields(into):
-        getattr(into, field.name)[..., series] = getattr(part, field.name)
+    for name in into.__struct_fields__:
+        getattr(into, name)[..., series] = getattr(part, name)
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """Everything that past years say, worked out once a year. Stored in single precision."""
 
     basis: Basis
@@ -130,8 +127,7 @@ class Shape:
         self.spoken[series] = part.spoken
 
 
-@dataclass(frozen=True)
-class Outlook:
+class Outlook(Struct, frozen=True):
     """Where figures will end, (n,) each: Student t around centre, on a logarithmic scale where there is an offset.
 
     That is, log(figure + offset) is centre + scale x t. A scale of 0: the figure is final.
@@ -144,8 +140,7 @@ class Outlook:
     spoken: Bools
 
 
-@dataclass(frozen=True)
-class Landing:
+class Landing(Struct, frozen=True):
     """The year as it will probably end, (n,) each; NaN where not spoken."""
 
     probability: Floats  # 0-1: the total is at least the goal
@@ -216,7 +211,7 @@ def _land(shape: Shape, so_far: Floats, cut: slice) -> tuple[Floats, Floats]:
     disagreement = (moment.weights * (each - combined) ** 2).sum(axis=0)
     left = 1 - so_far.shape[0] / basis.last.shape[0]
     combined = combined - moment.bias
-    rest = Rest(*(getattr(moment, field.name) for field in fields(Rest)))
+    rest = Rest(*(getattr(moment, name) for name in Rest.__struct_fields__))
     modelled, square = _modelled(rest, so_far, basis, basis.usual)
     trust = 1 / (1 + np.exp(-moment.ahead - _start(rest, so_far, basis)))
     one, other = trust / square, (1 - trust) / (_narrow(left) * moment.square + DISAGREEMENT * disagreement)
@@ -374,7 +369,7 @@ def _weigh(errors: Floats, modelled: Floats, rest: Rest, left: float) -> Moment:
         bias=(memory * combined).sum(axis=0) / (count + BIAS_YEARS),
         square=square,
         ahead=HEAD_START + EVIDENCE * np.where(seen, memory * score, 0.0).sum(axis=0),
-        **{field.name: getattr(rest, field.name) for field in fields(Rest)},
+        **{name: getattr(rest, name) for name in Rest.__struct_fields__},
     )
 
 

@@ -7,11 +7,11 @@ quotes. What is not known stays so: a figure that needs an unknown one, or divid
 import ast
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from connectors.observation import FINAL, PARTIAL
@@ -70,18 +70,15 @@ def _year_before(day: date) -> date | None:
     return None if (day.month, day.day) == (2, 29) else day.replace(year=day.year - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Series:
+class _Series(Struct, frozen=True):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
+class _Number(Struct, frozen=True):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Apply:
+class _Apply(Struct, frozen=True):
     function: str
     arguments: "tuple[_Node, ...]"
     periods: int = 0
@@ -90,8 +87,7 @@ class _Apply:
 _Node: TypeAlias = _Series | _Number | _Apply
 
 
-@dataclass(frozen=True, slots=True)
-class Formula:
+class Formula(Struct, frozen=True):
     """A formula that was understood: its ``text``, the ``names`` it reads in order, and ``node`` to compute it by."""
 
     text: str

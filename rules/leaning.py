@@ -1,9 +1,10 @@
 """What leans on other figures: derived series, goals that follow a series, goals that were changed. Names find their series here."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from graphlib import CycleError
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from rules import defaults
 from rules.calendar import Every

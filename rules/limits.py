@@ -8,12 +8,12 @@ Limits over just the rows that have it.
 
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from rules.calendar import Days
@@ -29,8 +29,7 @@ _Cell = TypeVar("_Cell", np.float64, np.datetime64)
 _Member = tuple[int, Target, Threshold | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """One threshold each for N rows of a block; all columns (N,).
 
     ``rows`` are those rows, ascending; None means all of the block's. ``against``
@@ -218,7 +217,8 @@ def _later(day: date, level: Threshold) -> date:
 
 def repeated(values: NDArray[_Cell], sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[_Cell]:
     """One value per target, repeated for its subjects; where all are alike it takes no room, and cannot be written to."""
-    return np.broadcast_to(values[0], int(np.sum(sizes))) if len(np.unique(values)) == 1 else np.repeat(values, sizes)
+    alike = np.array_equal(values, np.broadcast_to(values[0], len(values)), equal_nan=True)
+    return np.broadcast_to(values[0], int(np.sum(sizes))) if alike else np.repeat(values, sizes)
 
 
 def or_none(values: Floats) -> Floats | None:

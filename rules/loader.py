@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct
 
 from rules import defaults, leaning
 from rules.calendar import Every, Publication, Workdays
@@ -90,23 +91,22 @@ def made(written: "Written") -> Book:
     )
 
 
-@dataclass
-class Written:
+class Written(Struct):
     """All files of a book put together: each single key once, the lists joined, every place remembered.
 
     ``parts`` are the files one by one, ``instead`` are texts that are to stand in some of them.
     """
 
     folder: Path
-    parts: list[tuple[Document, BookFile]] = field(default_factory=list)
-    single: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, Document] = field(default_factory=dict)
-    items: list[tuple[ItemSpec, str]] = field(default_factory=list)
-    targets: list[tuple[TargetSpec, str]] = field(default_factory=list)
-    derived: list[tuple[DerivedSpec, str]] = field(default_factory=list)
-    history: list[HistorySpec] = field(default_factory=list)
-    instead: Mapping[Path, str] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
+    parts: list[tuple[Document, BookFile]] = []
+    single: dict[str, Any] = {}
+    places: dict[str, Document] = {}
+    items: list[tuple[ItemSpec, str]] = []
+    targets: list[tuple[TargetSpec, str]] = []
+    derived: list[tuple[DerivedSpec, str]] = []
+    history: list[HistorySpec] = []
+    instead: Mapping[Path, str] = {}
+    errors: list[str] = []
 
     def __getitem__(self, key: str) -> Any:
         return self.single.get(key)

@@ -6,10 +6,10 @@ a block holds the rows that share a year, a reporting frequency and a time zone.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from rules.calendar import Days, Every, period_ends
@@ -22,8 +22,7 @@ _STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
 _ROUNDING = 1e-9  # of the goal: what binary fractions may add to or take off a difference
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(Struct, frozen=True, dict=True):
     """Targets of one year, frequency and time zone: P periods, T targets, R rows (a target's subjects lie together).
 
     ``first_row`` (T + 1,) are the rows where each target's subjects begin.

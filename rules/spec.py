@@ -9,7 +9,7 @@ from datetime import date
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints
 
 from rules import formula, phrase
 from rules.calendar import Every, Publication
@@ -20,7 +20,7 @@ from rules.unit import check
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
-def _phrase(parse: Callable[[str], Any], read: Callable[[str], str] = phrase.half) -> BeforeValidator:
+def _phrase(parse: Callable[[str], Any], read: Callable[[str], str] = phrase.half) -> PlainValidator:
     """A field that is a phrase in the file and a noun in the model."""
 
     def checked(value: Any) -> Any:
@@ -28,7 +28,7 @@ def _phrase(parse: Callable[[str], Any], read: Callable[[str], str] = phrase.hal
             raise ValueError(f"应为一句文字，而不是 {value!r}")
         return parse(read(value))
 
-    return BeforeValidator(checked, json_schema_input_type=str)
+    return PlainValidator(checked, json_schema_input_type=str)
 
 
 def _paired(name: str) -> str:
@@ -51,10 +51,10 @@ def _zone(name: str) -> str:
 
 GoalPhrase = Annotated[Goal, _phrase(phrase.goal)]
 ThresholdPhrases = Annotated[
-    tuple[Threshold, ...], BeforeValidator(phrase.thresholds, json_schema_input_type=str | list[str])
+    tuple[Threshold, ...], PlainValidator(phrase.thresholds, json_schema_input_type=str | list[str])
 ]
 """One threshold or several, any of which reaches the level."""
-ClearPhrases = Annotated[tuple[Threshold, ...], BeforeValidator(phrase.clear, json_schema_input_type=str | list[str])]
+ClearPhrases = Annotated[tuple[Threshold, ...], PlainValidator(phrase.clear, json_schema_input_type=str | list[str])]
 """What must be over before an alert is solved; none for the yellow threshold itself."""
 ElapsedPhrase = Annotated[float, _phrase(phrase.elapsed)]
 ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
@@ -158,7 +158,7 @@ class SourceSpec(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     connector: str
-    schedule: SchedulePhrase = phrase.schedule("every 10 minutes")
+    schedule: SchedulePhrase = Field("every 10 minutes", validate_default=True)
     mark: str = ""
 
 

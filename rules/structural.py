@@ -10,11 +10,11 @@ fit, only matrix products.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
@@ -28,8 +28,7 @@ GUARD = 0.01  # part of a usual period that is added to a figure before its loga
 PRIOR_NOISE, PRIOR_COUNT = 0.02, 3  # noise before any figure is seen, relative, and the errors that it is worth
 
 
-@dataclass(frozen=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """The rest of a year: log(sum of the periods left, guards added) is level + pull . logs of the elapsed periods."""
 
     level: Floats  # (n,)

@@ -3,12 +3,14 @@
 import math
 from calendar import monthrange
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from enum import IntEnum, StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rules.calendar import PUBLISHED, Every, Publication, Workdays
 from rules.derived import DERIVED, Derived, Series
@@ -98,8 +100,7 @@ _DIRECTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True):
     """What must be true at the end of the year.
 
     ``value`` is in ``unit``. ``upper`` belongs to BETWEEN, ``tolerance`` (same
@@ -163,8 +164,7 @@ class Goal:
         return words if math.isnan(value) else f"{words}（本期{quantity(value, self.unit)}）"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedGoal:
+class ChangedGoal(Struct, frozen=True):
     """The goal in force for periods that end on ``since`` or later, and why it was changed."""
 
     since: date
@@ -191,8 +191,7 @@ class Against(StrEnum):
     OVERDUE = "overdue"  # the goal, from its last day on
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(Struct, frozen=True):
     """When a level is reached: more than ``value`` behind, or below/above ``value``, for ``periods`` running.
 
     SHARE, OUTLOOK, POINTS, PERIOD and PROBABILITY are in percent (5 means 5 %), SPREAD is a
@@ -208,8 +207,7 @@ class Threshold:
     narrows_to: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(Struct, frozen=True):
     """When each level is reached: when any of its thresholds is; one without thresholds never is.
 
     Nothing is judged before ``not_before`` (0-1) of the year's periods are over. An alert that stands is solved
@@ -247,8 +245,7 @@ LEARNT = {Shape.SEASONAL: 2, Shape.LAST_YEAR: 1}
 """Curves that are read from earlier years, and how many complete ones they take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(Struct, frozen=True):
     """The plan curve: what should be true by now.
 
     ``base`` (the target's unit) is where a PATH starts; ``points`` are
@@ -261,8 +258,7 @@ class Expect:
     points: tuple[tuple[date, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One numbered item of the published plan, in its own words."""
 
     item: int
@@ -272,8 +268,7 @@ class Item:
     responsible: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """When a source is asked: every ``interval``, or ``at`` a time of day (the book's time zone). Exactly one is given.
 
     That is each day, or only on ``workdays``, on some ``weekdays`` (0 is Monday), or on one ``day`` of the month: its
@@ -308,8 +303,7 @@ class Schedule:
         return f"{'工作日' if self.workdays else days}{self.at:%H:%M}"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where figures come from: a connector kind, its options as written, and when to ask it.
 
     ``mark`` is shown wherever figures of this source appear (演示数据).
@@ -330,8 +324,7 @@ class Source:
         return f"{self.book}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One measurable commitment.
 
     ``reporter`` files the figure: the lead, unless the book names another unit.
@@ -376,8 +369,7 @@ class Target:
         return Series(self.source or "", self.series)
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Struct, frozen=True):
     """Edits of a book that came by a table: when, by whom, why, and for each target what was changed, in words."""
 
     at: date
@@ -386,8 +378,7 @@ class Import:
     changed: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(Struct, frozen=True, dict=True):
     """A year's plan in force. ``goals`` holds the goal of each target (columns) for each subject (rows).
 
     A book about one place has the single subject "". A target that the table
@@ -405,7 +396,7 @@ class Book:
     targets: tuple[Target, ...]
     sources: dict[str, Source]
     subjects: tuple[str, ...] = ("",)
-    goals: "pd.DataFrame | None" = field(default=None, repr=False)
+    goals: "pd.DataFrame | None" = None
     workdays: Workdays = PUBLISHED
     derived: tuple[Derived, ...] = ()
     history: tuple[Import, ...] = ()

@@ -1,6 +1,5 @@
 """Verdicts: what judging found, in columns, and one of them as an object."""
 
-from dataclasses import dataclass, fields
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -76,8 +75,7 @@ OWED = frozenset({Reason.LATE, Reason.NO_DATA})
 """Reasons for which a unit owes a figure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(Struct, frozen=True):
     """Verdicts of N rows of a block, all columns (N,).
 
     ``reason`` indexes REASONS; ``level`` and ``pending`` are Level values
@@ -105,7 +103,7 @@ class Verdicts:
 
     def part(self, rows: slice) -> "Verdicts":
         """A view of some of them."""
-        return Verdicts(*(getattr(self, column.name)[rows] for column in fields(self)))
+        return Verdicts(*(getattr(self, column)[rows] for column in self.__struct_fields__))
 
 
 def empty(count: int) -> Verdicts:

@@ -1,9 +1,10 @@
 """Verdicts and rules as an office would say them, in Chinese. One place, for messages, pages and commands alike."""
 
 import math
-from dataclasses import replace
 from datetime import date
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from connectors.observation import Status
 from rules.calendar import PERIOD_NAMES, PUBLISHED, Every, Publication, Workdays, label

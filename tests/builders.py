@@ -1,12 +1,12 @@
 """Snapshots for tests: real books are compiled and judged, alerts come from the real life of an alert."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec.structs import replace
 
 from alerts.alert import Kind
 from alerts.lifecycle import advance

@@ -6,14 +6,14 @@ A case is a row of a block, so that all cases of a file are judged together at e
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from msgspec import structs
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from alerts import escalation, lifecycle
@@ -57,24 +57,22 @@ class Failed(NamedTuple):
     wrong: tuple[str, ...]
 
 
-@dataclass
-class Proof:
+class Proof(Struct):
     """What came of a case."""
 
     case: Case
-    failed: list[Failed] = field(default_factory=list)
+    failed: list[Failed] = []
 
 
-@dataclass
-class _Row:
+class _Row(Struct):
     """A case at work: its place in the panel, its alerts, what they told of which period, and messages not looked at yet."""
 
     proof: Proof
     row: int
     follows: bool
-    alerts: dict[Identity, Alert] = field(default_factory=dict)
-    of_period: dict[tuple[Identity, date], Alert] = field(default_factory=dict)
-    told: list[Told] = field(default_factory=list)
+    alerts: dict[Identity, Alert] = {}
+    of_period: dict[tuple[Identity, date], Alert] = {}
+    told: list[Told] = []
 
 
 def prove(cases: Cases, organisation: Organisation) -> list[Proof]:
@@ -301,7 +299,7 @@ class _Replay:
         self.changes += 1
         change, found = step.change, step.verdict
         if step.alert is not None:
-            alert = structs.replace(step.alert, change_id=self.changes)
+            alert = replace(step.alert, change_id=self.changes)
             one.alerts[change.identity] = alert
             self.standing[change.identity.kind][one.row] = lifecycle.standing(alert)
         if change.event.told and change.basis.period is not None and change.identity.kind is Kind.PACE:
@@ -332,7 +330,7 @@ class _Replay:
 
 def _named(found: Verdict, one: _Row) -> Verdict:
     """With the subject that the book knows it by."""
-    return structs.replace(found, subject=one.proof.case.subject)
+    return replace(found, subject=one.proof.case.subject)
 
 
 def _level_alone(expected: Expected) -> bool:

@@ -3,12 +3,12 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from alerts import lifecycle

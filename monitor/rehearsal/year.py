@@ -2,10 +2,12 @@
 
 import re
 from calendar import monthrange
-from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rules.target import Book
 
@@ -43,6 +45,6 @@ def _moved(found: Any, later: int) -> Any:
         return _DAY.sub(lambda day: str(_moved(date.fromisoformat(day[0]), later)), found)
     if isinstance(found, tuple):
         return tuple(_moved(one, later) for one in found)
-    if is_dataclass(found) and not isinstance(found, type):
-        return replace(found, **{one.name: _moved(getattr(found, one.name), later) for one in fields(found)})
+    if isinstance(found, Struct):
+        return replace(found, **{name: _moved(getattr(found, name), later) for name in found.__struct_fields__})
     return found

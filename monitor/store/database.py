@@ -1,5 +1,6 @@
 """Opening the database and bringing its tables up to date."""
 
+import atexit
 import sqlite3
 import threading
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -23,6 +25,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10.0
 _AWAY_SECONDS = 0.5
 _MIGRATION_LOCK = 0x6D696772617465  # "migrate": any number that nobody else uses in this database, the leader included
+_OPENED = WeakSet[Engine]()
 _READ_ONLY = "duban_read_only"
 _TURN = "duban_turn"
 FENCE = "duban_fence"
@@ -68,16 +71,19 @@ def open_engine(url: str) -> Engine:
     """
     parsed = _parsed(url)
     try:
-        if parsed.get_backend_name() == "sqlite":
-            return _open_sqlite(parsed)
-        # To compile a question costs a server more than the answer: a month of a country takes twice as long.
-        options = f"{parsed.query.get('options', '')} -c jit=off"
-        engine = create_engine(parsed, pool_pre_ping=True, connect_args={**LIVELY, "options": options})
+        engine = _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_server(parsed)
     except ModuleNotFoundError as error:
         detail = f"缺少数据库驱动 {error.name}；请安装 duban[postgres]"
         raise DatabaseError(Failure.BAD_URL, detail) from None
-    event.listen(engine, "begin", _admit)
+    _OPENED.add(engine)
     return engine
+
+
+@atexit.register
+def _let_go() -> None:
+    """What the process leaves open is closed as it ends: SQLite then brings its log into the file, and removes it."""
+    for engine in list(_OPENED):
+        engine.dispose()
 
 
 def in_memory() -> Engine:
@@ -198,6 +204,14 @@ def _parsed(url: str) -> URL:
     if parsed.drivername in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
         return parsed
     raise DatabaseError(Failure.BAD_URL, f"不支持的数据库 {parsed.drivername}；可用 sqlite 或 postgresql")
+
+
+def _open_server(url: URL) -> Engine:
+    # To compile a question costs a server more than the answer: a month of a country takes twice as long.
+    options = f"{url.query.get('options', '')} -c jit=off"
+    engine = create_engine(url, pool_pre_ping=True, connect_args={**LIVELY, "options": options})
+    event.listen(engine, "begin", _admit)
+    return engine
 
 
 def _open_sqlite(url: URL) -> Engine:

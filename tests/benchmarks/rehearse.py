@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import Progress, TaskID
 

@@ -1,10 +1,10 @@
 """Exercises and the regular report: sent by the real way, told once per slot, never counted as alerts."""
 
 import json
-from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 

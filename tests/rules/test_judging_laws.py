@@ -1,7 +1,6 @@
 """What holds for all targets and figures: the judge in columns says what a plain judge says, and obeys its laws."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -98,12 +97,12 @@ def _worlds(draw: st.DrawFn) -> tuple[list[Target], list[dict[int, float]], date
 
 
 def _equal(left: Verdicts, right: Verdicts) -> None:
-    for column in fields(Verdicts):
-        np.testing.assert_array_equal(getattr(left, column.name), getattr(right, column.name), err_msg=column.name)
+    for column in Verdicts.__struct_fields__:
+        np.testing.assert_array_equal(getattr(left, column), getattr(right, column), err_msg=column)
 
 
 def _rows(verdicts: Verdicts, rows: Sequence[int]) -> Verdicts:
-    return Verdicts(*(getattr(verdicts, column.name)[list(rows)] for column in fields(Verdicts)))
+    return Verdicts(*(getattr(verdicts, column)[list(rows)] for column in Verdicts.__struct_fields__))
 
 
 @given(_worlds())

@@ -1,12 +1,11 @@
 """Alerts moved in columns come out as they do when each is moved by itself."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, timedelta
 
-import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from alerts.alert import Event, Kind
 from alerts.moving import Telling, as_told
@@ -71,7 +70,7 @@ class OneByOne:
 
     def recalled(self, periods, places):
         return [
-            msgspec.structs.replace(told, steps=self.watch.alerts[of].steps)
+            replace(told, steps=self.watch.alerts[of].steps)
             for (of, day), told in self.told.items()
             if day in periods and of[:3] in places
         ]

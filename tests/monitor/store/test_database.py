@@ -162,6 +162,24 @@ def test_sqlite_is_set_up_for_a_daemon(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_a_process_that_ends_leaves_nothing_but_the_file(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from monitor.store.database import migrate, open_engine; migrate(open_engine(sys.argv[1]));"
+        "print(sorted(os.listdir()))"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "sqlite:///duban.db"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "['duban.db', 'duban.db-shm', 'duban.db-wal']\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["duban.db"]
+
+
 def test_a_writing_transaction_holds_the_lock_from_its_start(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/duban.db")
     migrate(engine)

@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from dataclasses import replace
 
+from msgspec.structs import replace
 from sqlalchemy import update
 
 from alerts.alert import Cause, Event

@@ -1,12 +1,12 @@
 """The status page says everything, in words, and lets no name become markup."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from connectors.observation import NIL, PARTIAL
 from monitor.snapshot import Judged, Snapshot
