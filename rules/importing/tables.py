@@ -71,7 +71,7 @@ def kind_of(title: str) -> Kind | None:
         return None
     if _GROWTH.fullmatch(flat):
         return "growth"
-    if role := duty.role_of(flat):
+    if role := duty.role_of(title):
         return role
     for pattern, kind in ((_NUMBER, "number"), (_MEASURE, "measure"), (_SECTION, "section"), (_VALUE, "value")):
         if pattern.fullmatch(flat):
