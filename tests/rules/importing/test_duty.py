@@ -219,3 +219,21 @@ def test_names_of_units_are_known_by_their_ends(name):
 @pytest.mark.parametrize("name", ["新建学校5所", "万盛", "加快推进", "市、区。"])
 def test_other_words_are_not_units(name):
     assert not looks_like_unit(name)
+
+
+def test_a_number_and_the_first_of_its_parts_may_stand_on_one_line():
+    found = outline(
+        [
+            Line("一、工业"),
+            Line("4.修路。（市交通局负责）"),
+            Line("5.（1）新增企业30家。（市工信局负责）"),
+            Line("（2）净增企业80家。（市统计局负责）"),
+            Line("6.（1）架桥；（2）修渠。（市水利局负责）"),
+        ]
+    )
+    assert [(one.label, one.section, one.text) for one in found.items] == [
+        ("4.", "一、工业", "修路。"),
+        ("（1）", "一、工业", "新增企业30家。"),
+        ("（2）", "一、工业", "净增企业80家。"),
+        ("6.", "一、工业", "（1）架桥；（2）修渠。"),
+    ]
