@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _DAYS_ASKED = 1000
+_LATEST = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,9 @@ def last_position(connection: Connection, at: datetime) -> int:
     What is ``known`` then, and what comes ``since`` this position, is all there is.
     """
     last = select(func.max(observation.c.id))
-    # Nothing is known before its pull began: else every figure there is would have to be looked at.
-    if connection.scalar(select(exists().where(pull.c.started_at > at))):
+    # Nothing is known before its pull began, and the last pulls began last: else all there is would have to be looked at.
+    latest = select(pull.c.started_at).order_by(pull.c.id.desc()).limit(_LATEST).subquery()
+    if connection.scalar(select(exists().where(latest.c.started_at > at))):
         early = _unknown(connection, 0, at)
         if early is not None:
             last = last.where(observation.c.id < early)
