@@ -21,6 +21,10 @@ class State(StrEnum):
     FIRING = "firing"
     RESOLVED = "resolved"
 
+    @property
+    def text(self) -> str:
+        return {State.PENDING: "观察", State.FIRING: "预警", State.RESOLVED: "已解除"}[self]
+
 
 class Event(StrEnum):
     """What happened to an alert. The same word is stored, logged and counted."""

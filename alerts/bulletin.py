@@ -16,6 +16,10 @@ class Bulletin(StrEnum):
     HEARTBEAT = "heartbeat"
     DIGEST = "digest"
 
+    @property
+    def text(self) -> str:
+        return {Bulletin.DRILL: "演练", Bulletin.HEARTBEAT: "运行报告", Bulletin.DIGEST: "汇总"}[self]
+
 
 def bulletin(what: Bulletin, name: str, lines: Sequence[str], at: datetime, supervisor: str = "") -> Notice:
     """A message with the headline ``name`` and ``lines`` of the form 标签：值; ``at`` is in the readers' time zone."""

@@ -1,5 +1,6 @@
 """Messages that go together: when a digest is due, how many messages a receiver wants in a week, what a digest says. Pure."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -162,6 +163,11 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
         )
         for place, part in enumerate(parts, 1)
     ]
+
+
+def letters(count: int) -> int:
+    """How many letters it takes to tell of so many alerts together."""
+    return 1 if count > LISTED else math.ceil(count / MOST)
 
 
 def sections(told: Sequence[Notice]) -> Iterator[tuple[str, str, list[Notice]]]:

@@ -1,7 +1,7 @@
 """When a message waits: it is silenced, held by another alert, told together with others, or people are off duty. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -23,6 +23,7 @@ class Reason(StrEnum):
     DIGEST = "digest"
     BUDGET = "budget"
     QUIET = "quiet"
+    CROWD = "crowd"
 
     @property
     def merged(self) -> bool:
@@ -37,9 +38,12 @@ class Reason(StrEnum):
             Reason.DIGEST: "并入定期汇总",
             Reason.BUDGET: "超出每周条数，并入汇总",
             Reason.QUIET: "静默时段",
+            Reason.CROWD: "同时条数过多，并入汇总",
         }[self]
 
 
+NO_CROWDS: Mapping[str, int] = {}
+"""Every channel tells each message by itself."""
 WHILE_IT_FIRES = datetime(9999, 1, 1, tzinfo=UTC)
 """Until when an inhibited message waits: the end of another alert has no date."""
 

@@ -116,7 +116,7 @@ class Daemon:
                     records = pulls.latest(connection)
                 silent = [key for key, feed in force.feeds.items() if self._silent(feed, records.get(key), at)]
                 judged, moves = pipeline.judge(
-                    self.engine, force.watch, force.organisation, silent, at, force.settings.quiet
+                    self.engine, force.watch, force.organisation, silent, at, force.settings.quiet, force.crowds
                 )
             except Exception:
                 self.meters.cycles.labels(outcome="failed").inc()
@@ -258,8 +258,9 @@ class Daemon:
 
         After a time of being down, or a leap of the clock, the figures are out already, and the first cycle comes
         before the first pull: a source must have answered in the turn that was its last one at ``since``.
+        Nor did it speak as of ``at`` if it was asked after that: the figures it gave are of the next cycle.
         """
-        if record is None or record.reason or record.last_success is None:
+        if record is None or record.reason or record.last_success is None or record.last_success > at:
             return True
         if feed.pushed:  # whoever hands in answers for what does not come
             return False

@@ -70,8 +70,11 @@ class Untaken(Exception):
 
 
 class _Asked(NamedTuple):
+    """``since`` is when it was put into the queue, be it ``again`` because its worker died."""
+
     answer: Future[dict[str, Any]]
     since: float
+    again: bool = False
 
 
 class Cluster:
@@ -141,11 +144,14 @@ class Cluster:
                     # At once: should the database take it back and not live to say so, nobody would hear of it again.
                     self._asked.pop(errand).answer.set_result(json.loads(said))
                 if time.monotonic() - self._took_up > _TAKE_UP_EVERY:
-                    self._took_up = time.monotonic()
+                    now = self._took_up = time.monotonic()
                     for errand in errands.put_again(connection, self._patience):
                         log.warning("action=taken_up errand=%s", errand)
-                    late = time.monotonic() - _UNTAKEN
-                    old = [errand for errand, one in list(self._asked.items()) if one.since < late]
+                        # However long it took: it waits to be taken from now on. Once, for it may be what kills workers.
+                        if (one := self._asked.get(errand)) is not None and not one.again:
+                            self._asked[errand] = one._replace(since=now, again=True)
+                    late = now - _UNTAKEN
+                    old = [errand for errand, (_, since, _) in list(self._asked.items()) if since < late]
                     untaken = errands.withdraw(connection, old)
         except NotLeading as error:
             self._fail(error)

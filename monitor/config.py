@@ -39,7 +39,7 @@ TARGET_SERIES = (
 TARGET_LABELS = ("name", "item", "section", "lead", "unit", "measure")
 """What ``duban_target_info`` says of a target besides its identity."""
 
-AT_ONCE = ("books", "organisation", "channels", "archive", "keep", "heartbeat", "quiet", "templates")
+AT_ONCE = ("books", "organisation", "channels", "archive", "keep", "heartbeat", "quiet", "crowd", "templates")
 """Settings that a reload puts in force. The others are read when a process starts."""
 
 
@@ -130,6 +130,11 @@ class Settings(Strict):
         None,
         description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning, and red as"
         " well with `, red too` at the end",
+    )
+    crowd: Annotated[int, Ge(1)] = Field(
+        20,
+        description="messages to one receiver by one channel at one moment that are told one by one; more go together in a"
+        " digest. A web hook and Alertmanager are told every alert by itself",
     )
     log: logs.Form = Field(
         logs.Form.TEXT, description="form of the log on stderr, `text` or `json` (one object a line)"

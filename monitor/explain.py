@@ -94,7 +94,7 @@ def _sent(one: Sending, zone: ZoneInfo) -> str:
     when = one.finished_at or one.due_at
     held = f"；曾因{Held(one.suppressed).text}未即发" if one.suppressed else ""
     answer = (
-        f"；{one.tries[-1].result} {one.tries[-1].answer}".rstrip()
+        f"；{one.tries[-1].result.text} {one.tries[-1].answer}".rstrip()
         if one.tries and one.status is not Status.SENT
         else ""
     )

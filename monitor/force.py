@@ -38,6 +38,11 @@ class InForce:
     errors: tuple[str, ...]
     loaded_at: datetime
 
+    @property
+    def crowds(self) -> dict[str, int]:
+        """By channel that people read, how many messages at one moment are told one by one."""
+        return {name: self.settings.crowd for name, channel in self.channels.items() if not channel.apart}
+
     @cached_property
     def watch(self) -> "Watch":
         """The books laid out in columns, for their figures."""

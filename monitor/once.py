@@ -62,7 +62,7 @@ def tick(force: InForce, at: str | None) -> str:
             failed = pulls.failing(connection)
         if leading and (latest is None or latest <= moment):
             judged, moves = pipeline.judge(
-                engine, force.watch, force.organisation, failed, moment, force.settings.quiet
+                engine, force.watch, force.organisation, failed, moment, force.settings.quiet, force.crowds
             )
             cache.keep(force.watch, engine, moment)
             lines.append(f"预警变动 {len(moves)} 项")

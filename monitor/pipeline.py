@@ -5,7 +5,7 @@ connectors --Observation--> store --panel--> judge --Verdict--> advance --Change
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
 from alerts.moving import Telling
 from alerts.organisation import Organisation
-from alerts.suppression import Quiet
+from alerts.suppression import NO_CROWDS, Quiet
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Refusal
 from monitor.clock import Clock
@@ -149,11 +149,13 @@ def judge(
     failed: Iterable[str],
     at: datetime,
     quiet: Quiet | None = None,
+    crowds: Mapping[str, int] = NO_CROWDS,
 ) -> tuple[list[Judged], list[Move]]:
     """Judge every target as of ``at`` and save what changed, with the messages that are owed for it, as one.
 
     ``failed`` are the sources (``book/name``) whose last pull gave nothing. In the hours of ``quiet``, and under a
-    silence, messages wait.
+    silence, messages wait. What one receiver is told at one moment by a channel of ``crowds`` goes together where it is
+    more than so many.
     """
     watch.take(engine, at)
     judged = verdicts_at(watch, failed, at)
@@ -179,13 +181,15 @@ def judge(
             said = [(change, move.notice, move.routes) for change, move in numbered if move.routes]
             silences.hold(connection, waits.of(said, left))
             silences.hold_ends(connection, [change for change, move in numbered if move.change.state is State.RESOLVED])
+            silences.gather(connection, said, crowds, at)
         # Only after the commit: what stands in memory is never ahead of what is saved.
         for alert in (*kept, *left):
             watch.stand(alert)
     anew = watch.loaded
     watch.settled([found.verdicts for found in judged])
     with engine.begin() as connection:
-        awoken = silences.awake(connection, Waiting(connection, watch, organisation, quiet, at), at, anew=anew)
+        waits = Waiting(connection, watch, organisation, quiet, at)
+        awoken = silences.awake(connection, waits, at, crowds, anew=anew)
     if any(awoken):
         log.info("action=awoken told=%s merged=%s dropped=%s", *awoken)
     return judged, moves

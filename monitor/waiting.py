@@ -37,7 +37,7 @@ class Waiting:
 
     def of(
         self, said: Sequence[tuple[int, Notice, Sequence[Route]]], moved: Iterable[Alert]
-    ) -> dict[tuple[int, Way | None], Held]:
+    ) -> dict[tuple[int, Way], Held]:
         """What of ``said`` (change id, facts, ways) waits, where a cycle has left its alerts as ``moved``.
 
         The worst is told first: it must not wait because a week's messages were used up by less.
@@ -45,7 +45,7 @@ class Waiting:
         if self._at_once:
             return {}
         self._moved = {alert.identity: alert for alert in moved}
-        held: dict[tuple[int, Way | None], Held] = {}
+        held: dict[tuple[int, Way], Held] = {}
         for number, notice, ways in sorted(said, key=lambda one: -max(one[1].level, one[1].previous_level)):
             for way in dict.fromkeys(Way(*route[:3]) for route in ways):
                 why = self(notice, way)

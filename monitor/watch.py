@@ -122,7 +122,7 @@ class Watch:
     def load(self, engine: Engine, at: datetime) -> None:
         """Read everything known at ``at`` from the store, and how the alerts stand."""
         with reading(engine) as connection:
-            self.position = observations.last_position(connection)
+            self.position = observations.last_position(connection, at)
             self._link(observations.series(connection))
             self._enter_known(connection, at)
             self._remember(connection)

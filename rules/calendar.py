@@ -27,6 +27,10 @@ class Every(StrEnum):
     HALF = "half"
     YEAR = "year"
 
+    @property
+    def text(self) -> str:
+        return {"day": "逐日", "month": "逐月", "quarter": "逐季", "half": "逐半年", "year": "全年"}[self.value]
+
 
 _MONTHS = {Every.MONTH: 1, Every.QUARTER: 3, Every.HALF: 6, Every.YEAR: 12}
 PERIOD_NAMES = {Every.DAY: "天", Every.MONTH: "个月", Every.QUARTER: "个季度", Every.HALF: "个半年", Every.YEAR: "年"}

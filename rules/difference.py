@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules import edit
+from rules import edit, wording
 from rules.judging import judge, verdict
 from rules.panel import Panel
 from rules.plan import compile_plan
@@ -87,8 +87,8 @@ def _words(was: Target, now: Target) -> Iterator[str]:
     """What the rule in words does not tell."""
     for said, one, other in (
         ("名称", was.name, now.name),
-        ("频次", was.every.value, now.every.value),
-        ("报送时限", was.published.text, now.published.text),
+        ("频次", was.every.text, now.every.text),
+        ("报送时限", wording.publication(was.published, was), wording.publication(now.published, now)),
         ("牵头单位", "、".join(was.lead), "、".join(now.lead)),
         ("责任单位", "、".join(was.responsible), "、".join(now.responsible)),
         ("报送单位", "、".join(was.reporter), "、".join(now.reporter)),

@@ -74,7 +74,7 @@ def test_the_commands_of_the_readme_run_as_written(line, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "monitor", *shlex.split(line)[1:]],
         cwd=ROOT,
-        env={**os.environ, "DUBAN_DATABASE": f"sqlite:///{tmp_path}/duban.db"},
+        env={**os.environ, "DUBAN_DATABASE": f"sqlite:///{tmp_path}/duban.db", "DUBAN_ARCHIVE": f"{tmp_path}/archive"},
         capture_output=True,
         text=True,
         timeout=120,

@@ -60,6 +60,7 @@ class Alertmanager(base.Channel):
 
     Options: ClassVar[type[BaseModel]] = AlertmanagerOptions
     at_once = 100
+    apart = True
 
     def __init__(self, options: AlertmanagerOptions, folder: Path) -> None:
         """Raises Invalid where the token cannot be read."""

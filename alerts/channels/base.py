@@ -67,13 +67,15 @@ class Channel(Protocol):
 
     ``at_once`` is how many letters, of one receiver at one address, ``send`` may be given. Where ``repeat`` is set,
     letters about alerts that still stand are sent again so often: the other end forgets what it is not told.
-    ``slots`` count what is sent, where the other end takes only so much.
+    ``slots`` count what is sent, where the other end takes only so much. ``apart``: a machine reads there, and is told
+    every alert by itself, however many there are at one moment.
     """
 
     Options: ClassVar[type[BaseModel]]
     at_once: int = 1
     repeat: timedelta | None = None
     slots: Slots | None = None
+    apart: bool = False
 
     def __init__(self, options: Any, folder: Path) -> None: ...
 

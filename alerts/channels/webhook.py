@@ -50,6 +50,7 @@ class Webhook(base.Channel):
     """
 
     Options: ClassVar[type[BaseModel]] = WebhookOptions
+    apart = True
 
     def __init__(self, options: WebhookOptions, folder: Path) -> None:
         """Raises Invalid where the secret cannot be read."""

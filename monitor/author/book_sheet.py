@@ -200,7 +200,7 @@ def _heading(sheet: Worksheet, number: int, column: Column, table: str) -> None:
     if column.key == "measure":
         words = "\n".join(f"{measure}：{said}" for measure, said in MEASURES.items())
     elif column.key == "every":
-        words = "day：逐日\nmonth：逐月\nquarter：逐季\nhalf：逐半年\nyear：全年"
+        words = "\n".join(f"{one.value}：{one.text}" for one in Every)
     if words:
         cell.comment = Comment(words, "duban", width=360, height=24 + 18 * (words.count("\n") + 1 + len(words) // 60))
     sheet.column_dimensions[get_column_letter(number)].width = _width(column)

@@ -1,6 +1,5 @@
 """The command ``duban``. Heavy imports happen inside the commands, so that a small command stays quick."""
 
-import gettext
 import logging
 import os
 import sys
@@ -13,7 +12,7 @@ from monitor.cli.alerting import alerting
 from monitor.cli.author import author
 from monitor.cli.daemon import daemon
 from monitor.cli.figures import figures
-from monitor.cli.usage import HEADINGS, words
+from monitor.cli.usage import translate, words
 
 app = typer.Typer(
     help="duban 督办：监测年度目标，及早告知责任单位，直至数据表明问题解决。",
@@ -32,7 +31,7 @@ def main() -> None:
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it asks every package that is installed
-    gettext.dgettext = _heading  # a catalogue of so few words needs no compiled file
+    translate()
     _keep(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         code = app(standalone_mode=False)
@@ -53,10 +52,6 @@ def main() -> None:
                 raise
         _fail(str(error))
     raise SystemExit(code)
-
-
-def _heading(domain: str, message: str) -> str:  # noqa: ARG001  the library passes both
-    return HEADINGS.get(message, message)
 
 
 def _keep(name: str) -> None:

@@ -21,7 +21,7 @@ def alerts(
     config: Config = None,
     book: Annotated[str | None, typer.Option("--book", help="只列这一册")] = None,
     target: Annotated[str | None, typer.Option("--target", help="只列这一目标，写编号")] = None,
-    state: Annotated[str | None, typer.Option("--state", help="pending、firing 或 resolved")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="pending 观察、firing 预警或 resolved 已解除")] = None,
     since: Annotated[str | None, typer.Option("--since", help="只列此日以后有变动的，如 2025-10-01")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +37,10 @@ def alerts(
 def list_deliveries(
     context: typer.Context,
     config: Config = None,
-    state: Annotated[str | None, typer.Option("--state", help="queued、sending、sent、dead 或 suppressed")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option("--state", help="queued 待发、sending 正在发送、sent 已送达、dead 未能送达或 suppressed 缓发"),
+    ] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="只列这一渠道")] = None,
     receiver: Annotated[str | None, typer.Option("--receiver", help="只列发给这一单位的")] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="最多列出多少条，最近的在前；0 为全部")] = 100,
@@ -99,6 +102,7 @@ def list_silences(config: Config = None, as_json: AsJson = False) -> None:
     """列出生效中的静默。"""
     from monitor.app import open_store
     from monitor.holding import PARTS, listed
+    from rules.target import Level
 
     rows = listed(*open_store(settings(config)))
     if as_json:
@@ -106,7 +110,7 @@ def list_silences(config: Config = None, as_json: AsJson = False) -> None:
         return
     print(f"静默 {len(rows)} 项")
     for row in rows:
-        what = " ".join(filter(None, (row["book"], *(row[part] for part in PARTS), row["level"])))
+        what = " ".join(filter(None, (row["book"], *(row[part] for part in PARTS), Level[row["level"].upper()].text)))
         print(f"  第{row['id']}号 {what}，至 {shown(row['until'])}，{row['by']}：{row['reason']}")
 
 
@@ -169,9 +173,13 @@ _UNTOLD = ("noticed", "lapsed", "escalated")
 
 
 def _alerts_text(rows: list[dict[str, Any]]) -> str:
+    from alerts.alert import State
+
     lines = [f"预警 {len(rows)} 项"]
     for row in rows:
-        lines.append(f"[{row['level']}] {row['name']} ({row['alert']})，{'、'.join(row['lead'])}，{row['state']}")
+        lines.append(
+            f"[{row['level']}] {row['name']} ({row['alert']})，{'、'.join(row['lead'])}，{State(row['state']).text}"
+        )
         for step in row["changes"]:
             lines.append(f"    {shown(step['at'])} {_step_text(step)}")
             if not step["messages"] and step["event"] not in _UNTOLD:
@@ -182,17 +190,27 @@ def _alerts_text(rows: list[dict[str, Any]]) -> str:
 
 
 def _step_text(step: dict[str, Any]) -> str:
+    from alerts.alert import Cause, Event
+
     levels = f"{step['previous_level']}→{step['level']}"
     facts = (step["period"], step["figure"], step["gap"], step["edit"], step["rule"])
-    return f"{step['event']} ({step['cause']}) {levels}：{'；'.join(filter(None, facts))}"
+    return f"{Event(step['event']).text}（{Cause(step['cause']).text}）{levels}：{'；'.join(filter(None, facts))}"
 
 
 def _deliveries_text(rows: list[dict[str, Any]]) -> str:
+    from alerts.alert import Event
+    from alerts.bulletin import Bulletin
+    from alerts.delivery import Result, Status
+
+    said = {one.value: one.text for one in (*Event, *Bulletin)}
     lines = [f"消息 {len(rows)} 条"]
     for row in rows:
         way = f"{row['channel']} {row['address']}".strip()
-        lines.append(f"第{row['id']}号 [{row['status']}] {row['about']} {row['event']} 致 {row['receiver']}（{way}）")
-        lines += [f"    {shown(one['at'])} {one['result']} {one['answer']}".rstrip() for one in row["tries"]]
+        what = " ".join(dict.fromkeys((said.get(row["about"], row["about"]), said[row["event"]])))
+        lines.append(f"第{row['id']}号 [{Status(row['status']).text}] {what} 致 {row['receiver']}（{way}）")
+        lines += [
+            f"    {shown(one['at'])} {Result(one['result']).text} {one['answer']}".rstrip() for one in row["tries"]
+        ]
         if row["suppressed"]:
             lines.append(f"    {_late_text(row)}")
         if row["next_try"] is not None:
@@ -202,7 +220,8 @@ def _deliveries_text(rows: list[dict[str, Any]]) -> str:
 
 def _late_text(row: dict[str, Any]) -> str:
     """Why a message was not sent at once, and what became of it."""
+    from alerts.delivery import Status
     from alerts.suppression import Reason
 
     told = f"，见第{row['digest']}号" if row["digest"] is not None else ""
-    return f"未即时发送：{Reason(row['suppressed']).text} ({row['suppressed']}){told} [{row['status']}]"
+    return f"未即时发送：{Reason(row['suppressed']).text} ({row['suppressed']}){told} [{Status(row['status']).text}]"

@@ -91,6 +91,8 @@ def backup(
 
 
 def _status_text(found: dict[str, Any]) -> str:
+    from alerts.delivery import Status
+    from alerts.suppression import Reason
     from rules.feed import DEAD
 
     lines = ["来源:"]
@@ -98,7 +100,7 @@ def _status_text(found: dict[str, Any]) -> str:
         f"  {row['source']}: 最近成功 {(row['last_success'] or '无')[:16].replace('T', ' ')}，新增 {row['new']}，修订 {row['revised']}，"
         f"拒收 {row['refused']}，待核 {row['quarantined']}"
         + (f"；有答复，但已{row['stale_periods']}期没有新数据" if row["stale_periods"] >= DEAD else "")
-        + (f"；最近一次失败：{row['reason']} {row['detail']}" if row["reason"] else "")
+        + (f"；最近一次失败（{row['reason']}）：{row['detail']}" if row["reason"] else "")
         for row in found["sources"]
     ]
     lines += [f"预警 {len(found['alerts'])} 项:"]
@@ -110,7 +112,9 @@ def _status_text(found: dict[str, Any]) -> str:
         f"未能送达：{row['alert']} 致 {row['receiver']}（{row['channel']}，试过 {row['attempts']} 次）：{row['answer']}"
         for row in found["dead_letters"]
     ]
-    lines += ["消息: " + ("、".join(f"{name} {count}" for name, count in found["deliveries"].items()) or "无")]
+    lines += [
+        "消息: " + ("、".join(f"{Status(name).text} {count}" for name, count in found["deliveries"].items()) or "无")
+    ]
     if found["waiting"]:
-        lines += ["未即时发送: " + "、".join(f"{why} {count}" for why, count in found["waiting"].items())]
+        lines += ["未即时发送: " + "；".join(f"{Reason(why).text} {count}" for why, count in found["waiting"].items())]
     return "\n".join(lines)

@@ -1,17 +1,60 @@
-"""What is wrong with a command line, in the words of who typed it; the headings of the help."""
+"""What is wrong with a command line, in the words of who typed it; the library's own words in a help page."""
 
+import gettext
 from typing import Any
 
+from typer._click import Command, Context, HelpFormatter
 from typer._click import exceptions as wrong
+from typer.core import TyperOption, _TyperParameter
 
-HEADINGS = {
+_HEADINGS = {
     "Arguments": "参数",
     "Options": "选项",
     "Commands": "命令",
     "[required]": "[必填]",
     "[default: {}]": "[缺省: {}]",
 }
-"""The library's own words in a help page."""
+_VALUES = {
+    "bool": "",
+    "str": "文字",
+    "path": "路径",
+    "int": "整数",
+    "int range": "整数",
+    "float": "数",
+    "%Y-%m-%d": "日期",
+}
+_help_option, _display_type = Command.get_help_option, _TyperParameter.display_type
+
+
+class _Usage(HelpFormatter):
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        said = args.replace("[OPTIONS]", "[选项]").replace("COMMAND [ARGS]...", "命令 [参数]")
+        super().write_usage(prog, said, prefix or "用法：")
+
+
+def translate() -> None:
+    """Have help pages be Chinese as a whole.
+
+    The headings ask a catalogue, and one of so few words needs no compiled file; all else asks nobody.
+    """
+    gettext.dgettext = lambda _, message: _HEADINGS.get(message, message)  # type: ignore[assignment]
+    Context.formatter_class = _Usage
+    Command.get_help_option = _help  # type: ignore[assignment]
+    _TyperParameter.display_type = _value  # type: ignore[assignment]
+
+
+def _help(command: Command, context: Context) -> TyperOption | None:
+    option = _help_option(command, context)
+    if option is not None:
+        option.help = "显示这一说明"
+    return option
+
+
+def _value(param: _TyperParameter, context: Context) -> str:
+    """What to write after an option, "" for one that takes nothing."""
+    name = _display_type(param, context).strip("<>").removeprefix("list[").removesuffix("]").lower()
+    said = _VALUES.get(name, name)
+    return f"<{said}>" if said else ""
 
 
 def words(error: wrong.UsageError) -> str:

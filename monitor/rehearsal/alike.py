@@ -28,8 +28,11 @@ from rules.judging import objects
 from rules.target import Level
 from rules.verdict import CODE, Reason
 
-_DECIDES = ("reason", "level", "pending", "keep", "slot")
-"""What ``lifecycle.advance`` looks at in a verdict, besides its figure; of its target, whether that is a task."""
+_DECIDES = ("level", "pending", "keep", "slot")
+"""What ``lifecycle.advance`` looks at in a verdict, besides its figure; of its target, whether that is a task.
+
+Its reason says no more: of those that move, how the alert stood tells whether they are judged, or owe a figure.
+"""
 
 
 class Alike:

@@ -60,7 +60,7 @@ def command(force: InForce, asked: Asked) -> tuple[dict[str, Any], list[str]]:
         stock = from_file(asked.figures, book, to_date=asked.to_date)
     elif not stock.years(book):
         stock = from_sources(book, (feed for feed in force.feeds.values() if feed.book is book), now)
-    setting = Setting(force.organisation, force.settings.quiet)
+    setting = Setting(force.organisation, force.settings.quiet, force.crowds)
     days = span(book, stock, _day(asked.first, 0), _day(asked.last, 1))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         rehearsal = _Rehearsal(stock, setting, days, now, progress)

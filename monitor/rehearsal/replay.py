@@ -2,8 +2,8 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from alerts.alert import Change, Kind
+from alerts.bulletin import Bulletin
+from alerts.digest import letters
 from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from monitor import pipeline
@@ -50,10 +52,11 @@ class Setting:
 
     organisation: Organisation
     quiet: Quiet | None = None
+    crowds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def at_once(self) -> bool:
-        """Whether no message ever waits, for its hour or for another alert."""
+        """Whether no message ever waits, for its hour or for another alert; what goes together does so at once."""
         return not (self.quiet or self.organisation.patient or self.organisation.inhibit)
 
     @cached_property
@@ -174,8 +177,8 @@ class _Patient:
         self._engine, self._watch, self._setting, self._history = engine, watch, setting, history
 
     def __call__(self, at: datetime) -> _Cycle:
-        organisation, quiet = self._setting.organisation, self._setting.quiet
-        judged, moves = pipeline.judge(self._engine, self._watch, organisation, (), at, quiet)
+        organisation, quiet, crowds = self._setting.organisation, self._setting.quiet, self._setting.crowds
+        judged, moves = pipeline.judge(self._engine, self._watch, organisation, (), at, quiet, crowds)
         self._history.add_all(move.change for move in moves)
         with self._engine.begin() as connection:
             told = Counter(outbox.arrive(connection, at))
@@ -194,6 +197,7 @@ class _AtOnce:
     """
 
     def __init__(self, watch: Replay, setting: Setting, history: History) -> None:
+        self._crowds = setting.crowds
         self._watch, self._alerts = watch, Alike(watch, setting.organisation, setting.hearing, history)
         self._judged, self._days, self._gone = list[Judged](), _days(watch), -1
 
@@ -207,7 +211,17 @@ class _AtOnce:
             watch.settled([found.verdicts for found in self._judged])
         changed = alerts.follow(self._judged, at)
         again = changed and alerts.ask(self._judged, at)
-        return _Cycle(alerts.told_since(), second(at + _AGAIN) if again else NEVER)
+        return _Cycle(self._together(alerts.told_since()), second(at + _AGAIN) if again else NEVER)
+
+    def _together(self, told: Counter[Told]) -> Counter[Told]:
+        """What is told, that of crowds as the digests that they make."""
+        found = Counter[Told]()
+        for one, count in told.items():
+            if count > self._crowds.get(one.channel, count):
+                found[one._replace(bulletin=Bulletin.DIGEST)] += letters(count)
+            else:
+                found[one] += count
+        return found
 
 
 def _days(watch: Replay) -> list[date]:

@@ -22,13 +22,16 @@ class Way(NamedTuple):
     address: str
 
 
-def enclose(connection: Connection, way: Way, said: Sequence[tuple[int, Notice]], at: datetime) -> list[int]:
-    """Queue what waits (delivery ids, in order of time) as one digest, or as many as it takes; returns their ids."""
+def enclose(connection: Connection, way: Way, said: Sequence[tuple[int, Notice]], why: str, at: datetime) -> list[int]:
+    """Queue what waits (delivery ids, in order of time) as one digest, or as many as it takes; returns their ids.
+
+    ``why`` says for what reason they go together.
+    """
     made = []
     for number, (letter, mine) in enumerate(digest.compose(said, at)):
         values = {
             "key": key(f"{Bulletin.DIGEST} {at.isoformat()} {number}", *way),
-            "why": f"{way.receiver}的消息按机构文件汇总发送",
+            "why": f"{way.receiver}的消息{why}",
             "bulletin": Bulletin.DIGEST.value,
             "notice": letter.facts(),
         }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, exists, func, select
 
 from connectors.observation import STATUSES, Status, where
 from monitor.store import bulk, stored
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _DAYS_ASKED = 1000
+_LATEST = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def since(connection: Connection, position: int, at: datetime) -> Figures:
     gives, as long as ``append`` was never called with an earlier moment than before.
     """
     c = observation.c
-    early = connection.scalar(select(func.min(c.id)).where(c.id > position, c.known_at > at))
+    early = _unknown(connection, position, at)
     query = stored.figures(connection).where(c.id > position)
     if early is not None:
         query = query.where(c.id < early)
@@ -110,9 +111,26 @@ def mark(connection: Connection, position: int) -> str:
     return " ".join(map(str, (*(connection.execute(query).one_or_none() or ()), connection.scalar(first))))
 
 
-def last_position(connection: Connection) -> int:
-    """The end of the feed; 0 where it is empty."""
-    return connection.scalar(select(func.max(observation.c.id))) or 0
+def last_position(connection: Connection, at: datetime) -> int:
+    """The end of the feed as it was at ``at``, before the first figure not known then; 0 where that is the first of all.
+
+    What is ``known`` then, and what comes ``since`` this position, is all there is.
+    """
+    last = select(func.max(observation.c.id))
+    # Nothing is known before its pull began, and the last pulls began last: else all there is would have to be looked at.
+    latest = select(pull.c.started_at).order_by(pull.c.id.desc()).limit(_LATEST).subquery()
+    if connection.scalar(select(exists().where(latest.c.started_at > at))):
+        early = _unknown(connection, 0, at)
+        if early is not None:
+            last = last.where(observation.c.id < early)
+    return connection.scalar(last) or 0
+
+
+def _unknown(connection: Connection, position: int, at: datetime) -> int | None:
+    """The first figure after ``position`` that is not known at ``at``."""
+    c = observation.c
+    found: int | None = connection.scalar(select(func.min(c.id)).where(c.id > position, c.known_at > at))
+    return found
 
 
 def vintages(connection: Connection, source: str, name: str, subject: str, first: date, last: date) -> list[Vintage]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
@@ -26,7 +27,8 @@ from sqlalchemy import (
 from alerts.alert import Event, State
 from alerts.delivery import Status
 from alerts.notice import Notice, read
-from alerts.suppression import Held, Reason, Silence
+from alerts.routing import Route
+from alerts.suppression import NO_CROWDS, Held, Reason, Silence
 from monitor.store import bulk, digests
 from monitor.store.digests import Way
 from monitor.store.tables import alert, change, delivery, silence
@@ -62,15 +64,14 @@ def in_force(connection: Connection, at: datetime) -> list[Silence]:
     return [Silence(id=row.id, level=Level(row.level), **{name: getattr(row, name) for name in _FACTS}) for row in rows]
 
 
-def hold(connection: Connection, held: Mapping[tuple[int, Way | None], Held]) -> None:
-    """Have the messages about changes (by id), just queued, wait: those by one way, or all."""
+def hold(connection: Connection, held: Mapping[tuple[int, Way], Held]) -> None:
+    """Have the messages about changes (by id), just queued, wait by one way or another."""
     c = delivery.c
-    alike: dict[tuple[Held, Way | None], list[int]] = {}
+    alike: dict[tuple[Held, Way], list[int]] = {}
     for (number, way), why in held.items():
         alike.setdefault((why, way), []).append(number)
     for (why, way), numbers in alike.items():
-        there = [] if way is None else [c.receiver == way.receiver, c.channel == way.channel, c.address == way.address]
-        mine = update(delivery).where(bulk.among(connection, c.change_id, numbers), *there)
+        mine = update(delivery).where(bulk.among(connection, c.change_id, numbers), *_by(way))
         connection.execute(mine.values(status=Status.SUPPRESSED.value, **_waiting(why)))
 
 
@@ -78,6 +79,29 @@ def hold_ends(connection: Connection, changes: Sequence[int]) -> None:
     """Have the ends of alerts, among ``changes`` and just queued, wait where the beginning still waits by the same way."""
     if changes and connection.scalar(select(exists().where(_WAITS))):
         _wait_alike(connection, _ends(Status.QUEUED), changes)
+
+
+def gather(
+    connection: Connection,
+    said: Sequence[tuple[int, Notice, Sequence[Route]]],
+    crowds: Mapping[str, int],
+    at: datetime,
+) -> None:
+    """Have messages ``said`` (change id, facts, ways), just queued, told together where a way has too many for one moment."""
+    c = delivery.c
+    now: dict[Way, dict[int, Notice]] = {}
+    for number, notice, ways in said:
+        for way in (Way(*route[:3]) for route in ways if route.channel in crowds):
+            now.setdefault(way, {})[number] = notice
+    for way, mine in now.items():
+        if len(mine) <= crowds[way.channel]:
+            continue
+        queued = select(c.id, c.change_id).where(bulk.among(connection, c.change_id, mine), *_by(way))
+        rows = connection.execute(queued.where(c.status == Status.QUEUED.value).order_by(c.id)).all()
+        if len(rows) > crowds[way.channel]:
+            ids = [row.id for row in rows]
+            _set(connection, ids, status=Status.SUPPRESSED.value, suppressed=Reason.CROWD.value)
+            digests.enclose(connection, way, [(row.id, mine[row.change_id]) for row in rows], _CROWD, at)
 
 
 def _wait_alike(connection: Connection, ends: Select[Any], changes: Sequence[int]) -> set[int]:
@@ -92,9 +116,27 @@ def _wait_alike(connection: Connection, ends: Select[Any], changes: Sequence[int
     return found
 
 
-def _needless(told: Mapping[tuple[object, ...], Row[Any]]) -> list[tuple[object, ...]]:
+def _crowd(
+    told: Mapping[tuple[object, ...], tuple[Row[Any], Notice]],
+    together: dict[Way, list[tuple[int, Notice]]],
+    crowds: Mapping[str, int],
+) -> list[int]:
+    """Have what is ``told`` by one way told ``together`` where it is too much at once; returns the other messages."""
+    by_way: dict[Way, list[tuple[int, Notice]]] = {}
+    for row, said in told.values():
+        by_way.setdefault(Way(row.receiver, row.channel, row.address), []).append((row.id, said))
+    alone = list[int]()
+    for way, mine in by_way.items():
+        if len(mine) > crowds.get(way.channel, len(mine)):
+            together[way] = sorted([*together.get(way, ()), *mine], key=itemgetter(0))
+        else:
+            alone += [number for number, _ in mine]
+    return alone
+
+
+def _needless(told: Mapping[tuple[object, ...], tuple[Row[Any], Notice]]) -> list[tuple[object, ...]]:
     """The reminders of what is told only now, among what is told by alert, way and sort."""
-    news = {key[:2] for key, row in told.items() if not Event(row.event).follows}
+    news = {key[:2] for key, (row, _) in told.items() if not Event(row.event).follows}
     return [key for key in told if key[2] == Event.REMINDED and key[:2] in news]
 
 
@@ -106,8 +148,10 @@ class Awoken(NamedTuple):
     dropped: int = 0
 
 
-def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = False) -> Awoken:
-    """Queue what has waited long enough and is still true, and together what is due together.
+def awake(
+    connection: Connection, decide: Decide, at: datetime, crowds: Mapping[str, int] = NO_CROWDS, *, anew: bool = False
+) -> Awoken:
+    """Queue what has waited long enough and is still true, and together what is due together or is of ``crowds``.
 
     Told is the last change of an alert that stands, or of which the receiver has heard before, what was said again of
     it since (but for a reminder of what is told only now), and every correction; anything else is no longer worth telling, and is kept as it is. A digest tells all
@@ -115,7 +159,7 @@ def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = 
     look at all that waits, because what is written may have changed.
     """
     rows = connection.execute(_asleep()) if anew else connection.execute(_ready(), {"at": at})
-    told: dict[tuple[object, ...], Row[Any]] = {}
+    told: dict[tuple[object, ...], tuple[Row[Any], Notice]] = {}
     dropped: dict[int, int] = {}
     together: dict[Way, list[tuple[int, Notice]]] = {}
     beginning: set[tuple[int, Way]] = set()
@@ -139,20 +183,21 @@ def awake(connection: Connection, decide: Decide, at: datetime, *, anew: bool = 
             # Of what was said again and again, once is enough.
             again = said.event if said.event == Event.REMINDED else row.id
             if (before := told.pop((row.alert_id, way, again), None)) is not None:
-                dropped[before.id] = before.change_id
-            told[row.alert_id, way, again] = row
+                dropped[before[0].id] = before[0].change_id
+            told[row.alert_id, way, again] = row, said
     for key in _needless(told):
-        row = told.pop(key)
+        row, _ = told.pop(key)
         dropped[row.id] = row.change_id
-    alone = [mine[0][0] for mine in together.values() if len(mine) == 1]
+    alone = _crowd(told, together, crowds) + [mine[0][0] for mine in together.values() if len(mine) == 1]
     merged = {way: mine for way, mine in together.items() if len(mine) > 1}
-    _set(connection, [*(row.id for row in told.values()), *alone], status=Status.QUEUED.value, due_at=at)
+    _set(connection, alone, status=Status.QUEUED.value, due_at=at)
+    wished = {Way(row.receiver, row.channel, row.address) for row in waiting if row.suppressed in _WISHED}
     for way, mine in merged.items():
-        digests.enclose(connection, way, mine, at)
+        digests.enclose(connection, way, mine, "按机构文件汇总发送" if way in wished else _CROWD, at)
     # A digest that is yet to tell the beginning must tell the end as well.
     gone = dropped.keys() - _wait_alike(connection, _ends(Status.SUPPRESSED, *_MERGED), list(dropped.values()))
     _set(connection, list(gone), finished_at=at)
-    return Awoken(len(told) + len(alone), sum(map(len, merged.values())), len(gone))
+    return Awoken(len(alone), sum(map(len, merged.values())), len(gone))
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -172,6 +217,8 @@ _WAITS = and_(
     delivery.c.status == Status.SUPPRESSED.value, delivery.c.finished_at.is_(None), delivery.c.digest_id.is_(None)
 )
 _MERGED = tuple(reason for reason in Reason if reason.merged)
+_CROWD = "同一时刻条数较多，合并发送"
+_WISHED = (Reason.DIGEST.value, Reason.BUDGET.value)
 _WHY = ("due_at", "suppressed", "silence_id", "inhibitor")
 
 
@@ -261,6 +308,10 @@ def _let_go() -> ColumnElement[bool]:
         select(holding.c.id).where(holding.c.last_change_id == c.inhibitor).where(holding.c.state == State.FIRING.value)
     )
     return and_(c.suppressed == Reason.INHIBITED.value, ~holds.correlate(delivery).exists())
+
+
+def _by(way: Way) -> list[ColumnElement[bool]]:
+    return [delivery.c[name] == value for name, value in way._asdict().items()]
 
 
 def _waiting(why: Held) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.alert import Event, Identity, Kind, State
+from alerts.alert import Event, Identity, Kind
 from alerts.delivery import Result, Sending, Status
 from alerts.suppression import Reason
 from connectors.base import Failure
@@ -17,7 +17,6 @@ from rules.feed import DEAD
 from rules.target import Book, Level
 
 _KINDS = {Kind.PACE: "进度", Kind.DATA: "数据"}
-_STATES = {State.FIRING: "预警", State.PENDING: "观察"}
 _CHANGES = 10
 """Changes shown, the latest ones."""
 _REFUSED = {reason.value: reason.said for reason in Refused}
@@ -77,7 +76,7 @@ def _line(item: OpenAlert, book: Book, span: Span | None, trail: Trail | None, *
     alert, notice, identity = item.alert, item.notice, item.alert.identity
     return AlertLine(
         level=alert.level,
-        state=_KINDS[identity.kind] + _STATES.get(alert.state, ""),
+        state=_KINDS[identity.kind] + alert.state.text,
         name=notice.name,
         subject=identity.subject,
         anchor=anchor(book.id, identity.target, identity.subject) if linked and span is not None else "",

@@ -46,6 +46,7 @@ class Findings:
 
 _QUOTED = re.compile(r"“[^”]*”|《[^》]*》|「[^」]*」|\"[^\"]*\"")
 _WHEN = re.compile(r"(?:(?:到|至|截至)?20\d\d年(?:底|末|前|以前)*|去年|上年|明年|过去[^,]{0,6})")
+_AIM = re.compile("(?:力争|争取|冲刺)$")
 _DEBT = re.compile(r"债|欠款|账款|资金|贷款")
 
 
@@ -147,6 +148,8 @@ class _Clause:
             yield from _unlike_a_deed(at)
         if at.bare and not at.last.name:
             yield Doubt.NO_OBJECT
+        if at.bare and at.fact.unit == at.last.unit and _AIM.search(before):
+            yield Doubt.STRETCH
         if at.fact.chinese:
             yield Doubt.IN_CHINESE
         if op is Op.ABOUT:

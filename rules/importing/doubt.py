@@ -26,6 +26,7 @@ class Doubt(StrEnum):
     IN_CHINESE = "in_chinese"
     ZERO = "zero"
     REFERENCE = "reference"
+    STRETCH = "stretch"
     DEADLINE = "deadline"
 
     @property
@@ -53,6 +54,7 @@ _TEXTS = {
     Doubt.IN_CHINESE: (0.75, "数为汉字所写，未必是数量目标"),
     Doubt.ZERO: (0.85, "“不发生”“清零”读作 0"),
     Doubt.REFERENCE: (0.6, "对照其他数值或待下达，请写明对照的序列"),
+    Doubt.STRETCH: (0.7, "同一对象写有两个数，后一个为力争，请择其一"),
     Doubt.DEADLINE: (0.6, "时限不在本年内，或看不懂"),
 }
 

@@ -72,6 +72,8 @@ def _item(entry: Entry) -> Iterator[str]:
         yield "    # 原文标有星号"
     if _kept(entry):
         yield f"    # 原文：{_line(' '.join(item.duty.words))}"
+    if item.beside:
+        yield f"    # 原表另列：{_line(item.beside)}"
 
 
 def _kept(entry: Entry) -> bool:

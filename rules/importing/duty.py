@@ -21,14 +21,23 @@ class Role(StrEnum):
     OFFICE = "科室"
     WATCH = "督办"
     DEADLINE = "时限"
+    LEAD_AND_PERSON = "牵头和人"
+    CHARGE_AND_PERSON = "责任和人"
 
 
+_MIXED = {Role.LEAD_AND_PERSON: Role.LEAD, Role.CHARGE_AND_PERSON: Role.CHARGE}
+"""The role of the units under a title that asks for units and persons in one: 责任单位及责任人."""
 _FOR = r"(?:单位|部门|机构|主体|牵头)"
 _PERSON = r"(?:领导|负责人|责任人|负责同志|领导同志|人员?|[省市县区镇]长)"
+_LEADERS = rf"(?:(?:牵头|责任|分管|包保|包抓|挂钩|挂牌|挂帅|联系|督导|主管|协管|主要|第一|直接|具体|负责|任务|[省市县区镇]级?)+{_PERSON}|责任人|联系人|负责人)"
+_OFFICES = r"(?:(?:总?牵头|主办|主责|责任|落实|实施|承办|负责)*(?:单位|部门|机构|主体))"
+_BOTH = rf"(?:{_OFFICES}[及和与、/(](?:{_LEADERS}|{_PERSON})\)?|{_LEADERS}[及和与、/(]{_OFFICES}\)?)"
 _LABELS = (
+    (Role.LEAD_AND_PERSON, rf"(?=[^:]{{0,8}}(?:牵头|主办|主责)){_BOTH}"),
+    (Role.CHARGE_AND_PERSON, _BOTH),
     (Role.DEADLINE, r"(?:(?:计划|预计)?(?:完成|办结|办理|整改|推进|实施)?(?:时限|期限)(?:要求)?|(?:计划|预计)?(?:完成|办结|推进|实施)时间|时间(?:节点|要求|安排|进度)|(?:工作)?进度安排|工作进度)"),
     (Role.OFFICE, r"(?:责任|牵头|承办|配合|落实|主办)(?:科室|处室|股室|站所|科|处|股)(?:\(单位\))?"),
-    (Role.LEADER, rf"(?:(?:牵头|责任|分管|包保|包抓|挂钩|挂牌|挂帅|联系|督导|主管|协管|主要|第一|直接|具体|负责|任务|[省市县区镇]级?)+{_PERSON}|责任人|联系人|负责人)"),
+    (Role.LEADER, _LEADERS),
     (Role.WATCH, rf"(?:督办|督查|督导|监督|监管|监考|考核|验收)(?:责任)?{_FOR}"),
     (Role.LEAD, rf"(?:(?:总?牵头|主办|主责|主抓|主管|第一责任|首要责任|主要责任|主要负责)(?:负责|责任|实施|组织实施)*{_FOR}|牵头|主办|总?牵头负责)"),
     (Role.HELP, rf"(?:(?:配合|协办|协助|协同|协作|参与|参加|支持|会办|成员|协管)(?:责任|落实|实施)?{_FOR}|配合|协办|参与)"),
@@ -47,9 +56,11 @@ _PREDICATE = re.compile(
     r"|(?P<help>(?:积极|共同|协同|协助|支持|分工)*(?:配合|参与|参加|协助|协同|协办|支持)(?:负责|落实|实施|推进)?)$"
 )
 _PREDICATE_ROLE = {"lead": Role.LEAD, "charge": Role.CHARGE, "help": Role.HELP}
-_LEADER_NAME = re.compile(
-    r"(?:省长|市长|县长|区长|镇长|旗长|州长|盟长|秘书长|书记|主任|局长|同志|领导|常委|主席|部长)$"
-)
+_POST = r"(?:省长|市长|县长|区长|镇长|旗长|州长|盟长|秘书长|书记|主任|局长|同志|领导|常委|主席|部长)"
+_LEADER_NAME = re.compile(rf"{_POST}$")
+_HAN = r"[\u4e00-\u9fff·]"
+_BESIDE = re.compile(rf"(?:[省市县区]委)?(?:常务)?副?{_POST}{_HAN}{{0,4}}|.+{_PERSON}|{_HAN}{{2,4}}(?<![科股室组班])")
+"""A person named beside a unit: by a post, or by a name of two to four characters."""
 _STRONG = (
     r"局|委|办|厅|署|办公室|委员会|管委会|指挥部|领导小组|工作组|专班|中心|公司|集团|政府|法院|检察院|部门|单位|支队|大队|总队|办事处|街道|"
     r"镇街|街镇|乡镇|镇|乡|工商联|残联|妇联|科协|文联|侨联|社科联|贸促会|工会|总工会|团[省市县区]?委|供销(?:合作)?社|联社|党校|"
@@ -86,6 +97,14 @@ class Duty:
         """Names in these roles, each once, in order."""
         return tuple(dict.fromkeys(name for role, name in self.names if role in roles))
 
+    def take(self, role: Role, text: str) -> None:
+        """Those whom a list names, and by when, where it says so too."""
+        for one in _named(role, text):
+            if _is_time(one.name):
+                self.deadlines.append(one.name)
+            else:
+                self.names.append(one)
+
     def add(self, other: "Duty") -> None:
         self.names += other.names
         self.deadlines += other.deadlines
@@ -118,8 +137,9 @@ class Duty:
 
 def role_of(header: str) -> Role | None:
     """The role that a column's title names: 责任单位, 完成时限."""
-    flat = re.sub(r"\s|\(.*?\)", "", plain(header))
-    found = _HEADER.fullmatch(flat)
+    whole = re.sub(r"\s", "", plain(header))
+    flat = re.sub(r"\(.*?\)", "", whole)
+    found = _HEADER.fullmatch(whole) or _HEADER.fullmatch(flat)
     if found is None and (several := re.fullmatch(r"(.{2,6})[及和、/与](.{2,8})", flat)):
         return role_of(several[1]) or role_of(several[2])
     return Role[found.lastgroup] if found and found.lastgroup else None
@@ -130,11 +150,15 @@ def looks_like_unit(name: str) -> bool:
     return bool(_UNIT.match(plain(name).strip())) and not re.search(r"[。;:!?\d%]", plain(name))
 
 
+def _is_time(text: str) -> bool:
+    return len(text) <= 24 and not looks_like_unit(text) and bool(deadline.read(text))
+
+
 def units(text: str) -> list[str]:
     """The names of a list: 、 and commas outside brackets, blanks, and 和 or 及 after a whole name part them."""
     flat = _KINDS.sub(lambda m: m[0].replace("、", "·"), plain(text))
     found: list[str] = []
-    for start, end in split_outside(flat, "、,;/\n"):
+    for start, end in split_outside(flat, "、,;。/\n"):
         part = text[start:end].strip(" \t。.;；:：")
         part = re.sub(
             r"(?<=[\u4e00-\u9fff)）])等(?:\d*个?)?(?:有关|相关|市级|县级|区级|省级|其他)*(?:部门|单位|地方|企业)?(?:和单位)?$",
@@ -143,7 +167,11 @@ def units(text: str) -> list[str]:
         )
         for one in _SPLIT_AFTER.split(part):
             blank = one.split()
-            found += blank if len(blank) > 1 and all(looks_like_unit(name) for name in blank) else ["".join(blank)]
+            found += (
+                blank
+                if len(blank) > 1 and all(looks_like_unit(name) or _is_time(name) for name in blank)
+                else ["".join(blank)]
+            )
     return [one.removeprefix("由") for one in found if one and one not in ("等", "无", "/", "—", "-")]
 
 
@@ -158,7 +186,7 @@ def column(role: Role, cell: str) -> Duty:
     elif _PREDICATE.search(flat) and (spoken := sentence(cell)):
         duty = spoken
     else:
-        duty.names = list(_named(role, cell))
+        duty.take(role, cell)
     return duty
 
 
@@ -185,7 +213,7 @@ def labelled(text: str) -> Duty | None:
         elif _PREDICATE.search(plain(value)) and (spoken := sentence(value)):
             duty.names += spoken.names
         else:
-            duty.names += _named(role, value)
+            duty.take(role, value)
     return duty
 
 
@@ -199,7 +227,7 @@ def sentence(text: str) -> Duty | None:
         clause = text[start:end].strip()
         found = _PREDICATE.search(plain(clause))
         if found is None:
-            if len(clause) <= 24 and not looks_like_unit(clause) and deadline.read(clause):
+            if _is_time(clause):
                 duty.deadlines.append(clause)
             else:
                 waiting.append(clause)
@@ -254,7 +282,29 @@ def _like_units(duty: Duty) -> list[bool]:
     return [looks_like_unit(name) or bool(_LEADER_NAME.search(name)) for _, name in duty.names]
 
 
+def _mixed(role: Role, text: str) -> Iterator[Named]:
+    """Units and persons named together: ``县教育局 张三、县财政局（李四）``."""
+    whole = re.sub(rf"(?<!{_HAN})({_HAN})\s+({_HAN})(?!{_HAN})", r"\1\2", text)  # 张　三
+    for start, end in split_outside(plain(whole), "、,;:/ \t\n"):
+        name = whole[start:end].strip("。.")
+        two = re.fullmatch(rf"(.+)\((.+)\)|(.+(?:{_STRONG}))(?!长)((?:副?{_POST})?{_HAN}{{2,3}})", plain(name))
+        beside = [one for one in two.groups() if one] if two and not _MARK.match(plain(name)) else []
+        if _person(name):
+            yield Named(Role.LEADER, name)
+        elif any(map(_person, beside)) and any(map(looks_like_unit, beside)):
+            yield from (Named(Role.LEADER if _person(one) else role, one) for one in beside)
+        else:
+            yield from _named(role, name)
+
+
+def _person(name: str) -> bool:
+    return not looks_like_unit(name) and bool(_BESIDE.fullmatch(name))
+
+
 def _named(role: Role, text: str) -> Iterator[Named]:
+    if role in _MIXED:
+        yield from _mixed(_MIXED[role], text)
+        return
     for name in units(text):
         marked = _MARK.match(plain(name))
         if marked:

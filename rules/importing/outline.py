@@ -10,14 +10,17 @@ from rules.importing.duty import Duty, Role
 from rules.importing.flattened import restored
 from rules.importing.marker import Marker, marker
 from rules.importing.plain import bare, plain
-from rules.importing.reading import Block, Table
+from rules.importing.reading import Block, Line, Table
 from rules.importing.segment import parts
 from rules.importing.tables import Row, rows
 
 
 @dataclass
 class Item:
-    """One task. ``label`` is its number as written, ``pieces`` every word of the document that it was made of."""
+    """One task. ``label`` is its number as written, ``pieces`` every word of the document that it was made of.
+
+    ``beside`` are words of the document about it that are neither the task nor who does it: other columns of a table.
+    """
 
     label: str
     text: str
@@ -26,6 +29,7 @@ class Item:
     starred: bool = False
     pieces: list[str] = field(default_factory=list)
     number: int = 0
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class _Node:
         return False
 
 
+_LISTED = 5
+"""The lowest level that is counted; bullets are not."""
 _FIRST = re.compile(
     r"(?:第一|首)(?:位|个|名|列)?(?:的|者)?(?:单位|部门|责任单位)?(?:的)?(?:均|即)?(?:为|是)(?:主要|总)?(?:牵头|主办|主责|第一责任)"
 )
@@ -115,7 +121,7 @@ def outline(blocks: list[Block]) -> Outline:
 def _tree(blocks: list[Block]) -> _Node:
     root = _Node(None)
     path: list[_Node] = [root]
-    for block in blocks:
+    for place, block in enumerate(blocks):
         if isinstance(block, Table):
             path[-1].content.append(rows(block))
             continue
@@ -125,12 +131,32 @@ def _tree(blocks: list[Block]) -> _Node:
         if found is None:
             path[-1].content.append(block.text)
             continue
-        while len(path) > 1 and path[-1].marker is not None and path[-1].marker.level >= found.level:
-            path.pop()
-        node = _Node(found, [block.text])
-        path[-1].content.append(node)
-        path.append(node)
+        text = block.text
+        if (second := marker(text[found.end :])) and _goes_on(second, found, blocks[place + 1 :]):
+            _hang(path, found, text[: found.end])
+            found, text = second, text[found.end :]
+        _hang(path, found, text)
     return root
+
+
+def _hang(path: list[_Node], found: Marker, text: str) -> None:
+    """A numbered line below the nearest one of a higher level."""
+    while len(path) > 1 and path[-1].marker is not None and path[-1].marker.level >= found.level:
+        path.pop()
+    node = _Node(found, [text])
+    path[-1].content.append(node)
+    path.append(node)
+
+
+def _goes_on(second: Marker, first: Marker, following: list[Block]) -> bool:
+    """Whether 5.(1) begins a list of its own: (2) comes on a line of its own before the next 6."""
+    if second.level <= first.level or second.level > _LISTED:
+        return False
+    for block in following:
+        found = marker(block.text) if isinstance(block, Line) else None
+        if found and found.level <= second.level:
+            return (found.level, found.number) == (second.level, second.number + 1)
+    return False
 
 
 def _emit(node: _Node, found: Outline, section: str, inherited: Duty | None, *, unstated: bool) -> None:
@@ -154,7 +180,8 @@ def _emit(node: _Node, found: Outline, section: str, inherited: Duty | None, *, 
         first, notes = node.lines[0], _notes(node)
         own = _own("\n".join(notes)) or _own(first) or inherited
         found.parts += [Heading(first), *map(Rest, notes)]
-        _content(node, node.content[1 + len(notes) :], found, _title(first), own, unstated=unstated)
+        titled = _title(first) if first[node.marker.end :].strip() else section
+        _content(node, node.content[1 + len(notes) :], found, titled, own, unstated=unstated)
 
 
 def _content(
@@ -368,10 +395,12 @@ def _tabular(table: list[Row], found: Outline, section: str) -> None:
                 row.section or heading,
                 row.starred,
                 [row.raw],
+                beside=row.beside,
             )
             found.parts.append(last)
         elif row.kind == "more" and last is not None:
             last.text += row.text
+            last.beside = "；".join(filter(None, (last.beside, row.beside)))
             last.pieces.append(row.raw)
             if row.duty is not None:
                 last.duty.add(row.duty)

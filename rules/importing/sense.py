@@ -19,6 +19,10 @@ _SPOKEN = {
     Kind.POSITIVE: (Op.MORE_THAN, Measure.GROWTH),
 }
 _STOCK = re.compile(r"余额|存量|人均|平均|(?<!固定)资产|所有|每个?|床位|脱贫")
+_MERELY = re.compile(
+    r"(?:第?[一二三四]|前[二三两])季度|上半年|下半年|全年|\d{1,2}月(?:底|末)?|惠及|受益|总数|总量|累计"
+)
+"""What names no object of its own: by when, for whom, how many in all."""
 _BARE = re.compile(rf"(?:{words.MORE}|{words.LEAST}|{words.MOST}|增长|约|[\s])*")
 _PREDICATE = re.compile(
     rf"(?:{words.MOST}|达到或优于|达到或好于|保持|稳定|达到|达|实现|全面|动态|排名|进入|位居|力争|确保)$"
@@ -75,7 +79,9 @@ class Setting:
         """What a bare number behind this one is of."""
         verb = words.NEW.search(self.segment)
         said = verb[0] if verb else (self.last.verb if self.bare else "")
-        name = stem(self.object) if self.object else self.last.name
+        name = stem(self.object)
+        if not name or _MERELY.fullmatch(name):
+            name = self.last.name
         return Object(name, said, self.fact.unit, grows=self.grows)
 
     @property
@@ -162,6 +168,8 @@ def _name(at: Setting, measure: Measure) -> str:
     if fact.kind is Kind.RANK:
         return f"{last.name}{_PLACED.sub('', stem(at.object))}位次"
     of = stem(at.object) or last.name
+    if last.name and _MERELY.fullmatch(of):
+        return f"{last.name}（{of}）"
     if at.bare and fact.unit != last.unit and last.name and measure not in (Measure.GROWTH, Measure.REDUCTION):
         return of if last.unit in PERCENT else f"{of}（{fact.unit}）"
     if at.noun:

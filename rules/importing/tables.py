@@ -1,7 +1,7 @@
 """Tables of tasks: which column says what, merged cells, rows that are headings."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rules.importing import duty
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"序号|编号|序|号|项目编号|任务编号")
 _MEASURE = re.compile(r"(?:计量)?单位")
 _SECTION = re.compile(r"类别|领域|板块|分类|方面|部分|章节|大类|任务分类|类型|专项")
 _VALUE = re.compile(
-    r"(?:20\d\d年|本年|全年|年度|预期|计划)*(?:目标值|目标数|计划数|任务数|指标值|计划值|目标|任务量|增速目标|预期目标)"
+    r"(?:20\d\d年|本年|全年|年度|预期|计划)*(?:目标值|目标数|计划数|任务数|指标值|计划值|目标|任务量|增速目标|预期目标|总量|绝对值)"
 )
 _GROWTH = re.compile(r"(?:预期|计划|目标|同比)*(?:增长|增速|增幅)(?:率|速度)?")
 _TASK = re.compile(r"任务|内容|事项|目标|工作|项目|措施|指标|名称|实事|举措|要点|建议|行动")
@@ -26,7 +26,10 @@ _OTHER = re.compile(r"备注|进展|完成情况|落实情况|说明|联系电�
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: a task with its duty, a heading, a continuation of the row above, or words that are none of these."""
+    """A row of a table: a task with its duty, a heading, a continuation of the row above, or words that are none of these.
+
+    ``beside`` is what its other columns say: 备注：…；一季度：….
+    """
 
     kind: Literal["task", "heading", "more", "rest"]
     raw: str
@@ -35,6 +38,7 @@ class Row:
     section: str = ""
     duty: Duty | None = None
     starred: bool = False
+    beside: str = ""
 
 
 def rows(table: Table) -> list[Row]:
@@ -46,6 +50,8 @@ def rows(table: Table) -> list[Row]:
     found = [Row("rest", _raw(row)) for row in table.rows[: last + 1] if _raw(row)]
     above: list[Cell] = [None] * len(kinds)
     title = [bare(c or "") for c in table.rows[last]]
+    headers = zip(*table.rows[first : last + 1], strict=True)
+    names = ["".join(dict.fromkeys(bare(cell or "") for cell in column)) for column in headers]
     for row in table.rows[last + 1 :]:
         raw = _raw(row)
         if not raw:
@@ -55,7 +61,12 @@ def rows(table: Table) -> list[Row]:
         ]:
             found.append(Row("rest", raw))
             continue
-        found.append(_row(row, above, kinds, raw))
+        beside = "；".join(
+            f"{name}：{cell}"
+            for name, cell, kind in zip(names, row, kinds, strict=True)
+            if kind == "other" and cell and cell.strip()
+        )
+        found.append(replace(_row(row, above, kinds, raw), beside=re.sub(r"\s+", " ", beside)))
         above = [cell if cell is not None else before for cell, before in zip(row, above, strict=True)]
     return found
 
@@ -71,7 +82,7 @@ def kind_of(title: str) -> Kind | None:
         return None
     if _GROWTH.fullmatch(flat):
         return "growth"
-    if role := duty.role_of(flat):
+    if role := duty.role_of(title):
         return role
     for pattern, kind in ((_NUMBER, "number"), (_MEASURE, "measure"), (_SECTION, "section"), (_VALUE, "value")):
         if pattern.fullmatch(flat):
@@ -186,12 +197,15 @@ def _text(row: tuple[Cell, ...], kinds: list[Kind]) -> str:
         words = re.sub(r"\s*\n\s*", "", (cell or "").strip())
         if kind == "task" and words:
             text += ("" if not text or text[-1] in "。；;：:，,、" else "：") + words
-        elif kind == "value" and words:
+        elif kind == "value" and words and plain(words) not in ("—", "/"):
             said = _measured(words, measure)
             used |= said != words
             text += f"：{said}" if text and _SENTENCE.match(plain(words)) else said
-        elif kind == "growth" and said and re.fullmatch(r"-?\d+(\.\d+)?%?", plain(words)):
-            text += f"，增长{words.rstrip('%％')}%"
+        elif (
+            kind == "growth" and text and (grown := re.fullmatch(r"(-?\d+(?:\.\d+)?)%?(左右|以上|以内)?", plain(words)))
+        ):
+            text += f"{'，' if said else ''}增长{grown[1]}%{grown[2] or ''}"
+            used = True
     return text if used or not measure or not text else f"{text}（{measure}）"
 
 

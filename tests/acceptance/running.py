@@ -40,7 +40,14 @@ class Running:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder, self.port = folder, free_port()
-        given = {"database": f"sqlite:///{folder}/duban.db", "listen": f"127.0.0.1:{self.port}", "cycle": 1, **settings}
+        given = {
+            "database": f"sqlite:///{folder}/duban.db",
+            "archive": f"{folder}/archive",
+            "cache": f"{folder}/duban.cache",
+            "listen": f"127.0.0.1:{self.port}",
+            "cycle": 1,
+            **settings,
+        }
         self.config = folder / "duban.yaml"
         self.config.write_text(json.dumps(given, ensure_ascii=False, default=str), encoding="utf-8")
         self.log = folder / "daemon.log"
@@ -87,7 +94,7 @@ class Running:
         """SIGTERM; returns the exit status."""
         self.signal(signal.SIGTERM)
         assert self.process is not None
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=90)
 
     def __enter__(self) -> Self:
         return self.start().ready()

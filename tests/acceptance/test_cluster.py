@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,8 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlalchemy import func, select
 
+from alerts.alert import Kind
 from monitor.store.database import open_engine, reading
-from monitor.store.tables import attempt, change, delivery, observation, pull, run
+from monitor.store.tables import alert, attempt, change, delivery, observation, pull, run
 from tests.acceptance.running import ROOT, Running, letters, until
 from tests.acceptance.test_takeover import TOLD
 
@@ -33,24 +35,27 @@ sources:
 
 
 class Office:
-    """Answers for every source and takes what is posted; holds on to the first request to the place ``held``."""
+    """Answers for every source and takes what is posted; holds on to the first request to the place ``held``.
+
+    It is one whose sender lives: what a worker sent with its last breath may be read after its death.
+    """
 
     def __init__(self, held):
         self.asked, self.posted, self.held = Counter(), set(), held
-        self.let_go = threading.Event()
+        self.let_go, self._turn = threading.Event(), threading.Lock()
         office = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 place = self.path.strip("/")
                 office.asked[place] += 1
-                late = office.hold(place)
+                late = office.hold(place, self.connection)
                 self.answer(json.dumps([{"s": place, "p": "2025-09", "v": 999 if late else 500}]).encode())
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 office.posted |= {key for key, _ in letters(json.loads(body))}
-                office.hold("hook")
+                office.hold("hook", self.connection)
                 self.answer(b"")
 
             def answer(self, body):
@@ -69,17 +74,28 @@ class Office:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def hold(self, place):
+    def hold(self, place, connection):
         """Whether this request was the one to be held."""
-        if place != self.held:
-            return False
-        self.held = None
+        with self._turn:
+            if place != self.held or ended(connection):
+                return False
+            self.held = None
         return self.let_go.wait(120)
 
     def close(self):
         self.let_go.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+def ended(connection):
+    """Whether the other end is closed."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 class Worker:
@@ -132,8 +148,6 @@ class Cluster:
             clock="2025-10-27T09:00:00+08:00",
             executor="cluster",
             takeover=2,
-            archive=str(folder / "archive"),
-            cache=str(folder / "cache"),
             channels={"hook": {"kind": "webhook", "url": f"{self.office.url}/hook", "timeout": 60}},
         )
         self.workers = []
@@ -145,16 +159,19 @@ class Cluster:
     def caught(self):
         """A worker in the midst of what the office holds, and another one, which does nothing before SIGCONT."""
         worker, other = self.worker(), self.worker()
-        other.says("action=waiting")
+        for one in (worker, other):  # a daemon does not wait for ever for a worker to begin
+            one.says("action=waiting")
         other.process.send_signal(signal.SIGSTOP)
         self.daemon.start()
         until(lambda: self.office.held is None, what=f"the worker held ({worker.log})")
         return worker, other
 
     def done(self):
-        """Wait until every figure is stored and all that is owed was sent; every change was told once."""
+        """Wait until every figure is stored and judged and all that is owed was sent; every change was told once."""
         until(lambda: self._count(run, run.c.job.like("pull:%"), run.c.outcome == "ok") == SOURCES, what="every slot")
-        until(lambda: self._count(delivery, delivery.c.status == "sent") == SOURCES, what="every letter")
+        until(lambda: self._count(alert, alert.c.kind == Kind.PACE.value) == SOURCES, what="every alert")
+        until(lambda: self._count(delivery, delivery.c.status != "sent") == 0, what="every letter")
+        # The one of each target, and of none that its figure is late.
         assert self._count(delivery) == self._count(change, change.c.event.in_(TOLD)) == SOURCES
         assert self._count(attempt, attempt.c.result == "sent") == SOURCES
         with reading(self.engine) as connection:

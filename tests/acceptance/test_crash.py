@@ -3,20 +3,19 @@ import time
 
 from sqlalchemy import func, select
 
-from alerts.alert import Event
+from alerts.alert import State
 from monitor.store.database import open_engine, reading
-from monitor.store.tables import change, delivery
+from monitor.store.tables import alert, change, delivery
 from tests.acceptance.books import figures, town
 from tests.acceptance.running import Receiver, Running, until
+from tests.acceptance.test_takeover import MONTHS, TOLD, UNHURRIED
 
 TARGETS, KILLS = 60, 9
-MONTHS = (("2025-07", "2025-08-10", 700), ("2025-08", "2025-09-10", 800), ("2025-09", "2025-10-15", 900))
-TOLD = [event.value for event in Event if event.told]
 
 
 def test_killed_at_random_points_every_message_arrives_exactly_once(tmp_path, database_url):
     dice = random.Random(database_url.partition(":")[0])
-    folder = town(tmp_path / "books", TARGETS)
+    folder = town(tmp_path / "books", TARGETS, UNHURRIED)
     receiver = Receiver(delay=0.01)
     daemon = Running(
         tmp_path,
@@ -32,12 +31,12 @@ def test_killed_at_random_points_every_message_arrives_exactly_once(tmp_path, da
             if kill % 3 == 0:
                 # News between the crashes: half of the targets fall behind, then recover, then fall behind again.
                 period, known, full = MONTHS[kill // 3]
-                rows += [
-                    (f"指标{i:03d}", period, full * (0.5 if (i + kill // 3) % 2 else 1.1), known)
-                    for i in range(TARGETS)
-                ]
+                rows += [(f"指标{i:03d}", period, full - 100 * ((i + kill // 3) % 2), known) for i in range(TARGETS)]
                 figures(folder, rows)
             daemon.start().ready()
+            if kill % 3 == 2:  # two months that came together would be judged as the later alone
+                behind = {f"t{i:03d}" for i in range(TARGETS) if (i + kill // 3) % 2}
+                until(lambda behind=behind: firing(engine) == behind, what="the month judged")
             time.sleep(dice.uniform(0.0, 1.2))
             daemon.kill()
         daemon.start().ready()
@@ -51,8 +50,13 @@ def test_killed_at_random_points_every_message_arrives_exactly_once(tmp_path, da
         receiver.close()
         engine.dispose()
     assert set(receiver.letters) == owed
-    assert len(owed) == told > TARGETS
+    assert len(owed) == told == (2 * len(MONTHS) - 1) * TARGETS // 2
     assert len(steps) == len(set(steps))
+
+
+def firing(engine):
+    with reading(engine) as connection:
+        return set(connection.scalars(select(alert.c.target).where(alert.c.state == State.FIRING.value)))
 
 
 def statuses(engine):

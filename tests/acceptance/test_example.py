@@ -26,6 +26,8 @@ def duban(folder, *words, status=0):
         env={
             **os.environ,
             "DUBAN_DATABASE": f"sqlite:///{folder}/duban.db",
+            "DUBAN_ARCHIVE": f"{folder}/archive",
+            "DUBAN_CACHE": f"{folder}/duban.cache",
             "DUBAN_CONFIG": str(folder / "duban.yaml"),
         },
     )

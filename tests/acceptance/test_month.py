@@ -84,7 +84,6 @@ class Installation:
                 clock=START,
                 clock_speed=SPEED,
                 takeover=10,
-                archive=str(folder / "archive"),
                 channels={"hook": {"kind": "webhook", "url": self.receiver.url}, **channels},
             )
             self.daemons.append(daemon)

@@ -39,7 +39,6 @@ def test_a_figure_that_is_handed_in_is_judged_and_told_at_once(tmp_path):
         books=str(tmp_path / "books"),
         clock="2025-10-27T09:00:00+08:00",
         cycle=3600,  # only the push itself can bring about a cycle in time
-        archive=str(tmp_path / "archive"),
         channels={"hook": {"kind": "webhook", "url": receiver.url}},
     )
     with daemon:

@@ -1,4 +1,6 @@
-"""Rehearse a book over past years: ``python -m tests.benchmarks.rehearse --months 60``, or ``--country``.
+"""Rehearse a book over past years: ``OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.rehearse --months 60``, or ``--country``.
+
+The command itself does without threads of OpenBLAS, too, which spin for most of the seconds of CPU with ``--outlook``.
 
 A synthetic book with a table of monthly figures, rehearsed as ``duban rehearse --figures`` does it, and then one
 threshold at twenty values. A country is rehearsed once, from what a source states. Prints the seconds of CPU, what of

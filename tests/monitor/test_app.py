@@ -26,6 +26,7 @@ def daemon(tmp_path):
     settings = {
         "books": str(books),
         "database": f"sqlite:///{tmp_path}/duban.db",
+        "archive": None,
         "clock": "2025-10-27T09:00:00+08:00",
         "cache": str(tmp_path / "duban.cache"),
         "channels": {"folder": {"kind": "folder", "path": str(tmp_path / "alerts")}},
@@ -55,6 +56,35 @@ ALL = ["other-2025/t000", "other-2025/t001", "town-2025/t000", "town-2025/t001"]
 
 def counted(daemon, event, cause):
     return daemon.meters.registry.get_sample_value("duban_alert_changes_total", {"event": event, "cause": cause})
+
+
+@pytest.mark.parametrize("stored_first", [True, False])
+def test_what_a_source_says_while_the_store_is_read_is_not_missed_and_nobody_is_late(
+    daemon, tmp_path, monkeypatch, stored_first
+):
+    """It is asked after the moment of the first cycle, and has answered before that one is done with reading."""
+    for folder in (tmp_path / "books").iterdir():
+        figures(folder, [(f"指标{i:03d}", "2025-09", 800, "") for i in range(2)])
+    path = tmp_path / "duban.yaml"
+    given = json.loads(path.read_text("utf-8")) | {"database": f"sqlite:///{tmp_path}/empty.db"}
+    path.write_text(json.dumps(given, ensure_ascii=False), "utf-8")
+    again = Daemon(path)
+
+    def pulled():
+        for feed in again.force.feeds.values():
+            assert again.pull(feed).rows_new == 2
+
+    def read_meanwhile(*given, load=again._cache.load):
+        for step in [pulled, lambda: load(*given)][:: 1 if stored_first else -1]:
+            step()
+
+    monkeypatch.setattr(again._cache, "load", read_meanwhile)
+    again.judge()
+    assert opened(again) == []
+    again.judge()
+    assert opened(again) == ALL
+    assert counted(again, "fired", "ordinary") == len(ALL)
+    again.close()
 
 
 def test_a_reload_without_a_book_withdraws_its_alerts_and_counts_them(daemon, tmp_path):

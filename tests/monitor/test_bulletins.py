@@ -109,7 +109,7 @@ def test_an_exercise_that_does_not_arrive_fails(settings):
     (settings.parent / "copies").write_text("no folder", encoding="utf-8")
     result = CliRunner().invoke(cli, ["drill", "--config", str(settings), "--channel", "copies"])
     assert result.exit_code == 1
-    assert "unreachable" in result.output
+    assert "无法连接" in result.output
 
 
 def test_the_report_is_told_once_per_slot_over_restarts(settings):

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import socket
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from types import SimpleNamespace
@@ -104,6 +104,31 @@ def test_a_leader_begins_with_an_empty_slate(engine):
     with engine.begin() as connection:
         assert not errands.answer(connection, errand, "late")
         assert errands.withdraw(connection, [errand]) == [errand]
+
+
+def test_what_a_worker_had_for_long_when_it_died_waits_for_one_more_as_if_asked_just_now(leading, engine):
+    found, _ = leading
+    errands.prepare(engine)
+    answer = Future()
+    with engine.begin() as connection:
+        errand = errands.put(connection, "?")
+    found._asked[errand] = cluster._Asked(answer, 0.0)
+    for again in (True, False):
+        with engine.begin() as connection:
+            connection.execute(errands._HERE)
+            dead = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES ('2025-01-01') RETURNING id"
+            taken = "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s"
+            connection.exec_driver_sql(taken, (connection.exec_driver_sql(dead).scalar_one(),))
+        found._took_up = 0.0
+        found._look()
+        assert answer.done() is not again
+        with engine.begin() as connection:
+            assert errands.question(connection, errand) == ("?" if again else None)
+        if again:
+            assert found._asked[errand].since > 0.0
+            found._asked[errand] = found._asked[errand]._replace(since=0.0)
+    with pytest.raises(cluster.Untaken):
+        answer.result()
 
 
 def test_the_doctor_says_whether_anybody_works(config, engine):

@@ -47,6 +47,7 @@ def daemon(tmp_path, peer):
     settings = {
         "books": str(tmp_path / "books"),
         "database": f"sqlite:///{tmp_path}/duban.db",
+        "archive": None,
         "clock": "2025-10-27T09:00:00+08:00",
         "channels": {"am": {"kind": "alertmanager", "urls": [peer.host], "resend": RESEND, "timeout": 5}},
     }
@@ -116,6 +117,7 @@ def test_a_robots_limit_holds_over_a_restart(tmp_path, monkeypatch):
     settings = {
         "books": str(tmp_path / "books"),
         "database": f"sqlite:///{tmp_path}/duban.db",
+        "archive": None,
         "clock": "2025-10-27T09:00:00+08:00",
         "clock_speed": 3600,
         "channels": {"group": group},

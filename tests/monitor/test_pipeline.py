@@ -599,4 +599,4 @@ def test_nothing_is_entered_twice_for_two_targets_that_read_one_series(engine):
     assert panel.values[8].tolist()[0] == panel.values[8].tolist()[2] == 80.0
     assert panel.latest.tolist() == [8, -1, 8]  # 个 cannot be read as 万人
     with reading(engine) as connection:
-        assert observations.last_position(connection) == 1
+        assert observations.last_position(connection, AT) == 1

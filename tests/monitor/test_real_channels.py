@@ -105,7 +105,7 @@ def _titles(post):
 
 
 def test_an_exercise_reaches_every_channel_and_no_alert_is_made_of_it(settings, smtp, hook, peer):
-    assert _run(settings, "drill").count("[sent]") == 3
+    assert _run(settings, "drill").count("[已送达]") == 3
     title = "【演练】督办消息渠道演练"
     assert _told(smtp, hook, peer) == ([title], [title], {("DubanDrill", "")})
     assert "不涉及任何目标" in smtp.mails[0].get_body(("plain",)).get_content()
@@ -137,7 +137,7 @@ def test_what_is_silenced_reaches_no_channel_until_the_silence_ends(settings, sm
     )
     _cycle(settings)
     assert _told(smtp, hook, peer) == ([], [], set())
-    assert "未即时发送：静默 (silenced) [suppressed]" in _run(settings, "alerts")
+    assert "未即时发送：静默 (silenced) [缓发]" in _run(settings, "alerts")
     _run(settings, "silence", "end", "1", "--by", "王五")
     _cycle(settings)
     mails, posts, alerts = _told(smtp, hook, peer)
@@ -149,7 +149,7 @@ def test_a_digest_is_one_mail_one_post_and_every_alert_of_it_for_alertmanager(se
     _cycle(settings)
     assert _told(smtp, hook, peer) == ([], [], set())
     assert "并入定期汇总 (digest)" in _run(settings, "deliveries")
-    assert "未即时发送: digest 9" in _run(settings, "status")
+    assert "未即时发送: 并入定期汇总 9" in _run(settings, "status")
     shown = json.loads(_run(settings, "status", "--json"))
     assert shown["waiting"] == {"digest": 9}
     daemon = Daemon(settings)
@@ -167,7 +167,7 @@ def test_a_digest_is_one_mail_one_post_and_every_alert_of_it_for_alertmanager(se
     assert post["commonLabels"]["alertname"] == "DubanTargetBehind"
     text, html = (smtp.mails[0].get_body((kind,)).get_content() for kind in ("plain", "html"))
     assert all(f"指标{number:03}" in text and f"指标{number:03}" in html for number in range(3))
-    assert "并入定期汇总 (digest)，见第10号 [sent]" in _run(settings, "alerts")
+    assert "并入定期汇总 (digest)，见第10号 [已送达]" in _run(settings, "alerts")
 
 
 class _At:

@@ -1,10 +1,15 @@
 """What the commands tell of the past: alerts with their changes, messages with their tries."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
 
+from alerts.alert import Cause, Event, State
+from alerts.bulletin import Bulletin
+from alerts.delivery import Result, Status
+from alerts.suppression import Reason
 from monitor import records
 from monitor.app import Daemon
 from monitor.cli import app as cli
@@ -36,10 +41,9 @@ def settings(tmp_path):
     return path
 
 
-def _run(settings, *words):
-    command, *rest = words
-    result = CliRunner().invoke(cli, [command, *rest, "--config", str(settings)])
-    assert result.exit_code == 0, result.output
+def _run(settings, *words, code=0):
+    result = CliRunner().invoke(cli, [*words, "--config", str(settings)])
+    assert result.exit_code == code, result.output
     return result.output
 
 
@@ -57,7 +61,19 @@ def test_an_alert_is_told_with_every_change_and_what_it_stood_on(settings):
         "2025-09-30",
         800,
     )
-    assert "fired (ordinary) 正常→黄色：2025-09-30" in _run(settings, "alerts")
+    assert "告警（新的数据或时限）正常→黄色：2025-09-30" in _run(settings, "alerts")
+
+
+def test_people_read_no_word_of_the_store(settings):
+    _run(settings, "drill", "--channel", "letters", code=1)
+    _run(settings, "silence", "add", "--book", "town-2025", "--until", "2025-11-30", "--by", "王五", "--reason", "核实")
+    words = {one.value for kind in (Event, Cause, State, Status, Result, Bulletin, Reason) for one in kind}
+    read = [_run(settings, *asked) for asked in (["alerts"], ["deliveries"], ["status"], ["silence", "list"])]
+    assert [words & {*re.findall("[a-z_]+", re.sub(r"\(.*?\)", "", text))} for text in read] == [set()] * 4
+    assert "[待发] 演练 致" in read[1]
+    assert "无法连接" in read[1]
+    assert "待发 2" in read[2]
+    assert "第1号 town-2025 黄色，至" in read[3]
 
 
 @pytest.mark.parametrize(

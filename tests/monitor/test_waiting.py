@@ -10,7 +10,7 @@ from sqlalchemy import select
 from alerts.channels.folder import Folder
 from alerts.circuit import Circuit
 from alerts.organisation import Organisation
-from alerts.suppression import Reason, Silence, quiet
+from alerts.suppression import NO_CROWDS, Reason, Silence, quiet
 from connectors.observation import Observation, frame
 from monitor import pipeline
 from monitor.clock import Clock
@@ -35,8 +35,8 @@ def china(day, hour=10):
 class Town:
     """Three targets of one lead, judged when told to; letters go to a folder."""
 
-    def __init__(self, engine, tmp_path, *, hours=None, **organisation):
-        self.engine, self.hours = engine, hours and quiet(hours)
+    def __init__(self, engine, tmp_path, *, hours=None, crowds=NO_CROWDS, **organisation):
+        self.engine, self.hours, self.crowds = engine, hours and quiet(hours), crowds
         target = {
             "source": "filings",
             "goal": "at least 1200 个",
@@ -72,7 +72,7 @@ class Town:
             with self.engine.begin() as connection:
                 pull_id = pulls.begin(connection, "b/filings", at)
                 observations.append(connection, "b/filings", pull_id, frame(rows), at)
-        pipeline.judge(self.engine, self.watch, self.organisation, (), at, self.hours)
+        pipeline.judge(self.engine, self.watch, self.organisation, (), at, self.hours, self.crowds)
         clock = Clock(at, Clock.real())
         assert pipeline.deliver(self.engine, "letters", self.folder, clock, Circuit()).keys() <= {"sent"}
         return [path.read_text("utf-8") for path in sorted(set(self.path.glob("*/*.txt")) - before)]
@@ -253,3 +253,41 @@ def test_who_hears_only_now_that_an_alert_stands_is_not_reminded_of_it_as_well(e
     assert town.titles(china("09-25", 12)) == ["【黄色预警】采矿投资（人力社保局）"]
     assert town.waiting() == {}
     assert town.titles(china("09-26")) == ["【黄色预警未解除】采矿投资（人力社保局）"]
+
+
+def test_what_is_too_much_at_one_moment_is_told_together_at_once(engine, tmp_path):
+    town = Town(engine, tmp_path, crowds={"letters": 2})
+    (text,) = town.cycle(china("09-24"), total=(8, 600), mine=(8, 700), road=(8, 700))
+    assert text.startswith("【督办汇总】2025年9月24日：新增3项\n")
+    assert "红色预警（1项）" in text
+    assert "发送缘由：人力社保局的消息同一时刻条数较多，合并发送" in text
+    assert town.waiting() == {}
+    with reading(engine) as connection:
+        found = letters.sendings(connection)
+    assert Counter((one.event, one.status.value, one.suppressed) for one in found) == {
+        ("fired", "sent", "crowd"): 3,
+        ("digest", "sent", ""): 1,
+    }
+    assert sorted(town.titles(china("09-25"), mine=(9, 950), road=(9, 950))) == [
+        "【预警解除】道路投资（人力社保局）",
+        "【预警解除】采矿投资（人力社保局）",
+    ]
+
+
+def test_what_the_night_held_back_is_told_together_in_the_morning_where_it_is_too_much(engine, tmp_path):
+    town = Town(engine, tmp_path, hours="nights 20:00-08:00", crowds={"letters": 1})
+    assert town.cycle(china("09-23", 22), mine=(8, 700), road=(8, 700)) == []
+    assert town.waiting() == {"quiet": 2}
+    assert town.titles(china("09-24", 8)) == ["【督办汇总】2025年9月24日：新增2项"]
+
+
+def test_a_channel_that_machines_read_is_told_each_by_itself_however_many_there_are(engine, tmp_path):
+    town = Town(engine, tmp_path, crowds={"mail": 1})
+    assert len(town.cycle(china("09-24"), total=(8, 600), mine=(8, 700), road=(8, 700))) == 3
+
+
+def test_the_end_of_what_nobody_heard_of_is_not_told_in_a_crowd(engine, tmp_path):
+    town = Town(engine, tmp_path, inhibit=PARTS, crowds={"letters": 1})
+    assert len(town.cycle(china("09-22"), total=(8, 600), mine=(8, 700), road=(8, 700))) == 1
+    assert town.titles(china("09-23"), mine=(9, 950), road=(9, 950)) == []
+    assert town.titles(china("09-24"), total=(9, 950)) == ["【预警解除】全区投资（人力社保局）"]

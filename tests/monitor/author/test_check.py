@@ -36,7 +36,8 @@ def check(folder, book, *words, code=0):
     (folder / "books" / "b").mkdir(parents=True, exist_ok=True)
     (folder / "books" / "b" / "book.yaml").write_text(book, encoding="utf-8")
     (folder / "figures.csv").write_text(FIGURES, encoding="utf-8")
-    settings = {"books": f"{folder}/books", "database": f"sqlite:///{folder}/duban.db"}
+    settings = {"books": f"{folder}/books", "database": f"sqlite:///{folder}/duban.db", "archive": None}
+    settings["channels"] = {"folder": {"kind": "folder", "path": f"{folder}/alerts"}}
     (folder / "duban.yaml").write_text(json.dumps(settings), encoding="utf-8")
     done = CliRunner().invoke(app, ["check", "--config", str(folder / "duban.yaml"), *words])
     assert done.exit_code == code, done.output

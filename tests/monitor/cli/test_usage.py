@@ -1,9 +1,13 @@
 """What is said to who types a command wrongly."""
 
 import gettext
+import re
 import sys
 
 import pytest
+from typer._click import Command, Context
+from typer.core import _TyperParameter
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from monitor import cli
@@ -12,7 +16,14 @@ from monitor import cli
 @pytest.fixture
 def typed(monkeypatch, capsys):
     """Runs the command as the shell does: exit status, and what stands on stdout and stderr."""
-    monkeypatch.setattr(gettext, "dgettext", gettext.dgettext)  # put back afterwards, as what else a process forgets
+    own = (
+        (gettext, "dgettext"),
+        (Context, "formatter_class"),
+        (Command, "get_help_option"),
+        (_TyperParameter, "display_type"),
+    )
+    for where, name in own:
+        monkeypatch.setattr(where, name, getattr(where, name))  # put back afterwards, as what else a process forgets
     for part in cli.PARTS:
         monkeypatch.setattr(part, "registered_commands", part.registered_commands)
         monkeypatch.setattr(part, "registered_groups", part.registered_groups)
@@ -57,13 +68,28 @@ def test_a_wrong_command_line_is_told_in_chinese_with_status_two(typed, words, s
     assert error.count("\n") <= 2
 
 
-def test_the_headings_of_the_help_are_chinese(typed):
-    code, out, _ = typed("explain", "--help")
+def _names(group, path=()):
+    yield path
+    for name, command in getattr(group, "commands", {}).items():
+        yield from _names(command, (*path, name))
+
+
+@pytest.mark.parametrize("names", [*_names(get_command(cli.app))], ids=" ".join)
+def test_every_page_of_help_is_chinese(typed, names):
+    code, out, _ = typed(*names, "--help")
     assert code == 0
-    assert "参数" in out
-    assert "选项" in out
+    assert "用法：" in out
+    assert " ".join(names) in out
+    assert "显示这一说明" in out
+    said = "usage show message exit options arguments commands command args required default bool str path int float"
+    assert not {*said.split()} & {*re.findall(r"(?<![\w$./-])[a-z]+(?![\w/.:-])", out.lower())}
+
+
+def test_a_help_page_marks_what_must_be_given_and_what_it_is_otherwise(typed):
+    _, out, _ = typed("silence", "add", "--help")
     assert "[必填]" in out
-    assert "Arguments" not in out
+    assert "[缺省: yellow]" in out
+    assert "<文字>" in out
 
 
 def test_without_a_command_the_commands_are_listed(typed):

@@ -16,7 +16,7 @@ from monitor.moves import found_moves
 from monitor.rehearsal import replay
 from monitor.rehearsal.figures import Known, begins
 from monitor.rehearsal.history import second
-from monitor.rehearsal.replay import Replay, Setting, _Cycle, ends, play
+from monitor.rehearsal.replay import Replay, Setting, _Cycle, _Patient, ends, play
 from monitor.store.database import in_memory
 from monitor.store.observations import Figures, Group
 from monitor.store.outbox import Told
@@ -98,21 +98,29 @@ def figures(book, seed):
     months, rows = (part.ravel() for part in np.mgrid[: len(block.ends), : block.rows])
     pace = np.where(block.sign > 0, 1, -1) * rng.normal(-0.06, 0.1, block.rows)
     value = block.expected[months, rows] * (1 + pace[rows] + rng.normal(0, 0.06, len(rows)))
-    known = block.due[block.due_of[rows], months].astype("M8[s]") + np.timedelta64(3600, "s")
-    known += (7 * rng.integers(0, 8, len(rows)) * (rng.random(len(rows)) < 0.3)).astype("m8[D]")
+    opens = block.due.astype("M8[s]") + np.timedelta64(3600, "s")
+    last = len(block.ends) - 1
+    late = rng.integers(0, 4, len(rows)) * (rng.random(len(rows)) < 0.3)  # it comes with a later month of others
+    known = opens[block.due_of[rows], np.minimum(months + late, last)]
     there = (rng.random(len(rows)) > 0.05) & ~np.isnan(value)
     again = np.flatnonzero(there & (rng.random(len(rows)) < 0.4))
-    later = known[again] + (7 * rng.integers(1, 10, len(again))).astype("m8[D]")
-    series, month = (np.concatenate([part[there], part[again]]) for part in (rows + 1, months))
+    coming = np.minimum(months[again] + late[again] + rng.integers(1, 3, len(again)), last)
+    later = np.maximum(opens[block.due_of[rows[again]], coming], known[again] + np.timedelta64(7, "D"))
+    row, month = (np.concatenate([part[there], part[again]]) for part in (rows, months))
     values = np.concatenate([value[there], value[again] * rng.normal(1, 0.3, len(again))])
     moments = np.concatenate([known[there], later])
+    return stated(book, block, row, month, values, moments)
+
+
+def stated(book, block, rows, months, values, moments):
+    """Figures of rows and periods, as they became known."""
     order = np.argsort(moments, kind="stable")
     groups = [
         Group("country/push", target.series, target.goal.unit, np.arange(*block.first_row[place : place + 2]) + 1, list(book.subjects))
         for place, target in enumerate(block.targets)
     ]  # fmt: skip
     found = Figures(
-        np.arange(1, len(order) + 1), series[order], block.ends[month[order]], values[order], moments[order], np.zeros(len(order), np.int8)
+        np.arange(1, len(order) + 1), rows[order] + 1, block.ends[months[order]], values[order], moments[order], np.zeros(len(order), np.int8)
     )  # fmt: skip
     return Known(groups, found, 0, 0)
 
@@ -128,6 +136,16 @@ def facts(change):
     return (change.at, *change.identity, *told, change.since, *change.basis[:2])
 
 
+def compared(book, known, setting, monkeypatch):
+    """What happened to all alerts, one by one, after they came out the same in columns."""
+    found = played(book, known, setting)
+    monkeypatch.setattr(replay, "_AtOnce", OneByOne)
+    expected = played(book, known, setting)
+    assert sorted(map(facts, found.changes)) == sorted(map(facts, expected.changes))
+    assert found.messages == expected.messages
+    return expected.changes
+
+
 @pytest.mark.parametrize(
     ("organisation", "seed"),
     [(LEADERS, 1), (BY_COUNTY, 2), (TOLD_AT_ONCE, 3)],
@@ -135,13 +153,51 @@ def facts(change):
 )
 def test_columns_come_out_as_one_by_one(organisation, seed, monkeypatch):
     book, setting = a_book(), Setting(Organisation.model_validate(organisation))
-    known = figures(book, seed)
-    found = played(book, known, setting)
-    monkeypatch.setattr(replay, "_AtOnce", OneByOne)
-    expected = played(book, known, setting)
-    assert sorted(map(facts, found.changes)) == sorted(map(facts, expected.changes))
-    assert found.messages == expected.messages
-    events = Counter(one.event for one in expected.changes)
+    changes = compared(book, figures(book, seed), setting, monkeypatch)
+    events = Counter(one.event for one in changes)
     assert events.keys() >= {*Event} - {Event.WITHDRAWN}
     assert events[Event.CORRECTED] > 10
-    assert {one.identity.kind for one in expected.changes} == {*Kind}
+    assert {one.identity.kind for one in changes} == {*Kind}
+
+
+def alone(threshold, values, **other):
+    """One target of some counties, and what became known of it: county, month, figure, day."""
+    book = country(len({row for row, *_ in values}))
+    target = replace(book.targets[0], levels=Levels((phrase.threshold(threshold),)), **other)
+    book = replace(book, targets=(target,))
+    (panel,) = Replay(book).panels
+    rows, months, figures, days = (np.array(part) for part in zip(*values, strict=True))
+    return book, stated(book, panel.block, rows, months - 1, figures.astype(float), days.astype("M8[s]"))
+
+
+def test_of_two_that_are_solved_at_once_only_the_one_whose_figure_was_revised_is_corrected(monkeypatch):
+    first, then = "2025-02-21T09:00:00", "2025-02-28T09:00:00"
+    values = [(0, 1, 80, first), (1, 1, 80, first), (2, 1, 140, first), (0, 1, 85, then), (2, 1, 60, then)]
+    book, known = alone("behind average", values)
+    changes = compared(book, known, Setting(Organisation()), monkeypatch)
+    said = [(one.event, one.identity.subject) for one in changes if one.identity.kind is Kind.PACE]
+    assert Counter(said) == Counter(
+        [(Event.FIRED, f"县{n:04}") for n in range(3)] + [(Event.CORRECTED, "县0000"), (Event.RESOLVED, "县0001")]
+    )
+
+
+def test_of_two_that_wait_for_as_many_periods_only_the_one_that_has_stood_so_long_escalates(monkeypatch):
+    first, then = "2025-02-21T09:00:00", "2025-04-22T09:00:00"
+    values = [(0, 1, 0, first), (1, 1, 0, first), (0, 2, 0, then), (1, 3, 0, then)]
+    book, known = alone("behind 5%", values)
+    leaders = LEADERS | {"escalation": [{"of": "yellow", "after": "3 periods", "to": "leader in charge"}]}
+    changes = compared(book, known, Setting(Organisation.model_validate(leaders)), monkeypatch)
+    escalated = [one.identity.subject for one in changes if one.event is Event.ESCALATED]
+    assert escalated == ["县0001"]
+
+
+def test_what_goes_together_in_a_rehearsal_is_what_the_daemon_itself_sends_together(monkeypatch):
+    book = a_book()
+    setting = Setting(Organisation.model_validate(LEADERS), crowds={"mail": 3})
+    known = figures(book, 4)
+    found = played(book, known, setting)
+    monkeypatch.setattr(replay, "_AtOnce", lambda *given: _Patient(in_memory(), *given))
+    assert found.messages == played(book, known, setting).messages
+    together = Counter(one.told.channel for one in found.messages if one.told.bulletin == "digest")
+    assert together["mail"] > 10
+    assert together.keys() == {"mail"}

@@ -51,14 +51,14 @@ def test_figures_come_back_in_typed_columns(connection: Connection) -> None:
     assert figures.period.dtype == "datetime64[D]"
     assert figures.known_at == np.array([START.replace(tzinfo=None)], dtype="datetime64[s]")
     assert figures.known_at.dtype == "datetime64[s]"
-    assert figures.id.tolist() == [last_position(connection)]
+    assert figures.id.tolist() == [last_position(connection, hours(9))]
 
 
 def test_an_empty_store_gives_empty_columns(connection: Connection) -> None:
     for figures in (known(connection, START, SEP, OCT), since(connection, 0, START)):
         assert isinstance(figures, Figures)
         assert len(figures.id) == len(figures.value) == 0
-    assert last_position(connection) == 0
+    assert last_position(connection, hours(9)) == 0
     assert registered(connection) == {}
     assert store(connection, START, reading()) == (0, 0, 0, 0, ())
 
@@ -66,10 +66,10 @@ def test_an_empty_store_gives_empty_columns(connection: Connection) -> None:
 def test_a_repeated_pull_stores_nothing(connection: Connection) -> None:
     rows = reading((JOBS, "", SEP, 3150.0, hours(-24)), (JOBS, "", OCT, 3480.0), ("新增注册", "", OCT, 12.0))
     store(connection, START, rows)
-    end = last_position(connection)
+    end = last_position(connection, hours(9))
     assert store(connection, START, rows) == (3, 0, 0, 3, ())
     assert store(connection, hours(5), rows) == (3, 0, 0, 3, ())
-    assert last_position(connection) == end
+    assert last_position(connection, hours(9)) == end
 
 
 def test_a_revision_is_known_from_its_pull_where_the_source_keeps_the_old_moment(connection: Connection) -> None:
@@ -158,11 +158,23 @@ def test_only_the_periods_asked_for_are_given(connection: Connection) -> None:
 
 def test_the_feed_gives_what_came_after_a_position_in_order(connection: Connection) -> None:
     store(connection, START, reading((JOBS, "", SEP, 3150.0)))
-    position = last_position(connection)
+    position = last_position(connection, hours(9))
     store(connection, hours(1), reading((JOBS, "", SEP, 3100.0), (JOBS, "", OCT, 3480.0)))
     assert since(connection, position, hours(1)).value.tolist() == [3100.0, 3480.0]
-    assert since(connection, last_position(connection), hours(1)).value.tolist() == []
+    assert since(connection, last_position(connection, hours(9)), hours(1)).value.tolist() == []
     assert since(connection, position, START).value.tolist() == []
+
+
+def test_the_end_of_the_feed_is_before_the_first_figure_that_is_not_known_yet(connection: Connection) -> None:
+    """What was asked later may well be stored sooner."""
+    store(connection, START, reading((JOBS, "", SEP, 3150.0)))
+    store(connection, hours(2), reading(("新增注册", "", SEP, 12.0)))
+    store(connection, hours(1), reading((JOBS, "", OCT, 3480.0)))
+    for at, then in ((-1, []), (0, [3150.0]), (1, [3150.0, 3480.0]), (2, [3150.0, 12.0, 3480.0])):
+        assert sorted(known(connection, hours(at), SEP, OCT).value) == sorted(then)
+        missing = since(connection, last_position(connection, hours(at)), hours(9)).value.tolist()
+        assert sorted({*then, *missing}) == [12.0, 3150.0, 3480.0]
+    assert since(connection, last_position(connection, hours(1)), hours(9)).value.tolist() == [12.0, 3480.0]
 
 
 def test_vintages_tell_where_every_value_was_read(connection: Connection) -> None:

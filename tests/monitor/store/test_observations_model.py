@@ -124,7 +124,7 @@ def test_the_feed_leads_to_what_is_known(engine: Engine, steps: list[tuple[int, 
     replayed: dict[Key, float] = {}
     with undone(engine) as connection:
         for at, said in sorted(steps, key=lambda step: step[0]):
-            position = position or last_position(connection)
+            position = position or last_position(connection, hours(at))
             store(connection, hours(at), _frame(said))
             feed = since(connection, position, hours(at))
             replayed.update(_by_key(connection, feed))
@@ -134,10 +134,24 @@ def test_the_feed_leads_to_what_is_known(engine: Engine, steps: list[tuple[int, 
 
 @relaxed
 @given(pulls)
+def test_what_is_known_and_what_the_feed_has_from_there_on_is_all_there_is(
+    engine: Engine, steps: list[tuple[int, list[Said]]]
+) -> None:
+    with undone(engine) as connection:
+        for at, said in sorted(steps, key=lambda step: step[0]):
+            store(connection, hours(at), _frame(said))
+        for at in MOMENTS:
+            found = _known(connection, hours(at))
+            found.update(_by_key(connection, since(connection, last_position(connection, hours(at)), hours(8))))
+            assert found == _known(connection, hours(8))
+
+
+@relaxed
+@given(pulls)
 def test_pulling_the_same_again_stores_nothing(engine: Engine, steps: list[tuple[int, list[Said]]]) -> None:
     with undone(engine) as connection:
         for at, said in sorted(steps, key=lambda step: step[0]):
             store(connection, hours(at), _frame(said))
-            end = last_position(connection)
+            end = last_position(connection, hours(at))
             assert store(connection, hours(at), _frame(said))[1:3] == (0, 0)
-            assert last_position(connection) == end
+            assert last_position(connection, hours(at)) == end

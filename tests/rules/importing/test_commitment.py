@@ -54,6 +54,8 @@ def numbers(text, year=2025):
         ("②盘活闲置用地600亩", ("盘活闲置用地", ">=", 600, "亩", "cumulative")),
         ("建成20个“15 分钟就业圈”服务站点", ("建成“15 分钟就业圈”服务站点", ">=", 20, "个", "cumulative")),
         ("完成投资10亿", ("完成投资", ">=", 10, "亿元", "cumulative")),
+        ("考核断面水质达标比例保持100%", ("考核断面水质达标比例", ">=", 100, "%", "share")),
+        ("城镇登记失业率保持在4%", ("城镇登记失业率", "<=", 4, "%", "ceiling")),
     ],
 )
 def test_a_number_is_read_with_its_object_direction_unit_and_kind(text, found):
@@ -150,3 +152,23 @@ def test_words_quote_the_document_and_carry_the_confidence():
     (one,) = findings("力争全年ＧＤＰ增长６％以上。", 2025).commitments
     assert one.words == "ＧＤＰ增长６％以上"
     assert one.confidence == 0.98
+
+
+def test_what_names_no_object_of_its_own_is_of_the_one_before():
+    text = "完成投资420亿元，其中一季度完成80亿元、上半年完成210亿元；改造小区68个、惠及1.2万户"
+    named = [(name, value) for name, _, value, *_ in numbers(text)]
+    assert named == [
+        ("完成投资", 420),
+        ("完成投资（一季度）", 80),
+        ("完成投资（上半年）", 210),
+        ("改造小区", 68),
+        ("改造小区（惠及）", 12000),
+    ]
+
+
+@pytest.mark.parametrize("text", ["收入增长4%、力争5%", "收入增长4%，力争达到5%", "收入达到4亿元、冲刺5亿元"])
+def test_the_second_of_two_numbers_that_is_only_striven_for_is_doubtful(text):
+    first, second = findings(text, 2025).commitments
+    assert Doubt.STRETCH not in first.doubts
+    assert Doubt.STRETCH in second.doubts
+    assert second.doubtful

@@ -6,7 +6,7 @@ from rules.importing.doubt import Doubt
 from rules.importing.duty import Role, looks_like_unit, units
 from rules.importing.outline import outline
 from rules.importing.plan import understand
-from rules.importing.reading import Line
+from rules.importing.reading import Line, Table
 
 TASK = "新建学校5所。"
 
@@ -42,6 +42,43 @@ def test_lead_and_responsible_units_are_read(lines, lead, responsible):
     found = entry(*lines)
     assert " ".join(found[0]) == lead
     assert " ".join(found[1]) == responsible
+
+
+@pytest.mark.parametrize(
+    ("line", "lead", "responsible", "leaders"),
+    [
+        ("责任单位及责任人：县教育局 张三", "县教育局", "", "张三"),
+        ("责任单位及责任人：县教育局　张　三", "县教育局", "", "张三"),
+        ("责任单位和责任人：县教育局（张三）、各镇（街道） 李四", "县教育局", "各镇（街道）", "张三 李四"),
+        ("责任单位/负责人：县教育局：欧阳修文；张庄镇：李四", "县教育局", "张庄镇", "欧阳修文 李四"),
+        ("责任单位（责任人）：县教育局（牵头）、县财政局张三", "县教育局", "县财政局", "张三"),
+        ("牵头单位及责任人：县教育局局长张三；配合单位：县财政局", "县教育局", "县财政局", "局长张三"),
+        ("责任领导和单位：常务副县长李明 县教育局（基教科）", "县教育局（基教科）", "", "常务副县长李明"),
+        ("分管领导及牵头单位：县委副书记王五、县教育局、县财政局", "县教育局 县财政局", "", "县委副书记王五"),
+        ("责任人及责任单位：张三（县教育局）", "县教育局", "", "张三"),
+        ("牵头单位和责任单位：县教育局、县财政局", "县教育局 县财政局", "", ""),
+    ],
+)
+def test_persons_are_told_from_the_units_that_are_named_with_them(line, lead, responsible, leaders):
+    (item,) = outline([Line(f"1.{TASK}"), Line(line)]).items
+    found = item.duty.settled(first_leads=True)
+    assert tuple(map(" ".join, found[:2])) == (lead, responsible)
+    assert " ".join(item.duty.of(Role.LEADER)) == leaders
+
+
+@pytest.mark.parametrize("title", ["责任单位及责任人", "责任单位（责任人）", "责任领导和单位"])
+def test_a_column_of_a_table_may_name_units_and_persons_too(title):
+    rows = (("序号", "任务", title), ("1", TASK, "县教育局\n张三"), ("2", "修路10公里。", "李四 县交通局"))
+    duties = [item.duty for item in outline([Table(rows)]).items]
+    assert [duty.settled(first_leads=True)[0] for duty in duties] == [("县教育局",), ("县交通局",)]
+    assert [duty.of(Role.LEADER) for duty in duties] == [("张三",), ("李四",)]
+
+
+@pytest.mark.parametrize("stop", ["，", "。", " "])
+def test_a_time_behind_the_units_is_no_unit(stop):
+    (item,) = outline([Line(f"1.{TASK}"), Line(f"责任单位：县教育局、县财政局{stop}9月底前完成")]).items
+    assert item.duty.settled(first_leads=True)[:2] == (("县教育局",), ("县财政局",))
+    assert item.duty.deadlines == ["9月底前完成"]
 
 
 def test_of_several_units_in_charge_the_first_leads_doubtfully_unless_the_plan_says_so():
@@ -182,3 +219,21 @@ def test_names_of_units_are_known_by_their_ends(name):
 @pytest.mark.parametrize("name", ["新建学校5所", "万盛", "加快推进", "市、区。"])
 def test_other_words_are_not_units(name):
     assert not looks_like_unit(name)
+
+
+def test_a_number_and_the_first_of_its_parts_may_stand_on_one_line():
+    found = outline(
+        [
+            Line("一、工业"),
+            Line("4.修路。（市交通局负责）"),
+            Line("5.（1）新增企业30家。（市工信局负责）"),
+            Line("（2）净增企业80家。（市统计局负责）"),
+            Line("6.（1）架桥；（2）修渠。（市水利局负责）"),
+        ]
+    )
+    assert [(one.label, one.section, one.text) for one in found.items] == [
+        ("4.", "一、工业", "修路。"),
+        ("（1）", "一、工业", "新增企业30家。"),
+        ("（2）", "一、工业", "净增企业80家。"),
+        ("6.", "一、工业", "（1）架桥；（2）修渠。"),
+    ]

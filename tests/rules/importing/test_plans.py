@@ -114,6 +114,7 @@ def _holds(made: str, plan: Plan) -> None:
             assert bare(part.text) in flat
             assert all(bare(name) in flat for _, name in part.duty.names)
             assert all(bare(words) in flat for words in part.duty.deadlines)
+            assert bare(part.beside) in flat
         else:
             assert bare(part.text) in flat
 
@@ -151,6 +152,22 @@ def _documents(draw):
 @given(_documents())
 def test_no_character_of_any_document_is_lost(blocks):
     assert bare("".join(outline(blocks).pieces)) == bare(words(blocks))
+
+
+def test_a_draft_of_a_table_with_a_title_over_two_columns_keeps_every_cell():
+    rows = (
+        ("序号", "指标名称", "计量单位", "2025年完成", "2026年目标", "", "牵头单位", "备注"),
+        (None, None, None, None, "总量", "增速（%）", None, None),
+        ("1", "地区生产总值", "亿元", "412.6", "—", "6.5", "县发改局", "按季\n公布"),
+        ("2", "社会消费品零售总额", "亿元", "", "162", "7左右", "县商务局", ""),
+    )
+    plan = understand([Table(rows)], "2026年任务分解表")
+    assert [entry.item.text for entry in plan.entries] == [
+        "地区生产总值增长6.5%",
+        "社会消费品零售总额162亿元，增长7%左右",
+    ]
+    assert [entry.item.beside for entry in plan.entries] == ["2025年完成：412.6；备注：按季 公布", ""]
+    assert "    # 原表另列：2025年完成：412.6；备注：按季 公布\n" in draft(plan, "draft", "表")
 
 
 def test_targets_of_one_draft_have_names_of_their_own(tmp_path):
