@@ -234,7 +234,10 @@ def explain(error: Any, model: type[BaseModel]) -> str:
         case "extra_forbidden" if key == "cases":
             return "这是测试，不是目标册 (case file)；请移到册的文件夹之下的 tests 文件夹"
         case "extra_forbidden":
-            return f"未知的键 '{key}' (unknown key){near(key, _keys(model, set()))}"
+            known = _keys(model, set())
+            if key in known:
+                return f"键 '{key}' 不能写在此处 (unknown key)；请检查缩进和括号，含逗号的值请加引号"
+            return f"未知的键 '{key}' (unknown key){near(key, known)}"
         case "value_error":
             return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
         case "enum" | "literal_error":
@@ -242,6 +245,8 @@ def explain(error: Any, model: type[BaseModel]) -> str:
             return f"{key}: 不认识 '{error['input']}' (unknown value); 可用: {allowed}"
         case "string_pattern_mismatch":
             return f"{key}: '{error['input']}' 写法不对 (bad pattern); 应符合 {error['ctx']['pattern']}"
+        case _ if error["input"] is None:
+            return f"{key}: 没有写值 (missing value)；请写明，或删去这一键"
         case kind:
             return f"{key}: 值 {error['input']!r} 不对 ({kind}): {meant(error)}"
 
