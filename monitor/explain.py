@@ -19,10 +19,22 @@ from monitor.store.observations import Vintage
 from monitor.watch import Watch
 from rules import wording
 from rules.calendar import label
+from rules.document import Invalid, near
 from rules.judging import judge, verdict
 from rules.panel import Panel
 from rules.target import Book, Goal, Level, Target
 from rules.verdict import CODE, Outcome, Reason, Verdict
+
+
+def target_of(book: Book, name: str) -> Target:
+    """The target of that id. Raises Invalid, with the id where it is the name of one."""
+    known = {target.id: target for target in book.targets}
+    if name not in known:
+        meant = next(
+            (f"; 名为此的目标，编号为 '{one.id}'" for one in book.targets if one.name == name), near(name, known)
+        )
+        raise Invalid([f"{book.id} 中没有目标 '{name}' (unknown target){meant}"])
+    return known[name]
 
 
 def explanation(

@@ -18,7 +18,7 @@ from monitor.app import InForce, open_store
 from monitor.cache import Cache
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
-from monitor.explain import explanation, summary
+from monitor.explain import explanation, summary, target_of
 from monitor.intake.trying import named
 from monitor.moves import local_day
 from monitor.snapshot import Trail
@@ -146,9 +146,7 @@ def _month(text: str) -> tuple[date, date]:
 def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
     """Why a target of the one book in force stands as it does. Asks its sources if they were never asked before."""
     (book,) = force.watch.books
-    found = next((t for t in book.targets if t.id == target), None)
-    if found is None:
-        raise Invalid([f"{book.id} 中没有目标 '{target}' (unknown target){near(target, [t.id for t in book.targets])}"])
+    found = target_of(book, target)
     place = force.watch.place(book.id, target, subject)
     if place is None:
         raise Invalid([f"{found.key} 没有对象 '{subject}' (unknown subject){near(subject, book.subjects)}"])

@@ -8,10 +8,11 @@ from typer.testing import CliRunner
 
 from connectors.observation import Status
 from monitor.cli import app
-from monitor.explain import explanation
+from monitor.explain import explanation, target_of
 from monitor.snapshot import Judged
 from monitor.store.observations import Vintage
 from monitor.watch import Watch
+from rules.document import Invalid
 from rules.judging import judge
 from tests.builders import AT
 from tests.rules.builders import a_book, put
@@ -144,3 +145,12 @@ sources:
     assert "2025-02-10 23:59 进度告警（新的数据或时限）正常→红色：2025年1月；10人；比时序进度少90人" in told
     assert "    致人力社保局（folder）已送达 " in told
     assert told.endswith("人力社保局是该目标的牵头单位\n")
+
+
+def test_a_target_that_is_asked_for_by_its_name_is_answered_with_its_id():
+    book = a_book({"name": "城镇新增就业"})
+    assert target_of(book, "t0").name == "城镇新增就业"
+    with pytest.raises(Invalid, match=r"没有目标 '城镇新增就业' \(unknown target\); 名为此的目标，编号为 't0'"):
+        target_of(book, "城镇新增就业")
+    with pytest.raises(Invalid, match="是否应为 't0'"):
+        target_of(book, "t00")

@@ -102,7 +102,7 @@ def test_the_book_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> Non
             14,
             "counts: 只用于 measure: good-days",
         ),
-        ("id: jobs", "id: 就业", 9, "id: '就业' 写法不对 (bad pattern)"),
+        ("id: jobs", "id: 就业", 9, "id: '就业' 写法不对 (bad pattern); 应为小写字母、数字"),
         ("year: 2025", "year: twenty", 3, "year: 值 'twenty' 不对 (int_parsing): 应为整数"),
         ("year: 2025", "year: 20255", 3, "year: 值 20255 不对 (less_than_equal): 应不大于 2100"),
         ("year: 2025", "timezone: Asia", 3, "timezone: 未知的时区 'Asia', 应如 Asia/Shanghai"),
