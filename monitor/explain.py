@@ -80,7 +80,9 @@ def _trail(book: Book, trail: Trail | None, at: datetime) -> str:
     lines = ["预警经过:"]
     for number, change, said in steps:
         levels = f"{change.previous_level.text}→{change.level.text}"
-        facts = "；".join(filter(None, (said.period, said.actual_text, said.gap_text, said.owed, said.edit)))
+        facts = "；".join(
+            filter(None, (said.period, said.actual_text, said.gap_text, said.owed and f"{said.owed}未报", said.edit))
+        )
         kind = "催报" if change.identity.kind is Kind.DATA else "进度"
         lines.append(
             f"  {change.at.astimezone(zone):%Y-%m-%d %H:%M} {kind}{change.event.text}（{change.cause.text}）{levels}：{facts}"

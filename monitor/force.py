@@ -15,7 +15,7 @@ from monitor.clock import Clock
 from monitor.config import Settings
 from rules.document import Invalid, near
 from rules.loader import load_books
-from rules.target import Book
+from rules.target import Book, Target
 
 if TYPE_CHECKING:
     from monitor.watch import Watch
@@ -73,6 +73,33 @@ def read(path: Path | None, only: str | None = None) -> InForce:
         errors=tuple(errors),
         loaded_at=Clock.real(),
     )
+
+
+def target_of(book: Book, name: str) -> Target:
+    """The target of that id. Raises Invalid, with the id where it is the name of one."""
+    known = {target.id: target for target in book.targets}
+    if name not in known:
+        meant = next(
+            (f"; 名为此的目标，编号为 '{one.id}'" for one in book.targets if one.name == name), near(name, known)
+        )
+        raise Invalid([f"{book.id} 中没有目标 '{name}' (unknown target){meant}"])
+    return known[name]
+
+
+def source_of(force: InForce, name: str) -> wiring.Feed:
+    """The source ``name`` of the one book in force, that can be asked. Raises Invalid."""
+    (book,) = force.books
+    feed = force.feeds.get(f"{book.id}/{name}")
+    if feed is None:
+        if name in book.sources:
+            raise Invalid(force.errors)
+        known = "、".join(book.sources) or "无"
+        raise Invalid(
+            [f"{book.id} 没有来源 '{name}' (unknown source){near(name, book.sources)}; 有: {known}；请写作 册号/来源名"]
+        )
+    if feed.pushed:
+        raise Invalid([f"{feed.source.key}: 数据由对方推送，不能拉取 (push only)；推送的答复逐条说明结果"])
+    return feed
 
 
 def templates(settings: Settings, errors: list[str]) -> Templates:

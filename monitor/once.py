@@ -19,7 +19,7 @@ from monitor.cache import Cache
 from monitor.clock import Clock, parse_moment
 from monitor.config import Settings
 from monitor.explain import explanation, summary
-from monitor.force import InForce
+from monitor.force import InForce, source_of, target_of
 from monitor.moves import local_day
 from monitor.snapshot import Trail
 from monitor.store import alerts as alert_store
@@ -83,9 +83,7 @@ def pull(
     A source that asks period by period is asked so, each stored before the next; ``told`` hears how many of how many
     are done. Returns what came of it in words, and whether all of it did. Raises Invalid beside a running daemon.
     """
-    from monitor.intake.trying import named  # what shows a trial is large
-
-    feed = named(force, name)
+    feed = source_of(force, name)
     days = span(first, last, feed.book.year)
     engine, clock = open_store(force.settings)
     at = clock.now()
@@ -148,9 +146,7 @@ def _month(text: str) -> tuple[date, date]:
 def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
     """Why a target of the one book in force stands as it does. Asks its sources if they were never asked before."""
     (book,) = force.books
-    found = next((t for t in book.targets if t.id == target), None)
-    if found is None:
-        raise Invalid([f"{book.id} 中没有目标 '{target}' (unknown target){near(target, [t.id for t in book.targets])}"])
+    found = target_of(book, target)
     place = force.watch.place(book.id, target, subject)
     if place is None:
         raise Invalid([f"{found.key} 没有对象 '{subject}' (unknown subject){near(subject, book.subjects)}"])

@@ -19,7 +19,7 @@ from alerts.organisation import Organisation, Person, Role, Unit
 from alerts.routing import Matter, Route, rhythm, routes
 from alerts.suppression import Held, paced
 from monitor.clock import Clock, parse_moment
-from monitor.force import InForce
+from monitor.force import InForce, target_of
 from rules.calendar import Every, period_ends
 from rules.document import Invalid, near
 from rules.target import Book, Level, Target
@@ -55,10 +55,7 @@ class Trial(NamedTuple):
 def tried(force: InForce, name: str, level: str, subject: str, kind: str, at: str | None) -> Trial:
     """Who would hear of an alert about the target ``name`` of the one book in force. Raises Invalid."""
     (book,) = force.books
-    target = next((target for target in book.targets if target.id == name), None)
-    if target is None:
-        known = [target.id for target in book.targets]
-        raise Invalid([f"{book.id} 中没有目标 '{name}' (unknown target){near(name, known)}"])
+    target = target_of(book, name)
     if subject not in book.subjects:
         raise Invalid([f"{target.key} 没有对象 '{subject}' (unknown subject){near(subject, book.subjects)}"])
     for said, allowed, what in ((level, ("yellow", "red"), "级别"), (kind, tuple(Kind), "种类")):

@@ -46,9 +46,9 @@ def written(value: Any, *, flow: bool = False) -> str:
         return str(value)
     try:
         read: Any = compose(f"[{value}, x]" if flow else f"x: {value}")
-    except YAMLError:
+        found = read.value[0] if flow else read.value[0][1]
+    except (YAMLError, IndexError):  # ]# closes the brackets, and all behind it is a comment
         return json.dumps(value, ensure_ascii=False)
-    (found, *_) = read.value if flow else read.value[0][1:]
     plain = isinstance(found, ScalarNode) and found.tag == _TEXT and not found.style and found.value == value
     return value if plain and not (flow and len(read.value) != 2) else json.dumps(value, ensure_ascii=False)
 

@@ -99,6 +99,15 @@ _MEANT = {
 """What a value of the wrong kind should be, by the first word of pydantic's name of the error."""
 
 
+_PATTERNS = {
+    r"^[a-z0-9][a-z0-9-]*$": "应为小写字母、数字和连字符，如 urban-jobs",
+    r"^at most -?\d+(\.\d+)?$": "应如 at most 100",
+    r"^[^:]+:\d+$": "应如 127.0.0.1:9105",
+    r"^https?://\S*[^/\s]$": "应如 https://grafana.example，末尾不写 /",
+}
+"""What a text should be, by the pattern that it does not match."""
+
+
 class _Reading:
     """Makes the values of a tree; ``lines`` has the first line of each part of a value, by the value's ``id``."""
 
@@ -234,14 +243,20 @@ def explain(error: Any, model: type[BaseModel]) -> str:
         case "extra_forbidden" if key == "cases":
             return "这是测试，不是目标册 (case file)；请移到册的文件夹之下的 tests 文件夹"
         case "extra_forbidden":
-            return f"未知的键 '{key}' (unknown key){near(key, _keys(model, set()))}"
+            known = _keys(model, set())
+            if key in known:
+                return f"键 '{key}' 不能写在此处 (unknown key)；请检查缩进和括号，含逗号的值请加引号"
+            return f"未知的键 '{key}' (unknown key){near(key, known)}"
         case "value_error":
             return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
         case "enum" | "literal_error":
             allowed = error["ctx"]["expected"].replace(" or ", ", ")
             return f"{key}: 不认识 '{error['input']}' (unknown value); 可用: {allowed}"
         case "string_pattern_mismatch":
-            return f"{key}: '{error['input']}' 写法不对 (bad pattern); 应符合 {error['ctx']['pattern']}"
+            pattern = error["ctx"]["pattern"]
+            return f"{key}: '{error['input']}' 写法不对 (bad pattern); {_PATTERNS.get(pattern, f'应符合 {pattern}')}"
+        case _ if error["input"] is None:
+            return f"{key}: 没有写值 (missing value)；请写明，或删去这一键"
         case kind:
             return f"{key}: 值 {error['input']!r} 不对 ({kind}): {meant(error)}"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LISTS = ("items", "targets", "derived", "history")
 _REQUIRED = ("book", "title", "year")
+_OF_LEVELS = ("yellow", "red", "clear")
 _NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 _AT_DEADLINE = Publication("0 days after period", days=0)
 
@@ -72,7 +73,7 @@ def made(written: "Written") -> Book:
     subjects, goals = _subjects(written, folder, targets)
     workdays = _workdays(written)
     if written.errors:
-        raise Invalid(written.errors)
+        raise Invalid(list(dict.fromkeys(written.errors)))  # what many targets inherit is wrong once
     return Book(
         id=written["book"],
         title=written["title"],
@@ -113,6 +114,13 @@ class Written(Struct):
 
     def place(self, key: str, *loc: str) -> str:
         return self.places[key].place(key, *loc)
+
+    def key_of(self, target: int, key: str) -> str:
+        """Where the key of a target is written: its own, the book's that it inherits, or else where the target begins."""
+        document, number = [(one, n) for one, part in self.parts for n in range(len(part.targets))][target]
+        if key in self.places and key not in document.node["targets"][number]:
+            return self.place(key)
+        return document.place("targets", number, *(("levels", key) if key in _OF_LEVELS else (key,)))
 
 
 def read(folder: Path, instead: Mapping[Path, str] | None = None) -> Written:
@@ -194,7 +202,7 @@ def _targets(
     derived: dict[str, Derived],
 ) -> list[Target]:
     targets: dict[str, Target] = {}
-    for spec, place in written.targets:
+    for number, (spec, place) in enumerate(written.targets):
         target = _target(spec, place, written, items.get(spec.item or 0))
         target, wrong_goals = leaning.with_goals(target, spec, written["year"], sources, default, derived)
         problems = defaults.objections(target.measure, target.every, target.goal, target.expect, target.levels)
@@ -214,7 +222,7 @@ def _targets(
         if _against_peers(target) and written["subjects"] is None:
             problems.append("levels: behind average 只用于有对象表 subjects 的册 (peers)")
         problems += _wrong_in_time(target, written["year"])
-        written.errors += [f"{place}: {problem}" for problem in problems]
+        written.errors += [f"{written.key_of(number, problem.partition(':')[0])}: {problem}" for problem in problems]
         targets[spec.id] = target
     return list(targets.values())
 

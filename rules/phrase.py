@@ -46,7 +46,7 @@ def _amount(text: str) -> tuple[float, str]:
     text = text.strip()
     if text[:1] in _ROMAN and text[1:].strip() == "类":
         return _ROMAN[text[0]], "类"
-    found = re.fullmatch(rf"{_NUMBER}\s*([^\s\d]\S*)", text)
+    found = re.fullmatch(rf"{_NUMBER}\s*([^\s\d.,]\S*)", text)
     if not found:
         raise ValueError(f"'{text}' 应为数值加计量单位，如 4500 人")
     return float(found[1]), check(found[2])

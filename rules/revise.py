@@ -254,9 +254,9 @@ def _placed(errors: Iterable[str], spots: Sequence[_Spot], texts: Mapping[Path, 
     around: dict[str, list[Edit]] = {}
     for spot in spots:
         document = documents.get(spot.path)
-        for known, loc in ((exact, spot.loc), (around, spot.row)):
-            place = document.place(*loc) if document else f"{spot.path}:{loc[0]}"
-            known.setdefault(place, []).append(spot.edit)
+        exact.setdefault(document.place(*spot.loc) if document else f"{spot.path}:{spot.loc[0]}", []).append(spot.edit)
+        for line in document.starts(*spot.row) if document else ():
+            around.setdefault(f"{spot.path}:{line}", []).append(spot.edit)
     found = []
     for error in errors:
         place, _, words = error.partition(": ")

@@ -7,7 +7,7 @@ from rules.document import Invalid
 from rules.importing.draft import draft
 from rules.importing.plan import import_plan
 from rules.importing.report import facts, text
-from rules.loader import load_book
+from rules.loader import made, read
 
 
 def import_file(file: Path, out: Path | None, book: str | None, year: int | None, *, as_json: bool) -> str:
@@ -21,12 +21,13 @@ def import_file(file: Path, out: Path | None, book: str | None, year: int | None
     path = folder / "book.yaml"
     if any(folder.glob("*.yaml")):
         raise Invalid([f"{folder}: 文件夹中已有目标册 (already there); 请以 --out 另写一处，以免覆盖"])
+    written = draft(plan, name, file.name)
+    made(read(folder, {path: written}))  # what is no book, for its name or by an error of ours, is not left behind
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(draft(plan, name, file.name), encoding="utf-8")
+        path.write_text(written, encoding="utf-8")
     except OSError as error:
         raise Invalid([f"{path}: 无法写入 (cannot write): {error.strerror}"]) from None
-    load_book(folder)  # a draft that is no book would be an error of ours: it must not pass in silence
     if as_json:
         return json.dumps({"draft": str(path), **facts(plan)}, ensure_ascii=False, indent=2)
     return f"{text(plan)}\n\n草稿已写入 {path}；请核对，补写 source、every、levels，再以 duban check 检查（册须在设置 books 所指的文件夹内）"

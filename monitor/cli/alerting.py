@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.options import AsJson, At, By, Config, in_force, settings, shown, word
+from monitor.cli.options import AsJson, At, By, Config, in_force, settings, short, shown, word
 
 alerting = typer.Typer()
 deliveries = typer.Typer(help="每一条消息及其历次投递。", invoke_without_command=True)
@@ -193,7 +193,7 @@ def _step_text(step: dict[str, Any]) -> str:
     from alerts.alert import Cause, Event
 
     levels = f"{step['previous_level']}→{step['level']}"
-    facts = (step["period"], step["figure"], step["gap"], step["edit"], step["rule"])
+    facts = (step["period"], step["figure"], short(step), step["edit"], step["rule"])
     return f"{Event(step['event']).text}（{Cause(step['cause']).text}）{levels}：{'；'.join(filter(None, facts))}"
 
 

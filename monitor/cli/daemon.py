@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.options import AsJson, At, Config, in_force, settings, settings_file
+from monitor.cli.options import AsJson, At, Config, in_force, settings, settings_file, short
 
 daemon = typer.Typer()
 db = typer.Typer(help="数据库。", no_args_is_help=True)
@@ -105,7 +105,7 @@ def _status_text(found: dict[str, Any]) -> str:
     ]
     lines += [f"预警 {len(found['alerts'])} 项:"]
     lines += [
-        f"  [{row['level']}] {row['name']} ({row['alert']}): {row['gap'] or row['owed']}，自 {row['since'][:16].replace('T', ' ')}"
+        f"  [{row['level']}] {row['name']} ({row['alert']}): {short(row)}，自 {row['since'][:16].replace('T', ' ')}"
         for row in found["alerts"]
     ]
     lines += [

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -52,6 +52,11 @@ def word(words: type[Word], given: str | None, option: str) -> Word | None:
         return None if given is None else words(given)
     except ValueError:
         raise typer.BadParameter(f"{option} 应为 {'、'.join(words)} 之一，而不是 '{given}' (unknown word)") from None
+
+
+def short(row: dict[str, Any]) -> str:
+    """What an alert is about: how far behind, what is owed."""
+    return "；".join(filter(None, (row["gap"], row["owed"] and f"{row['owed']}未报")))
 
 
 def shown(iso: str) -> str:

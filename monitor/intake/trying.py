@@ -10,11 +10,11 @@ from rich.table import Column, Table
 from connectors.base import ConnectorError, Failure
 from connectors.observation import STATUSES, Query, Reading, Refusal, Status
 from monitor.clock import Clock, parse_moment
-from monitor.force import InForce
+from monitor.force import InForce, source_of
 from monitor.intake import sieve
 from monitor.pipeline import asked
 from monitor.wiring import Feed
-from rules.document import Invalid, near
+from rules.document import Invalid
 
 _SHOWN = ("cell", "series", "subject", "period", "value", "unit", "status", "published")
 
@@ -31,7 +31,7 @@ class Trial(NamedTuple):
 
 def tried(force: InForce, name: str, at: str | None) -> Trial:
     """Ask the source ``name`` of the one book in force. Raises Invalid with the words of the source."""
-    feed = named(force, name)
+    feed = source_of(force, name)
     moment = _moment(at, force.settings.clock, feed)
     try:
         query = asked(feed, moment)
@@ -43,22 +43,6 @@ def tried(force: InForce, name: str, at: str | None) -> Trial:
         raise Invalid([f"{feed.source.key}: {words}"]) from error
     taken, unreadable = sieve.readable(feed, answer, frozenset(), moment)
     return Trial(feed, query, answer, taken, [*answer.refusals, *unreadable])
-
-
-def named(force: InForce, name: str) -> Feed:
-    """The source ``name`` of the one book in force, that can be asked. Raises Invalid."""
-    (book,) = force.books
-    feed = force.feeds.get(f"{book.id}/{name}")
-    if feed is None:
-        if name in book.sources:
-            raise Invalid(force.errors)
-        known = "、".join(book.sources) or "无"
-        raise Invalid(
-            [f"{book.id} 没有来源 '{name}' (unknown source){near(name, book.sources)}; 有: {known}；请写作 册号/来源名"]
-        )
-    if feed.pushed:
-        raise Invalid([f"{feed.source.key}: 数据由对方推送，不能拉取 (push only)；推送的答复逐条说明结果"])
-    return feed
 
 
 def facts(trial: Trial) -> dict[str, Any]:

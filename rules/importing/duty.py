@@ -21,6 +21,7 @@ class Role(StrEnum):
     OFFICE = "科室"
     WATCH = "督办"
     DEADLINE = "时限"
+    CONTACT = "联系"
     LEAD_AND_PERSON = "牵头和人"
     CHARGE_AND_PERSON = "责任和人"
 
@@ -29,7 +30,7 @@ _MIXED = {Role.LEAD_AND_PERSON: Role.LEAD, Role.CHARGE_AND_PERSON: Role.CHARGE}
 """The role of the units under a title that asks for units and persons in one: 责任单位及责任人."""
 _FOR = r"(?:单位|部门|机构|主体|牵头)"
 _PERSON = r"(?:领导|负责人|责任人|负责同志|领导同志|人员?|[省市县区镇]长)"
-_LEADERS = rf"(?:(?:牵头|责任|分管|包保|包抓|挂钩|挂牌|挂帅|联系|督导|主管|协管|主要|第一|直接|具体|负责|任务|[省市县区镇]级?)+{_PERSON}|责任人|联系人|负责人)"
+_LEADERS = rf"(?:(?:牵头|责任|分管|包保|包抓|挂钩|挂牌|挂帅|联系|督导|主管|协管|主要|第一|直接|具体|负责|任务|[省市县区镇]级?)+{_PERSON}|责任人|负责人)"
 _OFFICES = r"(?:(?:总?牵头|主办|主责|责任|落实|实施|承办|负责)*(?:单位|部门|机构|主体))"
 _BOTH = rf"(?:{_OFFICES}[及和与、/(](?:{_LEADERS}|{_PERSON})\)?|{_LEADERS}[及和与、/(]{_OFFICES}\)?)"
 _LABELS = (
@@ -37,6 +38,7 @@ _LABELS = (
     (Role.CHARGE_AND_PERSON, _BOTH),
     (Role.DEADLINE, r"(?:(?:计划|预计)?(?:完成|办结|办理|整改|推进|实施)?(?:时限|期限)(?:要求)?|(?:计划|预计)?(?:完成|办结|推进|实施)时间|时间(?:节点|要求|安排|进度)|(?:工作)?进度安排|工作进度)"),
     (Role.OFFICE, r"(?:责任|牵头|承办|配合|落实|主办)(?:科室|处室|股室|站所|科|处|股)(?:\(单位\))?"),
+    (Role.CONTACT, r"联系人"),
     (Role.LEADER, _LEADERS),
     (Role.WATCH, rf"(?:督办|督查|督导|监督|监管|监考|考核|验收)(?:责任)?{_FOR}"),
     (Role.LEAD, rf"(?:(?:总?牵头|主办|主责|主抓|主管|第一责任|首要责任|主要责任|主要负责)(?:负责|责任|实施|组织实施)*{_FOR}|牵头|主办|总?牵头负责)"),
@@ -214,7 +216,8 @@ def labelled(text: str) -> Duty | None:
             duty.names += spoken.names
         else:
             duty.take(role, value)
-    return duty
+    # Whom to ask is not who must do it.
+    return duty if duty.deadlines or any(role is not Role.CONTACT for role, _ in duty.names) else None
 
 
 def sentence(text: str) -> Duty | None:

@@ -29,6 +29,8 @@ def read(path: Path) -> list[Block]:
     """The blocks of a TXT, DOCX or PDF file. Raises Invalid, with the cure, for one that cannot be read."""
     try:
         raw = path.read_bytes()
+    except FileNotFoundError:
+        raise Invalid([f"{path}: 没有这个文件 (no such file)；请核对文件名"]) from None
     except OSError as error:
         raise Invalid([f"{path}: 无法读取 (cannot read): {error.strerror}"]) from None
     kind = path.suffix.lower()

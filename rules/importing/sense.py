@@ -20,9 +20,9 @@ _SPOKEN = {
 }
 _STOCK = re.compile(r"余额|存量|人均|平均|(?<!固定)资产|所有|每个?|床位|脱贫")
 _MERELY = re.compile(
-    r"(?:第?[一二三四]|前[二三两])季度|上半年|下半年|全年|\d{1,2}月(?:底|末)?|惠及|受益|总数|总量|累计"
+    rf"(?:第?[一二三四]|前[二三两])季度|上半年|下半年|全年|\d{{1,2}}月(?:底|末)?|总数|总量|累计|(?:{words.PRODUCE})+"
 )
-"""What names no object of its own: by when, for whom, how many in all."""
+"""What names no object of its own: by when, how many in all, what is done."""
 _BARE = re.compile(rf"(?:{words.MORE}|{words.LEAST}|{words.MOST}|增长|约|[\s])*")
 _PREDICATE = re.compile(
     rf"(?:{words.MOST}|达到或优于|达到或好于|保持|稳定|达到|达|实现|全面|动态|排名|进入|位居|力争|确保)$"
@@ -81,7 +81,7 @@ class Setting:
         said = verb[0] if verb else (self.last.verb if self.bare else "")
         name = stem(self.object)
         if not name or _MERELY.fullmatch(name):
-            name = self.last.name
+            name = self.last.name or name
         return Object(name, said, self.fact.unit, grows=self.grows)
 
     @property

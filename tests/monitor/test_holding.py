@@ -64,7 +64,7 @@ def _states(settings):
 
 def test_what_was_silenced_is_told_when_the_silence_ends_and_the_alert_stands(settings):
     assert "第1号" in _add(settings).output
-    assert "第1号 town-2025 yellow" in _run(settings, "silence", "list").output
+    assert "第1号 town-2025 黄色" in _run(settings, "silence", "list").output
     assert _cycle(settings, AUGUST) == []
     assert _states(settings) == [("fired", "suppressed", "silenced")]
     assert _run(settings, "silence", "end", "1", "--by", "王五").exit_code == 0

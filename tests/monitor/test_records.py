@@ -141,3 +141,11 @@ def test_a_dead_letter_goes_where_its_receiver_is_reached_by_now(settings, tmp_p
     assert "不是可用的邮件地址" in dead["tries"][0]["answer"]
     town.write_text("units: {单位0: {contacts: [{mail: zs@example.org}]}}", encoding="utf-8")
     assert "致 单位0（mail zs@example.org）" in _run(settings, "deliveries", "redrive", "--all-dead", "--by", "王五")
+
+
+def test_what_is_owed_is_told_as_owed(settings, tmp_path):
+    town = json.loads(settings.read_text("utf-8")) | {"clock": "2025-12-01T09:00:00+08:00"}
+    settings.write_text(json.dumps(town | {"database": f"sqlite:///{tmp_path}/late.db"}), encoding="utf-8")
+    _run(settings, "tick")
+    told = [_run(settings, "alerts"), _run(settings, "status"), _run(settings, "explain", "town-2025/t000")]
+    assert all("2025年10月未报" in text for text in told)

@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rules.amend import END, amend, written
@@ -126,6 +126,7 @@ VALUES = st.one_of(WORDS, st.integers(0, 9), st.lists(WORDS, min_size=1, max_siz
 
 
 @given(VALUES)
+@example("]#")
 def test_any_value_is_read_as_it_was_written(value):
     assert plain(f"x: {written(value)}") == {"x": value}
     assert plain(f"x: [{written(value, flow=True)}, 1]") == {"x": [value, 1]}

@@ -76,19 +76,33 @@ def test_the_book_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> Non
         ("at least 4500 人\n", "4500\n", 12, "goal: 应为一句文字，而不是 4500"),
         ("    goal: at least 4500 人\n", "", 9, "缺少必填项 'goal' (missing key)"),
         ("    lead: 人力社保局", "    lead: ''", 5, "第 1 项缺少牵头单位 lead (missing key)"),
+        ("at least 4500 人\n", "at least 2.6\n", 12, "'2.6' 应为数值加计量单位，如 4500 人"),
+        ("    lead: 人力社保局", "    lead:", 7, "lead: 没有写值 (missing value)"),
+        (
+            "title: 方案",
+            "levels: {yellow: behind 5%, published: 5 days after period}",
+            2,
+            "键 'published' 不能写在此处",
+        ),
+        ("measure: cum", "levels: {yellow: behind 1 天}\n    measure: cum", 13, "yellow: "),
         ("    item: 1\n    name", "    name", 9, "缺少牵头单位 lead (missing key)"),
-        ("    item: 1\n    name", "    item: 7\n    lead: 甲\n    name", 9, "册内没有第 7 项 (unknown item)"),
-        ("name: 城镇", "words: 就业5000人\n    name: 城镇", 9, "第 1 项原文中没有“就业5000人” (words not found)"),
-        ("measure: cum", "source: filing\n    measure: cum", 9, "没有名为 'filing' 的来源 (unknown source)"),
+        ("    item: 1\n    name", "    item: 7\n    lead: 甲\n    name", 10, "册内没有第 7 项 (unknown item)"),
+        ("name: 城镇", "words: 就业5000人\n    name: 城镇", 11, "第 1 项原文中没有“就业5000人” (words not found)"),
+        ("measure: cum", "source: filing\n    measure: cum", 13, "没有名为 'filing' 的来源 (unknown source)"),
         ("measure: cumulative", "measure: cumulated", 13, "measure: 不认识 'cumulated' (unknown value); 可用: 'cumu"),
         ("measure: cumulative", "measure: cumulative\n    every: week", 14, "every: 不认识 'week' (unknown value)"),
-        ("measure: cumulative", "measure: growth", 9, "growth 的计量单位应为 %，而不是 人 (unit mismatch)"),
-        ("measure: cumulative", "measure: milestone", 9, "节点任务应写 measure: milestone 和 goal: done by 日期"),
-        ("at least 4500 人\n", "done by 2025-09-30\n", 9, "二者缺一不可 (milestone)"),
-        ("measure: cumulative", "measure: rank", 9, "rank 的目标应写 at most (direction)"),
+        ("measure: cumulative", "measure: growth", 12, "growth 的计量单位应为 %，而不是 人 (unit mismatch)"),
+        ("measure: cumulative", "measure: milestone", 12, "节点任务应写 measure: milestone 和 goal: done by 日期"),
+        ("at least 4500 人\n", "done by 2025-09-30\n", 12, "二者缺一不可 (milestone)"),
+        ("measure: cumulative", "measure: rank", 12, "rank 的目标应写 at most (direction)"),
         ("measure: cumulative", "measure: floor\n    goal: at most 3 人", 14, "键 'goal' 重复 (duplicate key)"),
-        ("measure: cumulative", "measure: cumulative\n    counts: at most 100", 9, "counts: 只用于 measure: good-days"),
-        ("id: jobs", "id: 就业", 9, "id: '就业' 写法不对 (bad pattern)"),
+        (
+            "measure: cumulative",
+            "measure: cumulative\n    counts: at most 100",
+            14,
+            "counts: 只用于 measure: good-days",
+        ),
+        ("id: jobs", "id: 就业", 9, "id: '就业' 写法不对 (bad pattern); 应为小写字母、数字"),
         ("year: 2025", "year: twenty", 3, "year: 值 'twenty' 不对 (int_parsing): 应为整数"),
         ("year: 2025", "year: 20255", 3, "year: 值 20255 不对 (less_than_equal): 应不大于 2100"),
         ("year: 2025", "timezone: Asia", 3, "timezone: 未知的时区 'Asia', 应如 Asia/Shanghai"),
@@ -225,7 +239,13 @@ def test_a_key_written_in_two_files_is_refused_with_both_places(errors: Errors) 
 def test_an_unknown_source_is_answered_with_the_nearest_name(errors: Errors) -> None:
     sources = "source: filing\nsources:\n  filings: {connector: table_file}\n"
     (found,) = errors(book_yaml=GOOD + sources)
-    assert found == "book.yaml:9: source: 没有名为 'filing' 的来源 (unknown source); 是否应为 'filings'?"
+    assert found == "book.yaml:14: source: 没有名为 'filing' 的来源 (unknown source); 是否应为 'filings'?"
+
+
+def test_what_many_targets_inherit_is_refused_once_where_it_is_written(errors: Errors) -> None:
+    other = "  - {id: other, item: 1, name: 其他, goal: at least 1 个, measure: level}\n"
+    (found,) = errors(book_yaml=GOOD + other + "source: filing\n")
+    assert found.startswith("book.yaml:15: source: 没有名为 'filing' 的来源 (unknown source)")
 
 
 def test_a_file_in_gbk_is_refused_with_the_line_and_the_cure(errors: Errors) -> None:
@@ -257,7 +277,7 @@ def test_all_mistakes_of_all_files_are_reported_at_once(errors: Errors) -> None:
 def test_all_objections_to_all_targets_are_reported_at_once(errors: Errors) -> None:
     book = GOOD.replace("measure: cumulative", "measure: cumulative\n    source: none\n    words: 无此语")
     found = errors(book_yaml=f"{book}  - {{id: other, name: 其他, goal: at least 1 个, measure: level}}\n")
-    assert [error.split(": ")[0] for error in found] == ["book.yaml:9"] * 2 + ["book.yaml:16"]
+    assert [error.split(": ")[0] for error in found] == ["book.yaml:15", "book.yaml:14", "book.yaml:16"]
 
 
 def test_a_subject_whose_range_would_be_empty_is_refused() -> None:

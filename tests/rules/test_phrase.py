@@ -178,7 +178,7 @@ def test_a_schedule_is_said_as_an_office_says_it(text: str, said: str) -> None:
         (phrase.goal, "4500 人", "看不懂的目标 '4500 人'.*应如 at least 4500 人"),
         (phrase.goal, "about 5 %", "看不懂的目标.*about 5 % within 0.2"),
         (phrase.goal, "at least 人", "应为数值加计量单位"),
-        (phrase.goal, "at least 4,500人", "未知的计量单位 ',500人'"),
+        (phrase.goal, "at least 4,500人", "'4,500人' 应为数值加计量单位"),
         (phrase.goal, "at least 5 furlongs", "未知的计量单位 'furlongs'.*可用: .*亿元"),
         (phrase.goal, "at least Ⅵ类", "应为数值加计量单位"),
         (phrase.goal, "between 8 and 7.5 %", "上限应大于下限"),

@@ -85,3 +85,10 @@ def test_the_year_and_the_folder_have_defaults_and_a_year_can_be_given(tmp_path,
     done = run(path, "--year", "2026")
     assert done.exit_code == 0, done.output
     assert load_book(tmp_path / "plan-2026").year == 2026
+
+
+def test_a_draft_whose_name_is_none_and_a_file_that_is_not_there_leave_nothing_behind(tmp_path):
+    done = run(a_plan(tmp_path), "--out", tmp_path / "book", "--book", "册")
+    assert "book: '册' 写法不对 (bad pattern); 应为小写字母、数字和连字符" in str(done.exception)
+    assert not (tmp_path / "book").exists()
+    assert "没有这个文件 (no such file)" in str(run(tmp_path / "没有.docx").exception)

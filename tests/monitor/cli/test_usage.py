@@ -5,6 +5,7 @@ import re
 import sys
 
 import pytest
+import typer
 from typer._click import Command, Context
 from typer.core import _TyperParameter
 from typer.main import get_command
@@ -24,6 +25,9 @@ def typed(monkeypatch, capsys):
     )
     for where, name in own:
         monkeypatch.setattr(where, name, getattr(where, name))  # put back afterwards, as what else a process forgets
+    # Its headings are looked up as it is imported, which another test may have done.
+    monkeypatch.delitem(sys.modules, "typer.rich_utils", raising=False)
+    monkeypatch.delattr(typer, "rich_utils", raising=False)
     for part in cli.PARTS:
         monkeypatch.setattr(part, "registered_commands", part.registered_commands)
         monkeypatch.setattr(part, "registered_groups", part.registered_groups)

@@ -21,8 +21,9 @@ from monitor.store.database import in_memory
 from monitor.store.observations import Figures, Group
 from monitor.store.outbox import Told
 from monitor.watch import NEVER
-from rules import phrase
-from rules.target import Levels
+from rules import defaults, phrase
+from rules.calendar import Every
+from rules.target import Goal, Levels, Measure, Op
 from tests.benchmarks.country import country
 
 COUNTIES = 12
@@ -201,3 +202,27 @@ def test_what_goes_together_in_a_rehearsal_is_what_the_daemon_itself_sends_toget
     together = Counter(one.told.channel for one in found.messages if one.told.bulletin == "digest")
     assert together["mail"] > 10
     assert together.keys() == {"mail"}
+
+
+def test_a_task_comes_on_where_another_yearly_figure_is_corrected(monkeypatch):
+    book = country(1)
+    red = Levels((), (phrase.threshold("behind 15%"),))
+    yearly = replace(book.targets[0], every=Every.YEAR, goal=Goal(Op.AT_LEAST, 100.0, "%"), levels=red)
+    done = phrase.goal("done by 2025-12-31")
+    task = replace(yearly, id="task", series="任务", goal=done, measure=Measure.MILESTONE)
+    task = replace(
+        task, expect=defaults.expect(task.measure, done), levels=Levels((), (phrase.threshold("any breach"),))
+    )
+    book = replace(book, targets=(yearly, task), goals=None, subjects=("",))
+    (panel,) = Replay(book).panels
+    first, then = ["2026-01-05T09:00:00"] * 2, ["2026-01-12T09:00:00"] * 2
+    rows, figures = np.array([0, 1, 0, 1]), np.array([50.0, 50.0, 100.0, 100.0])
+    known = stated(book, panel.block, rows, np.zeros(4, np.int64), figures, np.array(first + then, "M8[s]"))
+    changes = compared(book, known, Setting(Organisation()), monkeypatch)
+    said = [(one.event, one.identity.target) for one in changes if one.identity.kind is Kind.PACE]
+    assert sorted(said) == [
+        (Event.CORRECTED, "t000"),
+        (Event.FIRED, "t000"),
+        (Event.FIRED, "task"),
+        (Event.RESOLVED, "task"),
+    ]

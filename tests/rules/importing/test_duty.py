@@ -237,3 +237,16 @@ def test_a_number_and_the_first_of_its_parts_may_stand_on_one_line():
         ("（2）", "一、工业", "净增企业80家。"),
         ("6.", "一、工业", "（1）架桥；（2）修渠。"),
     ]
+
+
+def test_whom_to_ask_is_not_who_must_do_it():
+    found = outline(
+        [
+            Line("一、任务"),
+            Line(f"1.{TASK}责任单位：县教育局 联系人：王某"),
+            Line("二、要求"),
+            Line("及时报送，联系人：李某。"),
+        ]
+    )
+    (item,) = found.items
+    assert (item.duty.of(Role.CHARGE), item.duty.of(Role.CONTACT)) == (("县教育局",), ("王某",))
