@@ -218,8 +218,9 @@ def _rank(one: Notice) -> int:
     return 0 if one.level == Level.RED else 1
 
 
-def _order(one: Notice) -> tuple[int, str, int, str, str, str]:
-    return (_rank(one), one.book, one.item or 10**6, one.section, one.target, one.subject)
+def _order(one: Notice) -> tuple[int, str, int, str, str]:
+    """Places of one target stay as they came, which is the order that the book has them in."""
+    return (_rank(one), one.book, one.item or 10**6, one.section, one.target)
 
 
 def _conclusion(entries: Sequence[Notice]) -> str:
@@ -243,7 +244,7 @@ def _counts(entries: Sequence[Notice]) -> tuple[str, ...]:
         f"预警情况：{'、'.join(f'{_RANKS[rank]}{ranks[rank]}项' for rank in sorted(ranks))}",
         f"所属方案：{_most(Counter(f'《{one.book_title}》{one.section}' for one in entries), '处')}",
         f"牵头单位：{_most(Counter('、'.join(one.lead) for one in entries if one.lead), '个单位')}",
-        f"其余{len(entries) - MOST}项：均已登记，可在督办页面查看，或用 duban alerts 逐项列出",
+        f"其余{len(entries) - MOST}项：均已登记，可在督办页面查看",
     )
 
 
