@@ -165,7 +165,7 @@ def test_the_conclusion_comes_first_then_the_worst_then_by_book_and_section():
         milestone_notice(),
     )
     title, body = render(letter(notice), Form.TEXT)
-    assert title == "【督办汇总】2025年12月8日：新增5项、解除1项"
+    assert title == "【督办汇总】2025年12月8日：新增5项（红色2项、黄色2项、催报1项）、解除1项"
     assert body.startswith(
         "截至2025年12月8日 09:00，新增5项（红色2项、黄色2项、催报1项）、解除1项。\n\n红色预警（2项）\n《全国方案》\n"
     )
