@@ -142,7 +142,7 @@ def test_a_budget_that_cannot_be_read_is_refused(text):
         (
             [data_notice("resolved")],
             Turn.RESOLVED,
-            "【解除】城镇新增就业（人力社保局）：数据已补报，截至2025年9月为2576人",
+            "【解除】城镇新增就业（人力社保局）：截至2025年9月为2576人，不再催报",
         ),
     ],
 )
