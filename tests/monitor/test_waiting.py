@@ -274,6 +274,14 @@ def test_what_is_too_much_at_one_moment_is_told_together_at_once(engine, tmp_pat
     ]
 
 
+def test_what_a_crowd_has_told_is_not_told_again_by_a_later_digest_as_it_stood_before(engine, tmp_path):
+    town = Town(engine, tmp_path, units=DAILY, crowds={"letters": 2})
+    assert town.cycle(china("09-22"), mine=(8, 700), road=(8, 700)) == []
+    (text,) = town.cycle(china("09-22", 11), total=(9, 600), mine=(9, 600), road=(9, 600))
+    assert "红色预警（3项）" in text
+    assert town.titles(china("09-23", 9)) == []
+
+
 def test_what_the_night_held_back_is_told_together_in_the_morning_where_it_is_too_much(engine, tmp_path):
     town = Town(engine, tmp_path, hours="nights 20:00-08:00", crowds={"letters": 1})
     assert town.cycle(china("09-23", 22), mine=(8, 700), road=(8, 700)) == []
