@@ -147,8 +147,8 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
     entries.sort(key=lambda entry: _order(entry[0]))
     every = [one for one, _ in entries]
     marks, zone = {one.mark for one in every}, datetime.fromisoformat(every[0].at).tzinfo
-    said = _conclusion(every)
-    letter = bulletin(Bulletin.DIGEST, said, (said,), at.astimezone(zone))
+    conclusion = _conclusion(every)
+    letter = bulletin(Bulletin.DIGEST, conclusion, (conclusion,), at.astimezone(zone))
     letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
     if len(entries) > LISTED:
         lines, worst = (*letter.lines, *_counts(every)), tuple(every[:MOST])
@@ -226,7 +226,10 @@ def _order(one: Notice) -> tuple[int, str, int, str, str]:
 
 def _conclusion(entries: Sequence[Notice]) -> str:
     """How many of each turn, and of what kinds the new ones are: 新增3项（红色1项、黄色1项、催报1项）、解除2项."""
-    counts, kinds = Counter(one.turn for one in entries), Counter(_rank(one) for one in entries if one.turn == Turn.RAISED)
+    counts, kinds = (
+        Counter(one.turn for one in entries),
+        Counter(_rank(one) for one in entries if one.turn == Turn.RAISED),
+    )
     words = [f"{word}{kinds[rank]}项" for rank, word in enumerate(("红色", "黄色", "催报")) if kinds[rank]]
     of_what = f"（{'、'.join(words)}）" if len(words) > 1 or kinds.total() > kinds[1] else ""
     return "、".join(
