@@ -112,13 +112,16 @@ class Basis(NamedTuple):
 
 
 NOTHING = Basis()
+HEARD = "before: "
+"""Begins an escalation that was followed while the alert stood at another level."""
 
 
 class Alert(Struct, frozen=True, gc=False):
     """Where an alert stands. ``since`` is when it was noticed or, once it fires, when it fired; ``changed`` its last change.
 
     ``basis`` is what its last change stood on; ``change_id`` that change in the store, 0 while it is not saved.
-    Since that change: when people were last ``reminded``, and the escalations that were followed (``steps``).
+    Since that change: when people were last ``reminded``, and the escalations that were followed (``steps``); those of
+    the levels before begin with ``HEARD``.
     """
 
     identity: Identity
@@ -130,6 +133,11 @@ class Alert(Struct, frozen=True, gc=False):
     change_id: int = 0
     reminded: datetime | None = None
     steps: tuple[str, ...] = ()
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """``steps`` as another level remembers them: who was told goes on being told, and what was asked may be asked anew."""
+        return tuple(dict.fromkeys(HEARD + step.removeprefix(HEARD) for step in self.steps))
 
 
 class Change(Struct, frozen=True, gc=False):

@@ -145,7 +145,8 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
     entries.sort(key=lambda entry: _order(entry[0]))
     every = [one for one, _ in entries]
     marks, zone = {one.mark for one in every}, datetime.fromisoformat(every[0].at).tzinfo
-    letter = bulletin(Bulletin.DIGEST, _conclusion(every), (_details(every),), at.astimezone(zone))
+    conclusion = _conclusion(every)
+    letter = bulletin(Bulletin.DIGEST, conclusion, (conclusion,), at.astimezone(zone))
     letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
     if len(entries) > LISTED:
         lines, worst = (*letter.lines, *_counts(every)), tuple(every[:MOST])
@@ -216,22 +217,22 @@ def _rank(one: Notice) -> int:
     return 0 if one.level == Level.RED else 1
 
 
-def _order(one: Notice) -> tuple[int, str, int, str, str, str]:
-    return (_rank(one), one.book, one.item or 10**6, one.section, one.target, one.subject)
+def _order(one: Notice) -> tuple[int, str, int, str, str]:
+    """Places of one target stay as they came, which is the order that the book has them in."""
+    return (_rank(one), one.book, one.item or 10**6, one.section, one.target)
 
 
 def _conclusion(entries: Sequence[Notice]) -> str:
-    """How many of each turn, in short: 新增3项、解除2项."""
-    counts = Counter(one.turn for one in entries)
-    return "、".join(f"{turn.text}{counts[turn]}项" for turn in Turn if counts[turn])
-
-
-def _details(entries: Sequence[Notice]) -> str:
-    """The same, with what kinds are new: 新增3项（红色1项、黄色1项、催报1项）、解除2项."""
-    kinds = Counter(_rank(one) for one in entries if one.turn == Turn.RAISED)
+    """How many of each turn, and of what kinds the new ones are: 新增3项（红色1项、黄色1项、催报1项）、解除2项."""
+    counts, kinds = (
+        Counter(one.turn for one in entries),
+        Counter(_rank(one) for one in entries if one.turn == Turn.RAISED),
+    )
     words = [f"{word}{kinds[rank]}项" for rank, word in enumerate(("红色", "黄色", "催报")) if kinds[rank]]
-    new, said = f"{Turn.RAISED.text}{kinds.total()}项", _conclusion(entries)
-    return said.replace(new, f"{new}（{'、'.join(words)}）", 1) if len(words) > 1 or kinds.total() > kinds[1] else said
+    of_what = f"（{'、'.join(words)}）" if len(words) > 1 or kinds.total() > kinds[1] else ""
+    return "、".join(
+        f"{turn.text}{counts[turn]}项{of_what if turn is Turn.RAISED else ''}" for turn in Turn if counts[turn]
+    )
 
 
 def _counts(entries: Sequence[Notice]) -> tuple[str, ...]:
@@ -241,7 +242,7 @@ def _counts(entries: Sequence[Notice]) -> tuple[str, ...]:
         f"预警情况：{'、'.join(f'{_RANKS[rank]}{ranks[rank]}项' for rank in sorted(ranks))}",
         f"所属方案：{_most(Counter(f'《{one.book_title}》{one.section}' for one in entries), '处')}",
         f"牵头单位：{_most(Counter('、'.join(one.lead) for one in entries if one.lead), '个单位')}",
-        f"其余{len(entries) - MOST}项：均已登记，可在督办页面查看，或用 duban alerts 逐项列出",
+        f"其余{len(entries) - MOST}项：均已登记，可在督办页面查看",
     )
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from msgspec.structs import replace
 
-from alerts.alert import Alert, Cause, Change, Event
+from alerts.alert import HEARD, Alert, Cause, Change, Event
 from alerts.organisation import After, Escalation, Of, Organisation, Role
 from rules.calendar import Workdays
 
@@ -93,8 +93,9 @@ def take(alert: Alert, step: Step, at: datetime) -> tuple[Alert, Change]:
 
 
 def followed(alert: Alert, organisation: Organisation) -> Sequence[str]:
-    """Whom the escalations of an alert have reached at its level: they must hear of its end."""
-    return [name for rule in organisation.escalation if rule.words in alert.steps for name in rule.to]
+    """Whom the escalations of an alert have reached, at whatever level: they must hear of its end."""
+    taken = {step.removeprefix(HEARD) for step in alert.steps}
+    return [name for rule in organisation.escalation if rule.words in taken for name in rule.to]
 
 
 def moment(start: datetime, count: int, office: Office) -> datetime:

@@ -75,6 +75,7 @@ def advance(kind: Kind, alert: Alert | None, verdict: Verdict, at: datetime) -> 
         changed=at,
         # What lapsed was never told: nothing is left of it that a later figure could correct.
         basis=NOTHING if event is Event.LAPSED else basis,
+        steps=alert.heard if alert is not None and level > Level.GREEN else (),
     )
     # What is kept standing by an earlier period says nothing of the level of this one.
     judged = verdict.level if kind is Kind.PACE else level

@@ -92,9 +92,9 @@ def _trail(book: Book, trail: Trail | None, at: datetime) -> str:
 
 
 def _sent(one: Sending, zone: ZoneInfo) -> str:
-    """What became of a message: 致人力社保局（folder）已送达 2025-10-20 09:00；曾因静默时段未即发；人力社保局是该目标的牵头单位."""
+    """What became of a message: 致人力社保局（folder）已送达 2025-10-20 09:00；未逐条即时发送：静默时段；人力社保局是该目标的牵头单位."""
     when = one.finished_at or one.due_at
-    held = f"；曾因{Held(one.suppressed).text}未即发" if one.suppressed else ""
+    held = f"；未逐条即时发送：{Held(one.suppressed).text}" if one.suppressed else ""
     answer = (
         f"；{one.tries[-1].result.text} {one.tries[-1].answer}".rstrip()
         if one.tries and one.status is not Status.SENT

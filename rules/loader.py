@@ -332,6 +332,7 @@ def _subjects(written: Written, folder: Path, targets: list[Target]) -> "tuple[t
         written.errors += problems
         return ("",), None
     goals = table.assign(goal=pd.to_numeric(table["goal"])).pivot(index="subject", columns="target", values="goal")
+    goals = goals.loc[table["subject"].unique()]  # as the table has them: places have an order of their own
     for target in targets:
         if target.id not in goals:
             # A target that the table does not name has one goal for all.

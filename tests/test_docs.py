@@ -167,6 +167,13 @@ def test_the_plan_of_the_guide_becomes_the_draft_of_the_guide(tmp_path):
     assert draft(import_plan(path), "plan-2025", path.name) == shown[1]
 
 
+@pytest.mark.parametrize("path", ["README.md", "rules/README.md", "deploy/README.md"])
+def test_every_address_in_the_documents_can_be_asked_for_as_it_stands(path):
+    """curl sends an address as it is typed, and a server takes none with bare Chinese in it."""
+    asked = [line for line in (ROOT / path).read_text("utf-8").splitlines() if "http" in line and "-H " in line]
+    assert [one for line in asked for one in re.findall(r"https?://[^\s\"]+", line) if not one.isascii()] == []
+
+
 def test_the_operator_is_told_which_settings_a_reload_puts_in_force():
     operations = (ROOT / "deploy" / "README.md").read_text("utf-8")
     told = re.search(r"systemctl reload duban`：(.*?)随即生效", operations, re.DOTALL)

@@ -13,6 +13,8 @@ clock: Callable[[], float] = time.monotonic
 _TRANSIT = 2.0
 """Seconds by which messages may bunch up on their way: what leaves 60 seconds apart may arrive 58 apart."""
 _CUT = "……"
+_HEADING = 3
+"""Lines that a section begins with: what it is of, of which plan, and the first of what it tells."""
 
 PerMinute = Annotated[int, Field(ge=1)]
 """Messages within any 60 seconds."""
@@ -75,23 +77,27 @@ def size(text: str) -> int:
 
 
 def split(text: str, most: int) -> list[str]:
-    """``text`` in parts of at most ``most`` bytes, cut at blank lines, else between lines.
+    """``text`` in parts of at most ``most`` bytes, as few as may be: cut at blank lines, else between lines.
 
-    A line that is longer by itself is not carried over: its end gives way to an ellipsis, no character is halved.
+    A section that fits into a part stays whole, and a longer one keeps its heading with what it heads. A line that is
+    longer by itself is not carried over: its end gives way to an ellipsis, no character is halved.
     """
-    return _fill(text, "\n\n", most, lambda section: _fill(section, "\n", most, lambda line: [shorten(line, most)]))
-
-
-def _fill(text: str, border: str, most: int, smaller: Callable[[str], list[str]]) -> list[str]:
     parts: list[str] = []
-    for piece in text.split(border):
-        if parts and size(longer := parts[-1] + border + piece) <= most:
-            parts[-1] = longer
-        elif size(piece) <= most:
-            parts.append(piece)
-        else:
-            parts += smaller(piece)
+    for section in text.split("\n\n"):
+        border = "\n\n"
+        for piece in [section] if size(section) <= most else _pieces(section, most):
+            if parts and size(longer := parts[-1] + border + piece) <= most:
+                parts[-1] = longer
+            else:
+                parts.append(piece)
+            border = "\n"
     return parts
+
+
+def _pieces(section: str, most: int) -> list[str]:
+    lines = [shorten(line, most) for line in section.split("\n")]
+    heading = "\n".join(lines[:_HEADING])
+    return [heading, *lines[_HEADING:]] if size(heading) <= most else lines
 
 
 def shorten(line: str, most: int) -> str:

@@ -284,12 +284,13 @@ def _heard(its: FromClause) -> ColumnElement[bool]:
 
 
 def _told_since(its: FromClause) -> ColumnElement[bool]:
-    """Whether a later change of the alert is on its way by itself, which tells where it stands."""
+    """Whether a later change of the alert is on its way, by itself or in a digest, which tells where it stands."""
     later, then = delivery.alias(), change.alias()
-    query = _by_the_same_way(later, then, its).where(then.c.id > its.c.id, later.c.digest_id.is_(None))
+    query = _by_the_same_way(later, then, its).where(then.c.id > its.c.id)
     moves = then.c.event.notin_([event.value for event in Event if event.follows or event is Event.CORRECTED])
     own = its.c.event != Event.CORRECTED.value
-    return and_(own, query.where(later.c.status != Status.SUPPRESSED.value, moves).exists())
+    goes = or_(later.c.status != Status.SUPPRESSED.value, later.c.digest_id.is_not(None))
+    return and_(own, query.where(goes, moves).exists())
 
 
 def _by_the_same_way(other: FromClause, then: FromClause, its: FromClause) -> Select[Any]:

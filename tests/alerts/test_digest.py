@@ -142,7 +142,7 @@ def test_a_budget_that_cannot_be_read_is_refused(text):
         (
             [data_notice("resolved")],
             Turn.RESOLVED,
-            "【解除】城镇新增就业（人力社保局）：数据已补报，截至2025年9月为2576人",
+            "【解除】城镇新增就业（人力社保局）：截至2025年9月为2576人，不再催报",
         ),
     ],
 )
@@ -165,7 +165,7 @@ def test_the_conclusion_comes_first_then_the_worst_then_by_book_and_section():
         milestone_notice(),
     )
     title, body = render(letter(notice), Form.TEXT)
-    assert title == "【督办汇总】2025年12月8日：新增5项、解除1项"
+    assert title == "【督办汇总】2025年12月8日：新增5项（红色2项、黄色2项、催报1项）、解除1项"
     assert body.startswith(
         "截至2025年12月8日 09:00，新增5项（红色2项、黄色2项、催报1项）、解除1项。\n\n红色预警（2项）\n《全国方案》\n"
     )
@@ -177,6 +177,13 @@ def test_the_conclusion_comes_first_then_the_worst_then_by_book_and_section():
         ("红色预警", "《2025年管委会工作报告目标任务分解方案》一、主要预期目标", 1),
     ]
     assert headline(letter(notice)).tone == "red"
+
+
+def test_places_of_one_target_are_told_in_the_order_of_the_book():
+    said = told(*(pace_notice(subject=place, target=target) for target in "ab" for place in ("甲县", "乙县", "丙县")))
+    assert [(one.target, one.subject) for one in said.told] == [
+        (target, place) for target in "ab" for place in ("甲县", "乙县", "丙县")
+    ]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -196,6 +203,14 @@ def test_a_chat_cuts_a_digest_between_alerts(form):
     lines = [line for part in parts for line in part.splitlines() if "目标" in line and "新增】" in line]
     assert len(lines) == MOST
     assert all("低于应完成数" in line and "……" not in line for line in lines)
+
+
+def test_a_chat_begins_the_alerts_right_after_the_conclusion():
+    notice = told(*(yellow(target=f"t{number}", name=f"目标{number:02}") for number in range(MOST)))
+    body = render(letter(notice), Form.WECOM).body.strip()
+    parts = split(body, 4000)
+    assert "目标00" in parts[0]
+    assert len(parts) == -(-len(body.encode()) // 4000)
 
 
 def test_many_alerts_go_in_several_letters_that_say_so():
@@ -222,7 +237,7 @@ def test_more_alerts_than_anybody_reads_are_counted_in_one_letter_that_lists_the
         "》0120项、",
         "》1120项、",
         "、7局20项，另有3个单位共43项",
-        "均已登记，可在督办页面查看，或用 duban alerts 逐项列出",
+        "均已登记，可在督办页面查看",
     ):
         assert words in body
     assert "其余193项" in body

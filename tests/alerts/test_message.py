@@ -226,6 +226,17 @@ def test_among_others_a_letter_has_its_conclusion_and_the_figures_behind_it():
     )
 
 
+@pytest.mark.parametrize("notice", EVERY_EVENT, ids=lambda notice: f"{notice.kind}-{notice.event}")
+def test_among_others_a_letter_says_no_figure_twice(notice):
+    body = render(letter(notice), Form.WECOM, brief=True).body
+    assert all(body.count(words) <= 1 for words in (notice.actual_text, notice.gap_text) if words)
+
+
+def test_among_others_the_end_of_a_target_that_was_taken_out_has_no_figures():
+    withdrawn = next(one for one in EVERY_EVENT if (one.kind, one.event) == ("pace", "withdrawn"))
+    assert render(letter(withdrawn), Form.WECOM, brief=True).body.endswith("原红色预警撤销。\n")
+
+
 @pytest.mark.parametrize(
     ("form", "shown"),
     [

@@ -137,6 +137,19 @@ def test_yellow_twice_is_for_the_leader_in_charge_and_red_after_it_for_the_top_l
     assert (fired.waited, fired.attention) == ("", "")
 
 
+def test_who_was_told_of_red_hears_of_its_end_though_it_was_eased_before(engine):
+    town = Town(engine)
+    for day, figures in (("09-15", {8: 600}), ("10-15", {9: 760}), ("11-14", {10: 990})):
+        town.publish(china(day, 8), figures)
+        town.restart(china(day, 8))
+        town.judge(china(day, 8))
+    assert [one for one in town.told() if one[2] == "王书记"] == [
+        ("09-15 08", "escalated", "王书记"),
+        ("10-15 08", "eased", "王书记"),
+        ("11-14 08", "resolved", "王书记"),
+    ]
+
+
 def test_who_is_told_of_red_by_a_route_is_not_told_of_it_again_as_the_leader_until_it_stands_too_long(engine):
     rule = {"when": {"level": "red"}, "to": ["unit", "supervisor", "top leader"]}
     town = Town(engine, organisation={"routes": [rule], "reminders": {}})

@@ -137,7 +137,7 @@ def test_what_is_silenced_reaches_no_channel_until_the_silence_ends(settings, sm
     )
     _cycle(settings)
     assert _told(smtp, hook, peer) == ([], [], set())
-    assert "未即时发送：静默 (silenced) [缓发]" in _run(settings, "alerts")
+    assert "未逐条即时发送：静默 (silenced) [缓发]" in _run(settings, "alerts")
     _run(settings, "silence", "end", "1", "--by", "王五")
     _cycle(settings)
     mails, posts, alerts = _told(smtp, hook, peer)

@@ -116,7 +116,7 @@ def test_what_was_raised_and_solved_between_two_digests_is_told_as_both(engine, 
     assert town.cycle(china("09-22"), mine=(8, 700), road=(8, 600)) == []
     assert town.cycle(china("09-23"), mine=(9, 950)) == []
     (text,) = town.cycle(china("09-29", 9))
-    assert text.startswith("【督办汇总】2025年9月29日：新增1项、新增并解除1项\n")
+    assert text.startswith("【督办汇总】2025年9月29日：新增1项（红色1项）、新增并解除1项\n")
     assert "【新增并解除】采矿投资（人力社保局）：截至2025年9月为950个，黄色预警已解除" in text
 
 
@@ -258,7 +258,7 @@ def test_who_hears_only_now_that_an_alert_stands_is_not_reminded_of_it_as_well(e
 def test_what_is_too_much_at_one_moment_is_told_together_at_once(engine, tmp_path):
     town = Town(engine, tmp_path, crowds={"letters": 2})
     (text,) = town.cycle(china("09-24"), total=(8, 600), mine=(8, 700), road=(8, 700))
-    assert text.startswith("【督办汇总】2025年9月24日：新增3项\n")
+    assert text.startswith("【督办汇总】2025年9月24日：新增3项（红色1项、黄色2项）\n")
     assert "红色预警（1项）" in text
     assert "发送缘由：人力社保局的消息同一时刻条数较多，合并发送" in text
     assert town.waiting() == {}
@@ -272,6 +272,14 @@ def test_what_is_too_much_at_one_moment_is_told_together_at_once(engine, tmp_pat
         "【预警解除】道路投资（人力社保局）",
         "【预警解除】采矿投资（人力社保局）",
     ]
+
+
+def test_what_a_crowd_has_told_is_not_told_again_by_a_later_digest_as_it_stood_before(engine, tmp_path):
+    town = Town(engine, tmp_path, units=DAILY, crowds={"letters": 2})
+    assert town.cycle(china("09-22"), mine=(8, 700), road=(8, 700)) == []
+    (text,) = town.cycle(china("09-22", 11), total=(9, 600), mine=(9, 600), road=(9, 600))
+    assert "红色预警（3项）" in text
+    assert town.titles(china("09-23", 9)) == []
 
 
 def test_what_the_night_held_back_is_told_together_in_the_morning_where_it_is_too_much(engine, tmp_path):

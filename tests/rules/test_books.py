@@ -189,6 +189,13 @@ def test_a_table_of_subjects_gives_each_its_own_goal_and_leaves_the_others_witho
     assert book.goals["t1"].isna().all()
 
 
+def test_places_keep_the_order_of_their_table_which_offices_know_by_heart() -> None:
+    book = a_book({}, {}, subjects="subject,target,goal\n万州区,t0,10\n万州区,t1,1\n涪陵区,t0,20\n丙县,t0,3\n")
+    assert book.subjects == ("万州区", "涪陵区", "丙县")
+    assert book.goals is not None
+    assert book.goals["t0"].tolist() == [10, 20, 3]
+
+
 def test_the_schema_for_editors_knows_every_key_of_a_target() -> None:
     target = json_schema()["$defs"]["TargetSpec"]
     assert set(target["required"]) == {"id", "name", "goal", "measure"}

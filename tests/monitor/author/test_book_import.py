@@ -294,12 +294,12 @@ def test_goals_of_subjects_are_edited_line_by_line(folder):
         new=[("对象目标", {"对象": "丙县", "新增企业（户）": 90})],
     )
     told = brought(folder, file, *SIGNED)
-    assert "乙县 未定→600、甲县 700→750.5、丙县 未定→90" in told
+    assert "甲县 700→750.5、乙县 未定→600、丙县 未定→90" in told
     assert (folder / "goals.csv").read_text(
         "utf-8"
     ) == "subject,target,goal\n甲县,firms,750.5\n乙县,firms,600\n丙县,firms,90\n"
     brought(folder, edit(exported(folder), gone=[("对象目标", "乙县")]), *SIGNED, "--delete")
-    assert load_book(folder).subjects == ("丙县", "甲县")
+    assert load_book(folder).subjects == ("甲县", "丙县")
     wrong = edit(exported(folder), ("对象目标", "丙县", "新增企业（户）", "很多"))
     assert "对象目标!B5: goal: '很多' 不是数值 (not a number)" in brought(folder, wrong, code=1)
     late = edit(exported(folder), ("对象目标", "丙县", "新增企业（户）", 95))

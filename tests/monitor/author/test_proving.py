@@ -79,7 +79,7 @@ STORY = {
             "level": "正常",
             "reason": "on_schedule",
             "alert": "none",
-            "says": ["预警解除", "数据已补报"],
+            "says": ["预警解除", "数据已报送"],
         },
     },
 }
