@@ -224,4 +224,6 @@ def _late_text(row: dict[str, Any]) -> str:
     from alerts.suppression import Reason
 
     told = f"，见第{row['digest']}号" if row["digest"] is not None else ""
-    return f"未逐条即时发送：{Reason(row['suppressed']).text} ({row['suppressed']}){told} [{Status(row['status']).text}]"
+    return (
+        f"未逐条即时发送：{Reason(row['suppressed']).text} ({row['suppressed']}){told} [{Status(row['status']).text}]"
+    )
