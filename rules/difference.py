@@ -50,8 +50,10 @@ def _of_book(old: Book, new: Book) -> Iterator[Difference]:
         if key not in olds:
             yield Difference(new.id, key, target.name, f"新增，{target.goal.text}，牵头单位{'、'.join(target.lead)}")
             continue
+        by_table = old.goals is not None and new.goals is not None and olds[key].goal == target.goal
         for found in edit.edits(before[key], after[key]):
-            yield Difference(new.id, key, target.name, found.text)
+            if not (by_table and found.label == "年度目标"):  # that of one subject; the table's are told by name
+                yield Difference(new.id, key, target.name, found.text)
         for words in _words(olds[key], target):
             yield Difference(new.id, key, target.name, words)
         yield from (Difference(new.id, key, target.name, words) for words in _of_subjects(old, new, key))

@@ -66,8 +66,9 @@ def test_what_a_whole_book_says_is_told_as_its_own():
     ]
 
 
-def test_goals_of_subjects_are_told_by_name():
-    table = "subject,target,goal\n甲县,t0,{}\n乙县,t0,800\n"
+@pytest.mark.parametrize("table", ["甲县,t0,{}\n乙县,t0,800\n", "乙县,t0,800\n甲县,t0,{}\n"])
+def test_goals_of_subjects_are_told_by_name(table):
+    table = f"subject,target,goal\n{table}"
     old, new = (a_book(JOBS, subjects=table.format(goal)) for goal in (1200, 1500))
     assert said(old, new) == ["t0：对象表的目标：甲县 1200→1500"]
 
