@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from alerts.alert import NOTHING, Alert, Basis, Cause, Change, Event, Identity, Kind, State
 from rules import edit
 from rules.target import Level
-from rules.verdict import CODE, OUTCOME, OWED, Reason, Verdict, Verdicts
+from rules.verdict import CODE, OUTCOME, OWED, UNSURE, Verdict, Verdicts
 
 PENDING = np.int8(-1)
 """How ``standing`` writes an alert that is pending; a firing one stands there with its level, none as 0."""
@@ -30,13 +30,12 @@ def moved(
     """Indices (of N) where the verdicts ask for something other than what stands; ``anew``: or may, with a revised figure.
 
     A row that is not judged asks for nothing: no data never resolves an alert and
-    never makes it worse. A source that does not answer settles no debt either.
+    never makes it worse. A source that does not answer, or whose figure waits for a decision, settles no debt either.
     """
     if kind is Kind.PACE:
         return np.flatnonzero(asked(standing, verdicts, anew) != standing)
     owed = np.isin(verdicts.reason, [CODE[reason] for reason in OWED])
-    known = verdicts.reason != CODE[Reason.FAILED]
-    return np.flatnonzero(known & (owed != (standing > 0)))
+    return np.flatnonzero(~verdicts.unsure & (owed != (standing > 0)))
 
 
 def asked(standing: NDArray[np.int8], verdicts: Verdicts, anew: NDArray[np.bool_] | None = None) -> NDArray[np.int8]:
@@ -175,7 +174,7 @@ def _asked(kind: Kind, alert: Alert | None, verdict: Verdict) -> tuple[Level, Le
             return held, waiting
         kept = verdict.keep and held > Level.GREEN and verdict.level is verdict.pending is Level.GREEN
         return (Level.YELLOW if kept and not _mistaken(alert, verdict) else verdict.level), verdict.pending
-    if verdict.reason is Reason.FAILED:
+    if verdict.reason in UNSURE:
         return held, waiting
     return (Level.YELLOW if verdict.reason in OWED else Level.GREEN), Level.GREEN
 

@@ -17,7 +17,6 @@ from alerts.routing import Matter, Route
 from monitor.moves import Found
 from monitor.snapshot import Judged
 from monitor.watch import NEVER, Watch
-from rules.verdict import CODE, Reason
 
 _Place: TypeAlias = tuple[int, Kind, int]
 """Block, kind and row of an alert."""
@@ -43,8 +42,8 @@ def found_steps(
 
     Who is told of an alert's own change, which is among those ``found``, is not told of it once more as somebody
     higher up.
-    An alert whose figure is overdue still stands and is followed up. Where the source does not answer, nothing is
-    known to stand: its steps wait until it answers.
+    An alert whose figure is overdue still stands and is followed up. Where the source does not answer, or its figure
+    waits for a decision, nothing is known to stand: its steps wait.
     """
     if not (organisation.reminders or organisation.escalation):
         return []
@@ -77,11 +76,12 @@ def _looked_at(
 ) -> Iterator[tuple[Alert, _Place]]:
     """Alerts that fire and may ask for something, with the place of each."""
     touched = {alert.identity for alert in changed}
+    unsure = [mine.verdicts.unsure for mine in judged]
     for alert in changed:
         found = watch.place(*alert.identity[:3])
         if alert.state is State.FIRING and found is not None:
             block, row = found
-            if judged[block].verdicts.reason[row] != CODE[Reason.FAILED]:
+            if not unsure[block][row]:
                 yield alert, (block, alert.identity.kind, row)
     for block, mine in enumerate(judged):
         for kind in Kind:
@@ -100,7 +100,7 @@ def may_ask(
     may: NDArray[np.bool_] = watch.due[block][kind] <= _second(at)
     if any(rule.after.periods for rule in organisation.escalation):
         may |= (watch.looked[block][kind] != panel.latest) & (verdicts.level >= 0)
-    may &= (watch.standing[block][kind] > 0) & (verdicts.reason != CODE[Reason.FAILED])
+    may &= (watch.standing[block][kind] > 0) & ~verdicts.unsure
     return may
 
 

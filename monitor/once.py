@@ -59,7 +59,7 @@ def tick(force: InForce, at: str | None) -> str:
         cache.load(force.watch, engine, moment)
         with reading(engine) as connection:
             latest = alert_store.latest_change(connection, [book.id for book in force.books])
-            failed = pulls.failing(connection)
+            failed, doubted = pulls.failing(connection), quarantine.doubted(connection, moment)
         if leading and (latest is None or latest <= moment):
             judged, moves = pipeline.judge(
                 engine, force.watch, force.organisation, failed, moment, force.settings.quiet, force.crowds
@@ -69,7 +69,7 @@ def tick(force: InForce, at: str | None) -> str:
             for name, channel in force.channels.items():
                 pipeline.deliver(engine, name, channel, clock, Circuit())
         else:
-            judged = pipeline.verdicts_at(force.watch, failed, moment)
+            judged = pipeline.verdicts_at(force.watch, failed, moment, doubted)
             why = "库中已有此后的预警变动" if leading else "守护进程正在运行，由它拉取和告知"
             lines.append(f"只判定，不改动预警：{why}")
     return "\n".join([*lines, "", summary(force.watch, judged, moment)])
@@ -169,10 +169,10 @@ def explain(force: InForce, target: str, subject: str, at: str | None) -> str:
             date(book.year, 1, 1),
             date(book.year, 12, 31),
         )
-        failed = pulls.failing(connection)
+        failed, doubted = pulls.failing(connection), quarantine.doubted(connection, moment)
         trail = _trail(connection, found, subject)
     block, row = place
-    judged = pipeline.verdicts_at(force.watch, failed, moment)[block]
+    judged = pipeline.verdicts_at(force.watch, failed, moment, doubted)[block]
     return explanation(force.watch, judged, row, vintages, moment, _origins(book, found), trail)
 
 

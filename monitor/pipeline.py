@@ -158,7 +158,9 @@ def judge(
     more than so many.
     """
     watch.take(engine, at)
-    judged = verdicts_at(watch, failed, at)
+    with reading(engine) as connection:
+        doubted = quarantine.doubted(connection, at)
+    judged = verdicts_at(watch, failed, at, doubted)
     telling = Telling(organisation)
     found = found_moves(watch, judged, telling, at, partial(_recalled, engine))
     found += withdrawn(engine, watch, telling, at)
@@ -212,11 +214,14 @@ def stands(watch: Watch, moves: Sequence[tuple[int, Move]]) -> list[Alert]:
     return list(found.values())
 
 
-def verdicts_at(watch: Watch, failed: Iterable[str], at: datetime) -> list[Judged]:
+def verdicts_at(
+    watch: Watch, failed: Iterable[str], at: datetime, doubted: Sequence[quarantine.Doubted] = ()
+) -> list[Judged]:
     """Verdicts of all blocks; each block's day is that of its own time zone."""
+    excused = zip(watch.panels, watch.failed_rows(failed), watch.doubted_rows(doubted), strict=True)
     return [
-        Judged(panel, judge_block(panel, local_day(panel, at), silent))
-        for panel, silent in zip(watch.panels, watch.failed_rows(failed), strict=True)
+        Judged(panel, judge_block(panel, local_day(panel, at), silent, doubted=waiting))
+        for panel, silent, waiting in excused
     ]
 
 

@@ -5,6 +5,7 @@ All of it is rebuilt from the books and the store; nothing here is the only copy
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from monitor.store import alerts as alert_store
 from monitor.store import history, observations
 from monitor.store.database import reading
 from monitor.store.observations import Figures, Group
+from monitor.store.quarantine import Doubted
 from rules.calendar import Every, period_ends
 from rules.panel import Panel
 from rules.past import YEARS
@@ -258,6 +260,31 @@ class Watch:
             ]
             masks.append(np.repeat(hit, np.diff(block.first_row)) if any(hit) else None)
         return masks
+
+    def doubted_rows(self, doubted: Iterable[Doubted]) -> list[NDArray[np.int16] | None]:
+        """Per block: of each row (R,) the latest period that a figure in doubt is of, -1 for none; None where none is."""
+        found: list[NDArray[np.int16] | None] = [None] * len(self.panels)
+        for one in doubted:
+            for number, index in self._readers.get((one.source, one.series), ()):
+                block, column = self.panels[number].block, found[number]
+                offset = block.subject_index[index].get(one.subject)
+                slot = int(_slots(block, np.array([one.period], "datetime64[D]"))[0])
+                if offset is not None and slot >= 0:
+                    if column is None:
+                        column = found[number] = np.full(block.rows, -1, np.int16)
+                    row = block.first_row[index] + offset
+                    column[row] = max(column[row], slot)
+        return found
+
+    @cached_property
+    def _readers(self) -> dict[tuple[str, str], list[tuple[int, int]]]:
+        """Block and place of the targets that a series of a source is read for, be it by what is derived of it."""
+        found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        for block, panel in enumerate(self.panels):
+            for index, target in enumerate(panel.block.targets):
+                for read in self.by_id[target.book].roots(target.reads):
+                    found.setdefault((f"{target.book}/{read.source}", read.series), []).append((block, index))
+        return found
 
     def _link(self, groups: Iterable[Group]) -> bool:
         """Find the rows that read each stored series. Bulk: loops over distinct names, never over series.

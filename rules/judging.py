@@ -29,12 +29,14 @@ def judge(
     failed: NDArray[np.bool_] | None = None,
     rows: NDArray[np.int64] | None = None,
     slots: NDArray[np.int16] | None = None,
+    doubted: NDArray[np.int16] | None = None,
 ) -> Verdicts:
     """Verdicts of ``rows`` (all of the block's unless said) as of ``today`` in the block's time zone.
 
     A figure is compared with what was expected at the end of its own period.
     ``failed`` (R,) marks rows whose source did not answer: their figure may be
-    published without our knowing, so nobody is called late for it. ``slots`` (N,)
+    published without our knowing, so nobody is called late for it; nor for a period up to
+    ``doubted`` (R,), of which a figure is there that nobody has let in yet. ``slots`` (N,)
     are earlier periods to judge ``rows`` at, as if each were the newest and nothing owed.
     """
     panel.renew()
@@ -51,7 +53,7 @@ def judge(
             told = _Told(panel.latest[mine], panel.reported[mine], overdue[block.due_of[mine]])
         else:
             told = _Told(slots[part], slots[part], slots[part])
-        _judge(panel, today, failed, told, mine, verdicts.part(part))
+        _judge(panel, today, _Excused(failed, doubted), told, mine, verdicts.part(part))
     return verdicts
 
 
@@ -63,10 +65,17 @@ class _Told(NamedTuple):
     owed: NDArray[np.int16]
 
 
+class _Excused(NamedTuple):
+    """Of all rows of a block, whom nobody calls late: see ``judge``."""
+
+    failed: NDArray[np.bool_] | None
+    doubted: NDArray[np.int16] | None
+
+
 def _judge(
     panel: Panel,
     today: date,
-    failed: NDArray[np.bool_] | None,
+    excused: _Excused,
     told: _Told,
     rows: Rows,
     into: Verdicts,
@@ -90,8 +99,10 @@ def _judge(
     reason[(slot < 0) & (reported >= 0)] = CODE[Reason.NIL]
     late = owed > reported
     reason[late] = np.where(reported[late] < 0, CODE[Reason.NO_DATA], CODE[Reason.LATE])
-    if failed is not None:
-        reason[late & failed[rows]] = CODE[Reason.FAILED]
+    if excused.failed is not None:
+        reason[late & excused.failed[rows]] = CODE[Reason.FAILED]
+    if excused.doubted is not None:
+        reason[late & (excused.doubted[rows] >= owed)] = CODE[Reason.IN_DOUBT]
     aimless = np.isnan(block.goals(rows, slot))
     if block.leans is not None:
         aimless &= ~block.leans[rows]

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NO_GOAL = "no_goal"
     TOO_EARLY = "too_early"
     NO_REFERENCE = "no_reference"
+    IN_DOUBT = "in_doubt"
 
     @property
     def text(self) -> str:
@@ -57,6 +58,7 @@ _TEXTS = {
     Reason.NO_GOAL: "尚无目标值",
     Reason.TOO_EARLY: "未到起判时点",
     Reason.NO_REFERENCE: "对照数据未到",
+    Reason.IN_DOUBT: "所报数据待核",
 }
 
 REASONS = tuple(Reason)
@@ -73,6 +75,10 @@ OUTCOME = {
 
 OWED = frozenset({Reason.LATE, Reason.NO_DATA})
 """Reasons for which a unit owes a figure."""
+
+UNSURE = frozenset({Reason.FAILED, Reason.IN_DOUBT})
+"""Reasons for which nobody knows what stands: no figure was let in, and yet nobody can be said to owe one."""
+_UNSURE = [CODE[reason] for reason in UNSURE]
 
 
 class Verdicts(Struct, frozen=True):
@@ -100,6 +106,11 @@ class Verdicts(Struct, frozen=True):
     probability: NDArray[np.float32]
     nil: NDArray[np.int16]
     preliminary: NDArray[np.bool_]
+
+    @property
+    def unsure(self) -> NDArray[np.bool_]:
+        """Of which nobody knows what stands (N,)."""
+        return np.isin(self.reason, _UNSURE)
 
     def part(self, rows: slice) -> "Verdicts":
         """A view of some of them."""

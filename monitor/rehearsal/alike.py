@@ -26,7 +26,6 @@ from monitor.store.outbox import Told
 from monitor.watch import AT_ONCE, NEVER, Watch
 from rules.judging import objects
 from rules.target import Level
-from rules.verdict import CODE, Reason
 
 _DECIDES = ("level", "pending", "keep", "slot")
 """What ``lifecycle.advance`` looks at in a verdict, besides its figure; of its target, whether that is a task.
@@ -73,8 +72,7 @@ class Alike:
         moved, self._changed = self._changed, {}
         stepped: list[tuple[int, Kind, Rows]] = [(*place, rows) for place, (rows, _) in moved.items()]
         for (block, kind), (rows, hear) in moved.items() if self._asks else ():
-            standing, reason = self._watch.standing[block][kind][rows], judged[block].verdicts.reason[rows]
-            mine = (standing > 0) & (reason != CODE[Reason.FAILED])
+            mine = (self._watch.standing[block][kind][rows] > 0) & ~judged[block].verdicts.unsure[rows]
             stepped.append((block, kind, self._take(block, kind, judged[block], rows[mine], at, hear[mine])))
         for block, kind, rows in list(self._asking(judged, at, moved)):
             stepped.append((block, kind, self._take(block, kind, judged[block], rows, at)))

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
@@ -18,10 +18,12 @@ from monitor.store.appending import append
 from monitor.store.pulls import clean
 from monitor.store.tables import pull
 from monitor.store.tables import quarantine as table
+from rules.plausible import REASONS
 
 KEPT = 1000
 """Refused figures of one pull that are kept, in the document's order; the pull counts all of them."""
 _KEYS_ASKED = 500
+_DOUBTS = [reason.value for reason in REASONS if reason is not None]
 Figure = tuple[str, str, str, float | None]
 
 
@@ -128,6 +130,23 @@ def correct(
     for start in range(0, len(done), _KEYS_ASKED):
         closed = update(table).where(table.c.id.in_(done[start : start + _KEYS_ASKED]))
         connection.execute(closed.values(state=State.CORRECTED.value, decided_at=at))
+
+
+class Doubted(NamedTuple):
+    """What a figure that waits for a decision is of; ``period`` is its last day."""
+
+    source: str
+    series: str
+    subject: str
+    period: date
+
+
+def doubted(connection: Connection, at: datetime) -> list[Doubted]:
+    """What the figures are of that can be read, but hardly be right, and wait for a decision at ``at``."""
+    c = table.c
+    waits = [c.state == State.OPEN.value, c.reason.in_(_DOUBTS), c.first_seen <= at]
+    rows = connection.execute(select(c.source, c.series, c.subject, c.period).where(*waits).distinct())
+    return [Doubted(row.source, row.series, row.subject, date.fromisoformat(row.period)) for row in rows]
 
 
 def released(connection: Connection, source: str) -> Counter[Figure]:

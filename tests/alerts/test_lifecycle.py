@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from alerts.alert import NOTHING, Alert, Basis, Cause, Change, Event, Identity, Kind, State
 from alerts.lifecycle import PENDING, advance, correction, moved, rule, standing, withdrawn
 from rules.target import Level
-from rules.verdict import CODE, OUTCOME, OWED, Reason, Verdict, Verdicts
+from rules.verdict import CODE, OUTCOME, OWED, UNSURE, Reason, Verdict, Verdicts
 from tests.rules.builders import judged
 
 G, Y, R = Level.GREEN, Level.YELLOW, Level.RED
@@ -115,13 +115,13 @@ OWING = an_alert(State.FIRING, Y, Kind.DATA)
 
 @pytest.mark.parametrize("reason", list(Reason))
 @pytest.mark.parametrize("alert", [None, OWING, an_alert(State.RESOLVED, G, Kind.DATA)])
-def test_an_alert_about_data_fires_when_a_figure_is_owed_and_holds_while_the_source_fails(
+def test_an_alert_about_data_fires_when_a_figure_is_owed_and_holds_while_nobody_knows(
     alert: Alert | None, reason: Reason
 ) -> None:
     verdict = a_verdict(reason, R if reason in OUTCOME else Level.NOT_JUDGED)
     after, change = advance(Kind.DATA, alert, verdict, NOW)
     firing = alert is OWING
-    if reason is Reason.FAILED or (reason in OWED) == firing:
+    if reason in UNSURE or (reason in OWED) == firing:
         assert (after, change) == (alert, None)
         return
     assert change is not None

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 from sqlalchemy import func, select
 
-from alerts.alert import Event, State
+from alerts.alert import Event, Kind, State
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Result
 from alerts.organisation import Organisation
@@ -305,6 +305,33 @@ def test_a_jump_is_told_from_the_whole_year_in_the_store(engine, book):
         assert [row.reason for row in quarantine.opened(connection)] == ["jump"]
 
 
+@pytest.mark.parametrize("let_in", [True, False])
+def test_nobody_is_chased_for_a_figure_that_waits_for_a_decision(engine, book, let_in):
+    pulled(engine, book, month(8, 800.0))
+    assert pulled(engine, book, month(8, 800.0), month(9, 90.0), at=AT + timedelta(hours=1)).rows_refused == 1
+    watch = Watch([book])
+    watch.load(engine, AT)
+    at = AT + timedelta(hours=2)  # September was due on the 21st
+    (found,), moves = judged(engine, watch, at)
+    assert (moves, REASONS[found.verdicts.reason[0]]) == ([], Reason.IN_DOUBT)
+    with engine.begin() as connection:
+        (row,) = quarantine.opened(connection)
+        decide = quarantine.release if let_in else quarantine.dismiss
+        decide(connection, row.id, "张三", "已核", at)
+    _, (move,) = judged(engine, watch, at + timedelta(hours=1))
+    assert (move.change.identity.kind, move.notice.actual) == ((Kind.PACE, 90.0) if let_in else (Kind.DATA, 800.0))
+
+
+def test_who_hands_in_what_cannot_be_a_figure_is_chased(engine, book):
+    pulled(engine, book, month(8, 800.0), figure(950.0, unit="吨"))
+    with reading(engine) as connection:
+        assert [row.reason for row in quarantine.opened(connection)] == ["wrong_dimension"]
+    watch = Watch([book])
+    watch.load(engine, AT)
+    _, (move,) = judged(engine, watch)
+    assert move.change.identity.kind is Kind.DATA
+
+
 @pytest.fixture
 def four_series():
     names = [
@@ -421,13 +448,14 @@ def test_a_preliminary_figure_is_judged_and_called_so_and_its_confirmation_distu
 
 
 def test_a_figure_that_is_taken_back_leaves_the_one_before_it(engine, book):
-    pulled(engine, book, month(8, 850.0), month(9, 500.0))
+    pulled(engine, book, month(8, 801.0), month(9, 802.0))
     watch = Watch([book])
     watch.load(engine, AT)
-    judged(engine, watch)
+    _, (fired,) = judged(engine, watch)
+    assert fired.notice.actual == 802.0
     pulled(engine, book, nothing(9), at=AT + timedelta(hours=1))
     (found,), (eased,) = judged(engine, watch, AT + timedelta(hours=1))
-    assert (eased.change.event, found.verdicts.actual.tolist()) == (Event.RESOLVED, [850.0])
+    assert (eased.change.event, found.verdicts.actual.tolist()) == (Event.RESOLVED, [801.0])
     assert pulled(engine, book, month(10, 860.0), at=AT + timedelta(hours=2)).rows_refused == 0
 
 

@@ -69,13 +69,15 @@ def judged(
     at: str | None = None,
     *,
     failed: bool = False,
+    doubted: int = 0,
     past: Mapping[int, Mapping[int, float]] | None = None,
     said: Mapping[int, Status] | None = None,
     **target: Any,
 ) -> Verdict:
     """The verdict on one target with these figures; ``at`` is the day after the newest period unless said.
 
-    ``past`` are figures of earlier years, ``said`` is the status of periods whose figure is not final.
+    ``past`` are figures of earlier years, ``said`` is the status of periods whose figure is not final,
+    ``doubted`` the number of the latest period whose figure waits for a decision.
     """
     block = a_block(target)
     day = date.fromisoformat(at) if at else block.ends[max(figures) - 1].item() + timedelta(days=1)
@@ -84,7 +86,7 @@ def judged(
     for period, status in (said or {}).items():
         value, known = np.array([figures.get(period, np.nan)]), np.array([PUBLISHED], dtype="datetime64[s]")
         panel.put(np.array([0]), np.array([period - 1]), value, known, np.array([STATUSES.index(status)], np.int8))
-    return verdicts(panel, day, failed=np.array([failed]))[0]
+    return verdicts(panel, day, failed=np.array([failed]), doubted=np.array([doubted - 1], np.int16))[0]
 
 
 def verdicts(panel: Panel, day: date, **keys: Any) -> list[Verdict]:

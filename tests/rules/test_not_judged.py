@@ -82,6 +82,21 @@ def test_a_source_that_does_not_answer_makes_nobody_late() -> None:
     assert judged({}, at="2025-10-22", failed=True, **MONTHLY).reason is Reason.FAILED
 
 
+@pytest.mark.parametrize(
+    ("at", "doubted", "reason"),
+    [
+        ("2025-10-22", 9, Reason.IN_DOUBT),
+        ("2025-10-22", 8, Reason.LATE),  # of a period that was in time
+        ("2025-10-21", 9, Reason.ON_SCHEDULE),
+        ("2025-11-15", 9, Reason.LATE),  # October is owed by now
+    ],
+)
+def test_nobody_is_late_with_a_figure_that_waits_for_a_decision(at: str, doubted: int, reason: Reason) -> None:
+    for failed in (False, True):
+        told = Reason.FAILED if failed and reason is Reason.LATE else reason
+        assert judged({8: 70}, at=at, doubted=doubted, failed=failed, **MONTHLY).reason is told
+
+
 def test_a_figure_that_came_before_the_source_failed_is_still_judged() -> None:
     assert judged({9: 70}, at="2025-10-22", failed=True, **MONTHLY).reason is Reason.BEHIND_SCHEDULE
 

@@ -212,6 +212,19 @@ def test_an_edited_unit_is_kept_apart_and_shown(engine):
     assert (row.reason, row.series, row.value) == ("unknown_unit", "三产占比", 60.0)
 
 
+def test_nobody_is_chased_for_what_is_derived_of_a_figure_that_waits_for_a_decision(engine):
+    read = {"name": "第三产业增加值", "goal": "at least 40 亿元", "every": "quarter", "published": "15 days after period"}
+    book = a_derived_book(TARGET, read)
+    pulled(engine, book, "stats", figure("地区生产总值", 2, 40.0), figure("地区生产总值", 3, 60.0))
+    pulled(engine, book, "filings", figure("第三产业增加值", 2, 20.0), figure("第三产业增加值", 3, 3.0))
+    watch, reasons = panel_at(engine, book, AT), []
+    for asked in (quarantine.doubted, lambda *_: ()):
+        with reading(engine) as connection:
+            (judged,) = pipeline.verdicts_at(watch, (), AT, asked(connection, AT))
+        reasons += [REASONS[code] for code in judged.verdicts.reason]
+    assert reasons == [Reason.IN_DOUBT, Reason.IN_DOUBT, Reason.LATE, Reason.LATE]
+
+
 def test_inputs_are_read_in_one_unit(engine):
     total = {"series": "合计", "unit": "亿元", "every": "quarter", "formula": "第三产业增加值 + stats.地区生产总值"}
     target = {
