@@ -34,8 +34,7 @@ def moved(
     """
     if kind is Kind.PACE:
         return np.flatnonzero(asked(standing, verdicts, anew) != standing)
-    owed = np.isin(verdicts.reason, [CODE[reason] for reason in OWED])
-    return np.flatnonzero(~verdicts.unsure & (owed != (standing > 0)))
+    return np.flatnonzero(~verdicts.unsure & (verdicts.owing != (standing > 0)))
 
 
 def asked(standing: NDArray[np.int8], verdicts: Verdicts, anew: NDArray[np.bool_] | None = None) -> NDArray[np.int8]:

@@ -74,6 +74,10 @@ def _contacts(value: Any) -> Any:
             contacts.append(Contact(entry, ""))
         elif isinstance(entry, dict) and len(entry) == 1:
             ((channel, address),) = entry.items()
+            if isinstance(address, list | dict):
+                raise ValueError(
+                    f"{channel}: 应为一个地址 (one address)；几个地址请各写一项，如 [{{mail: a@b.cn}}, {{mail: c@b.cn}}]"
+                )
             contacts.append(Contact(str(channel), "" if address is None else str(address)))
         else:
             raise ValueError(f"'{entry}' 应为渠道名，或 '渠道名: 地址' (bad contact)")

@@ -91,6 +91,7 @@ def test_reminders_and_escalation_are_the_books_own_words(tmp_path):
         ("units:\n  教育局:\n    contacts: folder\n", 3, "应为渠道的列表"),
         ("units:\n  教育局:\n    contacts: [folder, sms]\n", 3, "没有名为 'sms' 的渠道"),
         ("people:\n  张三: {contacts: [{mial: a@b.cn}]}\n", 2, "是否应为 'mail'"),
+        ("people:\n  张三: {contacts: [{mail: [a@b.cn, c@b.cn]}]}\n", 2, "mail: 应为一个地址 (one address)"),
         ("default: {reports to: 李主任}\n", 1, "机构中没有 '李主任'"),
         ("people: {李主任: {}}\nunits:\n  教育局: {reports to: 李主人}\n", 3, "是否应为 '李主任'"),
         ("units:\n  教育局: {roles: {联络员: 张三}}\n", 2, "机构中没有 '张三'"),

@@ -2,7 +2,8 @@
 
 A synthetic country over a real store and a real web hook on loopback (a process of its own). The figures of a month
 arrive, one cycle judges them and saves alerts with their messages, the sender carries these to the hook. Prints the
-seconds of both: without reminders and escalations, with the usual ones, and with what is not told at once told
+seconds of both: without reminders and escalations, with the usual ones, with these as people would be told (a crowd goes
+as one digest at once), and with what is not told at once told
 together next morning (``awoken`` has the seconds that it takes to make the letters). Beside it, on SQLite, the limit: the
 seconds that the same rows alone take, without anything that leads to them.
 """
@@ -15,7 +16,7 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,6 +31,7 @@ from sqlalchemy import Engine
 from alerts.channels.webhook import Webhook, WebhookOptions
 from alerts.circuit import Circuit
 from alerts.organisation import Organisation
+from alerts.suppression import NO_CROWDS
 from monitor import pipeline
 from monitor.clock import Clock
 from monitor.serve import for_much_data
@@ -137,7 +139,9 @@ def rows_alone(store: Path, fresh: Path) -> float:
         return time.process_time() - began
 
 
-def run(url: str, address: str, organisation: Organisation, targets: int, profiled: bool) -> None:
+def run(
+    url: str, address: str, organisation: Organisation, crowds: Mapping[str, int], targets: int, profiled: bool
+) -> None:
     """One storm in the database ``url``, told to the web hook at ``address``."""
     engine = open_engine(url)
     migrate(engine)
@@ -152,10 +156,10 @@ def run(url: str, address: str, organisation: Organisation, targets: int, profil
     profile = cProfile.Profile() if profiled else nullcontext()
     with profile:
         times = [_times()]
-        _, moves = pipeline.judge(engine, watch, organisation, (), at)
+        _, moves = pipeline.judge(engine, watch, organisation, (), at, None, crowds)
         times.append(_times())
         at += timedelta(days=1)
-        pipeline.judge(engine, watch, organisation, (), at)
+        pipeline.judge(engine, watch, organisation, (), at, None, crowds)
         times.append(_times())
         pipeline.deliver(engine, "hook", channel, clock, circuit)
         times.append(_times())
@@ -178,27 +182,32 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=20_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--first", type=int, default=3)
+    parser.add_argument("--first", type=int, default=4)
     parser.add_argument("--profile", action="store_true", help="write storm.prof")
     given = parser.parse_args()
     for_much_data()
     told = {"default": {"contacts": ["hook"]}}
     people = {"王主任": {"contacts": ["hook"]}}
     led = {"contacts": ["hook"], "reports to": "王主任"}
-    organisations = {
-        "neither": Organisation.model_validate({**told, "reminders": {}, "escalation": []}),
-        "usual": Organisation.model_validate({"default": led, "people": people}),
-        "digest": Organisation.model_validate({"default": {**led, "digest": "daily 09:00"}, "people": people}),
+    usual = Organisation.model_validate({"default": led, "people": people})
+    cases = {
+        "neither": (Organisation.model_validate({**told, "reminders": {}, "escalation": []}), NO_CROWDS),
+        "usual": (usual, NO_CROWDS),
+        "usual, to people": (usual, {"hook": 20}),
+        "digest": (
+            Organisation.model_validate({"default": {**led, "digest": "daily 09:00"}, "people": people}),
+            NO_CROWDS,
+        ),
     }
     with ExitStack() as stack:
         address, _ = stack.enter_context(hook())
         server = stack.enter_context(Postgres()) if given.database == "postgresql" else None
-        for name, organisation in list(organisations.items())[: given.first]:
+        for name, (organisation, crowds) in list(cases.items())[: given.first]:
             print(f"reminders and escalations: {name}")
             for _ in range(given.runs):
                 with tempfile.TemporaryDirectory() as folder:
                     url = server.url(server.create()) if server else f"sqlite:///{folder}/duban.db"
-                    run(url, address, organisation, given.targets, given.profile)
+                    run(url, address, organisation, crowds, given.targets, given.profile)
 
 
 if __name__ == "__main__":

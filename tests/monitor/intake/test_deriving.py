@@ -213,7 +213,12 @@ def test_an_edited_unit_is_kept_apart_and_shown(engine):
 
 
 def test_nobody_is_chased_for_what_is_derived_of_a_figure_that_waits_for_a_decision(engine):
-    read = {"name": "第三产业增加值", "goal": "at least 40 亿元", "every": "quarter", "published": "15 days after period"}
+    read = {
+        "name": "第三产业增加值",
+        "goal": "at least 40 亿元",
+        "every": "quarter",
+        "published": "15 days after period",
+    }
     book = a_derived_book(TARGET, read)
     pulled(engine, book, "stats", figure("地区生产总值", 2, 40.0), figure("地区生产总值", 3, 60.0))
     pulled(engine, book, "filings", figure("第三产业增加值", 2, 20.0), figure("第三产业增加值", 3, 3.0))
