@@ -224,20 +224,27 @@ class Worker:
             # The slot is not finished, and its next one may be a day away.
             self._later(key, datetime.now(UTC) + _AGAIN)
             raise
-        if isinstance(feed.connector, Remote):
-            self._note(key, failed=result.failed)
+        self._note(key, failed=result.failed, remote=isinstance(feed.connector, Remote))
         self._judging.wake()
 
-    def _note(self, key: str, *, failed: bool) -> None:
-        """Leave a source alone for a while that fails again and again: neither it nor we gain by asking."""
+    def _note(self, key: str, *, failed: bool, remote: bool) -> None:
+        """Leave a remote source alone for a while that fails again and again: neither it nor we gain by asking.
+
+        Where the next turn is far off, the one that failed is made up for before it.
+        """
         if not failed:
             del self._failures[key]
             return
         self._failures[key] += 1
-        job, rest = self._scheduler.get_job(f"pull:{key}"), pause(self._failures[key])
-        if job is None or not rest:
+        job, rest, now = self._scheduler.get_job(f"pull:{key}"), pause(self._failures[key]), datetime.now(UTC)
+        if job is None:
             return
-        later = job.trigger.get_next_fire_time(None, datetime.now(UTC) + rest)
+        later = job.trigger.get_next_fire_time(None, now + rest)
+        if later - now > _LONGEST_PAUSE:
+            self._later(key, now + max(rest, _FIRST_PAUSE))
+            return
+        if not (rest and remote):
+            return
         self._later(key, later)
         self._tell("paused", key)
         log.warning("action=paused source=%s failures=%s until=%s", key, self._failures[key], later.isoformat())

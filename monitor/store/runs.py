@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from monitor.store.pulls import clean
+from monitor.store.pulls import Outcome, clean
 from monitor.store.tables import clock as clock_table
 from monitor.store.tables import run
 
@@ -24,7 +24,7 @@ class Anchor(NamedTuple):
 
 
 def claim_slot(connection: Connection, job: str, slot: datetime, at: datetime) -> bool:
-    """Take a slot of a job; False if it was finished before, by whomever.
+    """Take a slot of a job; False if it was finished before, by whomever, and did not fail.
 
     One that was begun and never finished is taken again: only the leader writes, so whoever began it is no more, or
     could not go on. The caller sees to it that one process does not do a job twice at the same time.
@@ -32,7 +32,9 @@ def claim_slot(connection: Connection, job: str, slot: datetime, at: datetime) -
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     taken = insert(run).values(job=job, slot=slot, started_at=at, outcome=_OPEN, detail="")
     again = taken.on_conflict_do_update(
-        index_elements=[run.c.job, run.c.slot], set_={"started_at": at}, where=run.c.finished_at.is_(None)
+        index_elements=[run.c.job, run.c.slot],
+        set_={"started_at": at, "finished_at": None, "outcome": _OPEN, "detail": ""},
+        where=run.c.finished_at.is_(None) | (run.c.outcome == Outcome.FAILED.value),
     )
     return connection.execute(again.returning(run.c.job)).first() is not None
 

@@ -2,10 +2,15 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import func, select
 
 from monitor.app import Daemon
+from monitor.store import pulls
+from monitor.store.database import reading
+from monitor.store.tables import pull
 from monitor.worker import Loop, Worker, pause
 
 
@@ -88,11 +93,19 @@ sources:
 """
 
 
+def book():
+    """Beside those of every second a source that is asked once a day, some hours from now."""
+    hence = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(hours=6)
+    daily = "  daily:\n    connector: table_file\n    path: daily.csv\n    columns: {series: 指标, period: 期间, value: 数值}\n"
+    target = "  - {id: c, name: 丙, lead: 甲局, goal: at least 10 个, measure: cumulative, source: daily}\n"
+    return BOOK.replace("sources:\n", f"{target}sources:\n") + f"{daily}    schedule: daily at {hence:%H:%M}\n"
+
+
 @pytest.fixture
 def worker(tmp_path):
     """A worker that does nothing of itself, on a clock that ticks a second whenever it is looked at."""
     (tmp_path / "books" / "remote").mkdir(parents=True)
-    (tmp_path / "books" / "remote" / "book.yaml").write_text(BOOK, encoding="utf-8")
+    (tmp_path / "books" / "remote" / "book.yaml").write_text(book(), encoding="utf-8")
     settings = tmp_path / "duban.yaml"
     settings.write_text(f"books: {tmp_path}/books\ndatabase: sqlite:///{tmp_path}/duban.db\n", encoding="utf-8")
     daemon = Daemon(settings)
@@ -140,7 +153,7 @@ def test_a_loop_that_fails_is_counted_by_its_job(worker):
 
 def test_an_answer_ends_the_patience_account(worker):
     ask(worker, "remote-2025/gone", 2)
-    worker._note("remote-2025/gone", failed=False)
+    worker._note("remote-2025/gone", failed=False, remote=True)
     ask(worker, "remote-2025/gone", 2)
     assert events(worker) == {}
 
@@ -155,3 +168,17 @@ def test_a_file_that_is_not_there_yet_is_looked_for_as_often_as_ever(worker):
     ask(worker, "remote-2025/missing", 5)
     assert worker.next_pull("remote-2025/missing") - datetime.now(UTC) < timedelta(seconds=2)
     assert events(worker) == {}
+
+
+def test_a_turn_of_the_day_that_failed_is_made_up_for_before_the_next_one(worker, tmp_path):
+    key, rests = "remote-2025/daily", []
+    for _ in range(5):
+        worker._pull(key)
+        rests.append(round((worker.next_pull(key) - datetime.now(UTC)).total_seconds() / 60))
+    assert rests == [1, 1, 1, 2, 4]
+    (tmp_path / "books" / "remote" / "daily.csv").write_text("指标,期间,数值\n丙,2025-09,8\n", encoding="utf-8")
+    worker._pull(key)
+    worker._pull(key)  # done for today
+    with reading(worker._daemon.engine) as connection:
+        assert pulls.latest(connection)[key].rows_new == 1
+        assert connection.scalar(select(func.count()).where(pull.c.source == key)) == 6

@@ -36,6 +36,13 @@ def test_a_slot_that_was_cut_off_is_taken_again(connection: Connection) -> None:
     assert connection.scalar(select(run.c.started_at)) == hours(1)
 
 
+def test_a_slot_that_failed_may_be_made_up_for(connection: Connection) -> None:
+    for hour, outcome in ((0, "failed"), (1, "failed"), (2, "ok")):
+        assert runs.claim_slot(connection, "pull", START, hours(hour))
+        runs.finish(connection, "pull", START, hours(hour), outcome)
+    assert not runs.claim_slot(connection, "pull", START, hours(3))
+
+
 def test_the_clock_keeps_its_first_anchor(connection: Connection) -> None:
     assert runs.clock(connection, START, hours(-1000)) == Anchor(START, hours(-1000))
     assert runs.clock(connection, hours(5), hours(5)) == Anchor(START, hours(-1000))
