@@ -22,7 +22,7 @@ from rules.calendar import label
 from rules.judging import judge, verdict
 from rules.panel import Panel
 from rules.target import Book, Goal, Level, Target
-from rules.verdict import CODE, Outcome, Reason, Verdict
+from rules.verdict import CODE, UNSURE, Outcome, Reason, Verdict
 
 
 def explanation(
@@ -174,7 +174,7 @@ def _facts(book: Book, found: Verdict, at: datetime) -> list[tuple[str, str]]:
         ("所需进度", wording.pace(found, book.workdays)),
         ("解除所需", wording.enough(found)),
         ("年底预测", wording.outlook(found)),
-        ("逾期未报", wording.owed(found)),
+        ("应报数据" if found.reason in UNSURE else "逾期未报", wording.owed(found)),
         ("进度曲线", f"{wording.curve(found)} (expect: {target.expect.text})"),
         ("黄色", wording.thresholds(target.levels.yellow, target)),
         ("红色", wording.thresholds(target.levels.red, target)),

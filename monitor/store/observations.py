@@ -37,6 +37,7 @@ __all__ = [
 
 _DAYS_ASKED = 1000
 _LATEST = 5000
+"""Pulls that are looked at for one that began after a moment: more than begin while a store is read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 from datetime import date
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -17,11 +18,13 @@ from tests.builders import AT
 from tests.rules.builders import a_book, put
 
 
-def explained(figures, vintages=(), sources=None, **target):
+def explained(figures, vintages=(), sources=None, doubted=-1, **target):
     watch = Watch([a_book(target, sources=sources)])
     (panel,) = watch.panels
     put(panel, {(0, period): value for period, value in figures.items()})
-    return explanation(watch, Judged(panel, judge(panel, AT.date())), 0, vintages, AT)
+    return explanation(
+        watch, Judged(panel, judge(panel, AT.date(), doubted=np.array([doubted], np.int16))), 0, vintages, AT
+    )
 
 
 def test_every_version_of_a_figure_is_listed_with_what_it_is():
@@ -51,6 +54,15 @@ def test_every_version_of_a_figure_is_listed_with_what_it_is():
 )
 def test_the_conclusion_tells_a_level_that_is_pending_and_no_other(figures, target, conclusion):
     assert f"结论      {conclusion}\n" in explained(figures, **target)
+
+
+@pytest.mark.parametrize(
+    ("doubted", "said"),
+    [(-1, ["结论      数据逾期未报", "逾期未报  2025年9月"]), (8, ["结论      所报数据待核", "应报数据  2025年9月"])],
+)
+def test_nothing_is_called_late_that_waits_for_a_decision(doubted, said):
+    told = explained({8: 70}, doubted=doubted, published="10 days after period").splitlines()
+    assert [line for line in told if line.startswith(("结论", "逾期", "应报"))] == said
 
 
 def test_the_reporter_is_named_where_it_is_not_the_lead():
