@@ -130,6 +130,20 @@ class Turn(StrEnum):
         }[self]
 
 
+class _Entry(NamedTuple):
+    """What a digest tells of one alert: its ``last`` word, as what happened all in all, in place of the ``numbers``."""
+
+    numbers: list[int]
+    last: Notice
+    turn: Turn
+    event: str
+    previous_level: int
+
+    @property
+    def notice(self) -> Notice:
+        return replace(self.last, turn=self.turn, event=self.event, previous_level=self.previous_level)
+
+
 def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Notice, list[int]]]:
     """Letters for what one receiver is told together at ``at``, of ``MOST`` alerts each, and the numbers told in each.
 
@@ -141,26 +155,25 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
     for number, one in said:
         alone = number if _of_the_past(one) else None
         changes.setdefault((one.book, one.target, one.subject, one.kind, alone), []).append((number, one))
-    entries = [(_summed([one for _, one in steps]), [number for number, _ in steps]) for steps in changes.values()]
-    entries.sort(key=lambda entry: _order(entry[0]))
-    every = [one for one, _ in entries]
-    marks, zone = {one.mark for one in every}, datetime.fromisoformat(every[0].at).tzinfo
-    conclusion = _conclusion(every)
+    entries = [_summed(steps) for steps in changes.values()]
+    entries.sort(key=lambda entry: _order(entry.last))
+    marks, zone = {entry.last.mark for entry in entries}, datetime.fromisoformat(entries[0].last.at).tzinfo
+    conclusion = _conclusion(entries)
     letter = bulletin(Bulletin.DIGEST, conclusion, (conclusion,), at.astimezone(zone))
     letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
     if len(entries) > LISTED:
-        lines, worst = (*letter.lines, *_counts(every)), tuple(every[:MOST])
+        lines, worst = (*letter.lines, *_counts(entries)), tuple(entry.notice for entry in entries[:MOST])
         letter = replace(letter, lines=lines, told=worst, status=f"所列为最重的{MOST}项")
-        return [(letter, [number for _, numbers in entries for number in numbers])]
+        return [(letter, [number for entry in entries for number in entry.numbers])]
     parts = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
     return [
         (
             replace(
                 letter,
-                told=tuple(one for one, _ in part),
+                told=tuple(entry.notice for entry in part),
                 status=f"第{place}封，共{len(parts)}封" if len(parts) > 1 else "",
             ),
-            [number for _, numbers in part for number in numbers],
+            [number for entry in part for number in entry.numbers],
         )
         for place, part in enumerate(parts, 1)
     ]
@@ -182,26 +195,28 @@ def _of_the_past(one: Notice) -> bool:
     return one.event == Event.CORRECTED and one.level == one.previous_level
 
 
-def _summed(steps: Sequence[Notice]) -> Notice:
+def _summed(steps: Sequence[tuple[int, Notice]]) -> _Entry:
     """The last word on one alert, told as what has happened to it all in all."""
-    if _of_the_past(steps[0]):
-        return replace(steps[0], turn=Turn.CORRECTED)
-    moves = [one for one in steps if not Event(one.event).follows]
-    if not moves:
-        return replace(steps[-1], turn=Turn(steps[-1].event))
+    numbers, (_, latest) = [number for number, _ in steps], steps[-1]
+    moves = [one for _, one in steps if one.event not in _FOLLOWING]
+    if not moves or _of_the_past(latest):
+        turn = Turn(latest.event) if not moves else Turn.CORRECTED
+        return _Entry(numbers, latest, turn, latest.event, latest.previous_level)
     first, last = moves[0].previous_level, moves[-1]
     if last.event == Event.CORRECTED:
-        return replace(last, turn=Turn.CORRECTED)
+        return _Entry(numbers, last, Turn.CORRECTED, last.event, last.previous_level)
     if last.state == State.RESOLVED:
         worst = max(max(one.level, one.previous_level) for one in moves)
-        turn = Turn.PASSED if first == Level.GREEN else Turn.RESOLVED
-        return replace(last, turn=turn, previous_level=worst)
+        return _Entry(numbers, last, Turn.PASSED if first == Level.GREEN else Turn.RESOLVED, last.event, worst)
     if first == Level.GREEN:
-        return replace(last, turn=Turn.RAISED, event=Event.FIRED, previous_level=first)
+        return _Entry(numbers, last, Turn.RAISED, Event.FIRED, first)
     if first == last.level:  # worse and back, or the other way round: the last word counts
-        return replace(last, turn=Turn(last.event))
+        return _Entry(numbers, last, Turn(last.event), last.event, last.previous_level)
     turn = Turn.WORSENED if last.level > first else Turn.EASED
-    return replace(last, turn=turn, event=Event(turn), previous_level=first)
+    return _Entry(numbers, last, turn, Event(turn), first)
+
+
+_FOLLOWING = frozenset(event for event in Event if event.follows)
 
 
 _RANKS = ("红色预警", "黄色预警", "数据催报", "已解除", "更正")
@@ -222,11 +237,11 @@ def _order(one: Notice) -> tuple[int, str, int, str, str]:
     return (_rank(one), one.book, one.item or 10**6, one.section, one.target)
 
 
-def _conclusion(entries: Sequence[Notice]) -> str:
+def _conclusion(entries: Sequence[_Entry]) -> str:
     """How many of each turn, and of what kinds the new ones are: 新增3项（红色1项、黄色1项、催报1项）、解除2项."""
     counts, kinds = (
-        Counter(one.turn for one in entries),
-        Counter(_rank(one) for one in entries if one.turn == Turn.RAISED),
+        Counter(entry.turn for entry in entries),
+        Counter(_rank(entry.last) for entry in entries if entry.turn is Turn.RAISED),
     )
     words = [f"{word}{kinds[rank]}项" for rank, word in enumerate(("红色", "黄色", "催报")) if kinds[rank]]
     of_what = f"（{'、'.join(words)}）" if len(words) > 1 or kinds.total() > kinds[1] else ""
@@ -235,13 +250,14 @@ def _conclusion(entries: Sequence[Notice]) -> str:
     )
 
 
-def _counts(entries: Sequence[Notice]) -> tuple[str, ...]:
+def _counts(entries: Sequence[_Entry]) -> tuple[str, ...]:
     """How many alerts there are of what, of which part of a plan and whose, where the letter does not list them all."""
-    ranks = Counter(map(_rank, entries))
+    every = [entry.last for entry in entries]
+    ranks = Counter(map(_rank, every))
     return (
         f"预警情况：{'、'.join(f'{_RANKS[rank]}{ranks[rank]}项' for rank in sorted(ranks))}",
-        f"所属方案：{_most(Counter(f'《{one.book_title}》{one.section}' for one in entries), '处')}",
-        f"牵头单位：{_most(Counter('、'.join(one.lead) for one in entries if one.lead), '个单位')}",
+        f"所属方案：{_most(Counter(f'《{one.book_title}》{one.section}' for one in every), '处')}",
+        f"牵头单位：{_most(Counter('、'.join(one.lead) for one in every if one.lead), '个单位')}",
         f"其余{len(entries) - MOST}项：均已登记，可在督办页面查看",
     )
 

@@ -17,7 +17,7 @@ from rules.calendar import Every
 from rules.judging import judge, objects
 from rules.panel import Panel
 from rules.plan import Block
-from rules.target import Level
+from rules.target import Book, Level, Target
 from rules.verdict import Verdict, Verdicts
 
 Standing = Mapping[Kind, NDArray[np.int8]]
@@ -103,13 +103,25 @@ class Telling:
     def __init__(self, organisation: Organisation) -> None:
         self.organisation = organisation
         self._found: dict[Matter, list[Route]] = {}
+        self._about: dict[tuple[object, ...], tuple[Matter, list[Route]]] = {}
+
+    def about(self, identity: Identity, level: Level, book: Book, target: Target) -> tuple[Matter, list[Route]]:
+        """What an alert about ``target`` is at ``level``, and who is told of it by the routes: the same for all alike."""
+        alike = (identity if self.organisation.asks_where else (*identity[:2], identity.kind), level)
+        if alike not in self._about:
+            matter = Matter.about(identity, level, book, target).seen_by(self.organisation)
+            self._about[alike] = matter, self.of(matter)
+        return self._about[alike]
 
     def of(self, matter: Matter, before: Alert | None = None) -> list[Route]:
         """Who is told by the routes; and of the end of what stood too long, who was told of that."""
         matter = matter.seen_by(self.organisation)
         if matter not in self._found:
             self._found[matter] = routes(matter, self.organisation)
-        found = self._found[matter]
+        return self.with_informed(matter, self._found[matter], before)
+
+    def with_informed(self, matter: Matter, found: list[Route], before: Alert | None) -> list[Route]:
+        """``found``, and who was told that the alert stood too long."""
         if before is None or not before.steps:
             return found
         informed = higher(escalation.followed(before, self.organisation), matter, self.organisation, "此前已获报告")

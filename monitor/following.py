@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from alerts import escalation
 from alerts.alert import Alert, Identity, Kind, State
 from alerts.escalation import Office, Step
-from alerts.moving import others, running, step_routes
+from alerts.moving import Telling, others, running, step_routes
 from alerts.organisation import Organisation
-from alerts.routing import Matter, Route
-from monitor.moves import Found
+from alerts.routing import Route
+from monitor.moves import Found, Place
 from monitor.snapshot import Judged
 from monitor.watch import NEVER, Watch
 
-_Place: TypeAlias = tuple[int, Kind, int]
+_Spot: TypeAlias = tuple[int, Kind, int]
 """Block, kind and row of an alert."""
 
 
@@ -27,31 +27,33 @@ class _Due(NamedTuple):
 
     alert: Alert
     step: Step
-    place: _Place
+    spot: _Spot
 
 
 def found_steps(
     watch: Watch,
     judged: Sequence[Judged],
-    changed: Sequence[Alert],
-    organisation: Organisation,
+    kept: Sequence[Alert],
+    telling: Telling,
     at: datetime,
     found: Sequence[Found] = (),
 ) -> list[Found]:
-    """Reminders and escalations that are due at ``at``; ``changed`` are the alerts that this cycle changes.
+    """Reminders and escalations that are due at ``at``; this cycle changes the alerts ``kept``, and those ``found``.
 
-    Who is told of an alert's own change, which is among those ``found``, is not told of it once more as somebody
-    higher up.
+    Who is told of an alert's own change is not told of it once more as somebody higher up.
     An alert whose figure is overdue still stands and is followed up. Where the source does not answer, or its figure
     waits for a decision, nothing is known to stand: its steps wait.
     """
+    organisation = telling.organisation
     if not (organisation.reminders or organisation.escalation):
         return []
+    changed = [(alert, watch.place(*alert.identity[:3])) for alert in kept]
+    changed += [(one.alert, one.place) for one in found if one.alert is not None]
     due: list[_Due] = []
-    otherwise: dict[_Place, tuple[np.datetime64, np.int16]] = {}
+    otherwise: dict[_Spot, tuple[np.datetime64, np.int16]] = {}
     asked: dict[tuple[object, ...], tuple[list[Step], np.datetime64]] = {}  # by all alerts of which it is the same
-    for alert, place in _looked_at(watch, judged, changed, organisation, at):
-        block, kind, row = place
+    for alert, spot in _looked_at(watch, judged, changed, organisation, at):
+        block, kind, row = spot
         panel, verdicts = judged[block].panel, judged[block].verdicts
         slot, periods = verdicts.slot[row], 1
         if slot >= 0 and verdicts.level[row] == alert.level:
@@ -63,24 +65,27 @@ def found_steps(
             steps, later = escalation.due(alert, periods, organisation, office, at)
             asked[alike] = steps, NEVER if later is None else _second(later)
         steps, again = asked[alike]
-        due += [_Due(alert, step, place) for step in steps]
-        otherwise[place] = again, panel.latest[row] if verdicts.level[row] >= 0 else watch.looked[block][kind][row]
+        due += [_Due(alert, step, spot) for step in steps]
+        otherwise[spot] = again, panel.latest[row] if verdicts.level[row] >= 0 else watch.looked[block][kind][row]
         if not steps:
-            _look(watch, place, *otherwise[place])
+            _look(watch, spot, *otherwise[spot])
     hear = {one.change.identity: one.routes for one in found if one.alert is not None}
-    return list(_told(watch, due, otherwise, organisation, at, hear))
+    return list(_told(watch, due, otherwise, telling, at, hear))
 
 
 def _looked_at(
-    watch: Watch, judged: Sequence[Judged], changed: Sequence[Alert], organisation: Organisation, at: datetime
-) -> Iterator[tuple[Alert, _Place]]:
+    watch: Watch,
+    judged: Sequence[Judged],
+    changed: Sequence[tuple[Alert, Place | None]],
+    organisation: Organisation,
+    at: datetime,
+) -> Iterator[tuple[Alert, _Spot]]:
     """Alerts that fire and may ask for something, with the place of each."""
-    touched = {alert.identity for alert in changed}
+    touched = {alert.identity for alert, _ in changed}
     unsure = [mine.verdicts.unsure for mine in judged]
-    for alert in changed:
-        found = watch.place(*alert.identity[:3])
-        if alert.state is State.FIRING and found is not None:
-            block, row = found
+    for alert, place in changed:
+        if alert.state is State.FIRING and place is not None:
+            block, row = place
             if not unsure[block][row]:
                 yield alert, (block, alert.identity.kind, row)
     for block, mine in enumerate(judged):
@@ -107,8 +112,8 @@ def may_ask(
 def _told(
     watch: Watch,
     due: Sequence[_Due],
-    otherwise: Mapping[_Place, tuple[np.datetime64, np.int16]],
-    organisation: Organisation,
+    otherwise: Mapping[_Spot, tuple[np.datetime64, np.int16]],
+    telling: Telling,
     at: datetime,
     hear: Mapping[Identity, list[Route]],
 ) -> Iterator[Found]:
@@ -117,30 +122,31 @@ def _told(
     ``otherwise`` is when each alert asks for more than its steps, and the figure that it was looked at with.
     """
     stands: dict[Identity, Alert] = {}
-    unheard: set[_Place] = set()
-    hears: dict[tuple[object, ...], list[Route] | None] = {}  # of all alerts of which it is the same
-    for alert, step, place in due:
-        before, (target, _) = stands.get(alert.identity, alert), watch.panels[place[0]].block.target_at(place[2])
-        matter = Matter.about(before.identity, before.level, watch.by_id[target.book], target).seen_by(organisation)
+    unheard: set[_Spot] = set()
+    hears: dict[tuple[int, ...], list[Route] | None] = {}  # of all alerts of which it is the same
+    for alert, step, spot in due:
+        block, _, row = spot
+        before, target = stands.get(alert.identity, alert), watch.target(alert.identity)
+        matter, _ = telling.about(alert.identity, before.level, watch.by_id[target.book], target)
         now = hear.get(alert.identity, [])
-        alike = (matter, step.event, step.waited, id(now) if now else 0, *(rule.words for rule in step.rules))
+        alike = id(matter), id(step), id(now) if now else 0
         if alike not in hears:
-            asked = step_routes(step, matter, organisation)
+            asked = step_routes(step, matter, telling.organisation)
             hears[alike] = None if not asked else others(asked, now)
         if (routes := hears[alike]) is None:
-            unheard.add(place)
+            unheard.add(spot)
             continue
         moved, change = escalation.take(before, step, at)
         stands[alert.identity] = moved
-        yield Found(moved, change, routes, before, step=step)
-    for place in unheard:
+        yield Found(moved, change, routes, before, (block, row), step=step)
+    for spot in unheard:
         # Nobody can be told before somebody is written into the organisation, which loads all anew; but time goes on.
-        _look(watch, place, *otherwise[place])
+        _look(watch, spot, *otherwise[spot])
 
 
-def _look(watch: Watch, place: _Place, due: np.datetime64, looked: np.int16) -> None:
+def _look(watch: Watch, spot: _Spot, due: np.datetime64, looked: np.int16) -> None:
     """Remember when to look next."""
-    block, kind, row = place
+    block, kind, row = spot
     watch.due[block][kind][row], watch.looked[block][kind][row] = due, looked
 
 

@@ -31,6 +31,8 @@ from rules.plan import Block
 from rules.target import Level
 from rules.verdict import Verdict
 
+Place: TypeAlias = tuple[int, int]
+"""Block and row of a target and subject."""
 Recalled: TypeAlias = Callable[[Collection[date], Collection[tuple[str, str, str]]], list[Alert]]
 _ENDED = {Event.RESOLVED: "cleared", Event.FIRED: "raised"}
 
@@ -66,13 +68,14 @@ class Found(NamedTuple):
     """A move before it is put into words: who hears, and of what. The rest as in ``Move``.
 
     ``verdict`` brought it about; a ``step`` of what stands goes by the one of now, the end of an alert whose target
-    left the books by its ``last`` notice.
+    left the books by its ``last`` notice. ``place`` is the block and row of the alert; one whose target left has none.
     """
 
     alert: Alert | None
     change: Change
     routes: list[Route]
     before: Alert | None
+    place: Place | None = None
     verdict: Verdict | None = None
     step: Step | None = None
     last: Notice | None = None
@@ -85,15 +88,18 @@ def found_moves(
 
     ``recalled`` finds what people were told of some periods of some places (book, target, subject).
     """
-    steps = [step for block in range(len(judged)) for step in _steps(watch, judged, block, at)]
-    moved = {step.alert.identity: step.alert for step in steps if step.alert is not None}
+    steps = [(block, step) for block in range(len(judged)) for step in _steps(watch, judged, block, at)]
+    moved = {step.alert.identity: step.alert for _, step in steps if step.alert is not None}
     steps[:0] = _corrections(watch, moved, at, recalled)
     found = []
-    for alert, change, verdict, _, before in steps:
-        level = max(change.level, change.previous_level, change.judged)  # who heard of red must hear of its end
-        matter = Matter.about(change.identity, level, watch.by_id[change.identity.book], verdict.target)
-        routes = telling.of(matter, before) if change.event.told else []
-        found.append(Found(alert, change, routes, before, verdict))
+    for block, (alert, change, verdict, row, before) in steps:
+        routes = []
+        if change.event.told:
+            level = max(change.level, change.previous_level, change.judged)  # who heard of red must hear of its end
+            book = watch.by_id[change.identity.book]
+            matter, told = telling.about(change.identity, level, book, verdict.target)
+            routes = telling.with_informed(matter, told, before)
+        found.append(Found(alert, change, routes, before, (block, row), verdict))
     return found
 
 
@@ -101,8 +107,9 @@ def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Found]) -> l
     """Alerts that an edit of their rule left where they are: from now on they go by the edited rule."""
     moved = {move.change.identity for move in moves if move.alert is not None}
     asked = [alert for alert in watch.alerts.values() if alert.basis.rule and alert.identity not in moved]
+    placed = ((alert, watch.place(*alert.identity[:3])) for alert in asked)
     kept = []
-    for alert, found, _ in held_against(watch, judged, asked):
+    for alert, found in held_against(judged, placed):
         words = lifecycle.rule(alert.identity.kind, found)
         if words != alert.basis.rule:
             kept.append(replace(alert, basis=alert.basis._replace(rule=words)))
@@ -110,18 +117,17 @@ def kept_up(watch: Watch, judged: Sequence[Judged], moves: Sequence[Found]) -> l
 
 
 def held_against(
-    watch: Watch, judged: Sequence[Judged], alerts: Iterable[Alert]
-) -> Iterator[tuple[Alert, Verdict, tuple[int, int]]]:
-    """Alerts of the books in force, each with the verdict on its target now, its block and its row."""
+    judged: Sequence[Judged], alerts: Iterable[tuple[Alert, Place | None]]
+) -> Iterator[tuple[Alert, Verdict]]:
+    """Alerts of the books in force, which have a place, each with the verdict on its target now."""
     mine: list[list[tuple[Alert, int]]] = [[] for _ in judged]
-    for alert in alerts:
-        if (place := watch.place(*alert.identity[:3])) is not None:
+    for alert, place in alerts:
+        if place is not None:
             mine[place[0]].append((alert, place[1]))
-    for block, placed in enumerate(mine):
+    for block, placed in zip(judged, mine, strict=True):
         rows = np.array([row for _, row in placed], np.intp)
-        verdicts = objects(judged[block].panel, judged[block].verdicts, rows, rows)
-        for (alert, row), found in zip(placed, verdicts, strict=True):
-            yield alert, found, (block, row)
+        verdicts = objects(block.panel, block.verdicts, rows, rows)
+        yield from zip((alert for alert, _ in placed), verdicts, strict=True)
 
 
 def local_day(panel: Panel, at: datetime) -> date:
@@ -134,12 +140,15 @@ def _steps(watch: Watch, judged: Sequence[Judged], block: int, at: datetime) -> 
     return moves(panel, verdicts, watch.standing[block], watch.alert, at, watch.revised[block])
 
 
-def _corrections(watch: Watch, moved: Mapping[Identity, Alert], at: datetime, recalled: Recalled) -> Iterator[Moved]:
-    """What revised figures of past periods take back of what was told of those periods."""
+def _corrections(
+    watch: Watch, moved: Mapping[Identity, Alert], at: datetime, recalled: Recalled
+) -> Iterator[tuple[int, Moved]]:
+    """What revised figures of past periods take back of what was told of those periods, each with its block."""
     for block, panel in enumerate(watch.panels):
         told = _told_of_revised(watch, block, recalled)
         now = {before.identity: moved.get(before.identity) or watch.alerts.get(before.identity) for before, _ in told}
-        yield from corrections(panel, told, now.get, local_day(panel, at), at)
+        for step in corrections(panel, told, now.get, local_day(panel, at), at):
+            yield block, step
 
 
 def _told_of_revised(watch: Watch, block: int, recalled: Recalled) -> list[tuple[Alert, tuple[int, int]]]:
@@ -184,10 +193,10 @@ def worded(engine: Engine, watch: Watch, judged: Sequence[Judged], found: Sequen
     if not found:
         return []
     moved = {one.change.identity: one.change.judged for one in found if one.alert is not None and one.step is None}
-    follow = (one.alert for one in found if one.alert is not None and _by_now(one, moved))
-    now = {alert.identity: verdict for alert, verdict, _ in held_against(watch, judged, follow)}
+    follow = ((one.alert, one.place) for one in found if one.alert is not None and _by_now(one, moved))
+    now = {alert.identity: verdict for alert, verdict in held_against(judged, follow)}
     verdicts = [one.verdict or (now[one.change.identity] if _by_now(one, moved) else None) for one in found]
-    read = [_read(watch, one.change.identity, verdict) for one, verdict in zip(found, verdicts, strict=True)]
+    read = [_read(watch, one.place, verdict) for one, verdict in zip(found, verdicts, strict=True)]
     with reading(engine) as connection:
         origins = observations.origins(connection, {one for one in read if one is not None}, at)
     moves = []
@@ -211,9 +220,8 @@ def _by_now(one: Found, moved: Mapping[Identity, Level]) -> bool:
     return one.step is not None and moved.get(one.change.identity) is not one.change.judged
 
 
-def _read(watch: Watch, alert: Identity, verdict: Verdict | None) -> tuple[int, date] | None:
+def _read(watch: Watch, place: Place | None, verdict: Verdict | None) -> tuple[int, date] | None:
     """Series and period of the figure that a verdict goes by."""
-    place = watch.place(*alert[:3])
     if place is None or verdict is None or verdict.period is None:
         return None
     series = int(watch.series_of[place[0]][place[1]])

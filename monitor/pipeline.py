@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
 from alerts import delivery as deliveries
-from alerts.alert import Alert, Identity, State
+from alerts.alert import Alert, State
 from alerts.channels.base import Channel, Letter
 from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Delivery, Result
@@ -165,27 +164,22 @@ def judge(
     found = found_moves(watch, judged, telling, at, partial(_recalled, engine))
     found += withdrawn(engine, watch, telling, at)
     kept = kept_up(watch, judged, found) if watch.loaded else []
-    changed = [*kept, *(one.alert for one in found if one.alert is not None)]
-    found += found_steps(watch, judged, changed, organisation, at, found)
+    found += found_steps(watch, judged, kept, telling, at, found)
     moves = worded(engine, watch, judged, found, at)
     if moves or kept:
         with engine.begin() as connection:
             waits = Waiting(connection, watch, organisation, quiet, at)
-            changes = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
-            outbox.enqueue(
-                connection,
-                [(change, route) for change, move in zip(changes, moves, strict=True) for route in move.routes],
-                at,
-            )
+            saved = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
             alert_store.keep_up(connection, kept)
-            numbered = list(zip(changes, moves, strict=True))
-            left = stands(watch, numbered)
-            said = [(change, move.notice, move.routes) for change, move in numbered if move.routes]
-            silences.hold(connection, waits.of(said, left))
-            silences.hold_ends(connection, [change for change, move in numbered if move.change.state is State.RESOLVED])
-            silences.gather(connection, said, crowds, at)
+            told = [(number, move) for number, move in zip(saved.changes, moves, strict=True) if move.routes]
+            held = waits.of([(number, move.notice, move.routes) for number, move in told], saved.left)
+            due = outbox.enqueue(connection, [(number, way) for number, move in told for way in move.routes], at, held)
+            ends = [number for number, move in told if move.change.state is State.RESOLVED]
+            ended = silences.hold_ends(connection, ends)
+            said = {number: move.notice for number, move in told}
+            silences.gather(connection, [one for one in due if one.id not in ended], said, crowds, at)
         # Only after the commit: what stands in memory is never ahead of what is saved.
-        for alert in (*kept, *left):
+        for alert in (*kept, *saved.left):
             watch.stand(alert)
     anew = watch.loaded
     watch.settled([found.verdicts for found in judged])
@@ -200,18 +194,6 @@ def judge(
 def _recalled(engine: Engine, periods: Collection[date], places: Collection[tuple[str, str, str]]) -> list[Alert]:
     with reading(engine) as connection:
         return alert_store.told(connection, periods, places)
-
-
-def stands(watch: Watch, moves: Sequence[tuple[int, Move]]) -> list[Alert]:
-    """Where the moves, each with its change, leave their alerts: what follows one up moves nothing."""
-    found: dict[Identity, Alert] = {}
-    for change, move in moves:
-        if move.alert is not None:
-            identity = move.alert.identity
-            before = found.get(identity) or watch.alerts.get(identity)
-            last = before.change_id if move.change.event.follows and before is not None else change
-            found[identity] = replace(move.alert, change_id=last)
-    return list(found.values())
 
 
 def verdicts_at(

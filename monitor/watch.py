@@ -24,7 +24,7 @@ from rules.panel import Panel
 from rules.past import YEARS
 from rules.plan import Block, compile_plan
 from rules.plausible import Figures as Stood
-from rules.target import Book
+from rules.target import Book, Target
 from rules.unit import conversion
 from rules.verdict import Verdict, Verdicts
 
@@ -227,6 +227,11 @@ class Watch:
     def alert(self, kind: Kind, verdict: Verdict) -> Alert | None:
         """Where the alert of a verdict's target stands, if it is pending or firing or was since the start."""
         return self.alerts.get(Identity(verdict.target.book, verdict.target.id, verdict.subject, kind))
+
+    def target(self, alert: Identity) -> Target:
+        """The target of an alert, which a book in force has."""
+        block, index = self._index[alert.book, alert.target]
+        return self.panels[block].block.targets[index]
 
     def place(self, book: str, target: str, subject: str) -> tuple[int, int] | None:
         """Block and row of a target and subject, if a book in force has them."""

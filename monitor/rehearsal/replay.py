@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from alerts.alert import Change, Kind
 from alerts.bulletin import Bulletin
 from alerts.digest import letters
+from alerts.moving import Telling
 from alerts.organisation import Organisation
 from alerts.suppression import Quiet
 from monitor import pipeline
@@ -175,6 +176,7 @@ class _Patient:
 
     def __init__(self, engine: Engine, watch: Replay, setting: Setting, history: History) -> None:
         self._engine, self._watch, self._setting, self._history = engine, watch, setting, history
+        self._telling = Telling(setting.organisation)
 
     def __call__(self, at: datetime) -> _Cycle:
         organisation, quiet, crowds = self._setting.organisation, self._setting.quiet, self._setting.crowds
@@ -184,7 +186,7 @@ class _Patient:
             told = Counter(outbox.arrive(connection, at))
             waits = _second_up(silences.next_due(connection))
         # The next cycle looks again at what has changed, and finds when it will ask for something.
-        if moves and found_steps(self._watch, judged, [], organisation, at):
+        if moves and found_steps(self._watch, judged, [], self._telling, at):
             waits = min(waits, second(at + _AGAIN))
         return _Cycle(told, waits)
 

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from msgspec.structs import replace
 from sqlalchemy import (
     Column,
     Connection,
@@ -93,16 +94,24 @@ def told(
     return [_alert(row) for row in connection.execute(query)]
 
 
-def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, Notice]]) -> list[int]:
-    """Store changes and where they leave their alerts; returns the ids of the changes, in the order given.
+class Saved(NamedTuple):
+    """The ids of changes, in the order given, and where they leave their alerts."""
+
+    changes: list[int]
+    left: list[Alert]
+
+
+def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, Notice]]) -> Saved:
+    """Store changes and where they leave their alerts.
 
     Bulk. Of several changes of one alert the last says where it stands; one without
     an alert corrects what was told of a past period, and the alert stays where it is.
     """
     if not changes:
-        return []
+        return Saved([], [])
     ids = list(bulk.reserve(connection, change, len(changes)))
-    alert_ids = _upsert(connection, _left(changes, ids))
+    left = _left(changes, ids)
+    alert_ids = _upsert(connection, left)
     alert_ids |= _owners(connection, [step for alert, step, _ in changes if alert is None])
     steps = [step for _, step, _ in changes]
     dialect = connection.dialect.name
@@ -110,19 +119,19 @@ def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, N
         "id": ids,
         "alert_id": [alert_ids[step.identity] for step in steps],
         "at": moments.column((step.at for step in steps), dialect),
-        "event": [step.event.value for step in steps],
-        "state": [step.state.value for step in steps],
-        "level": [step.level.value for step in steps],
-        "previous_level": [step.previous_level.value for step in steps],
+        "event": [str(step.event) for step in steps],
+        "state": [str(step.state) for step in steps],
+        "level": [int(step.level) for step in steps],
+        "previous_level": [int(step.previous_level) for step in steps],
         "since": moments.column((step.since for step in steps), dialect),
         "notice": [notice.text for _, _, notice in changes],
-        "cause": [step.cause.value for step in steps],
-        "judged": [step.judged.value for step in steps],
+        "cause": [str(step.cause) for step in steps],
+        "judged": [int(step.judged) for step in steps],
         "corrects": [step.corrects for step in steps],
         **_stood_on(connection, [step.basis for step in steps]),
     }
     bulk.insert(connection, change, len(ids), columns)
-    return ids
+    return Saved(ids, list(left.values()))
 
 
 def keep_up(connection: Connection, alerts: Iterable[Alert]) -> None:
@@ -236,19 +245,20 @@ def _owners(connection: Connection, corrections: Sequence[Change]) -> dict[Ident
     return {identity: found[number] for identity, number in corrected.items()}
 
 
-def _left(changes: Sequence[tuple[Alert | None, Change, Notice]], ids: Sequence[int]) -> list[tuple[Alert, int]]:
+def _left(changes: Sequence[tuple[Alert | None, Change, Notice]], ids: Sequence[int]) -> dict[Identity, Alert]:
     """Where the changes leave their alerts, each with the change that put it there: what follows it up moves nothing."""
-    left: dict[Identity, tuple[Alert, int]] = {}
+    left: dict[Identity, Alert] = {}
     for (moved, step, _), number in zip(changes, ids, strict=True):
         if moved is not None:
-            _, last = left.get(step.identity, (moved, moved.change_id))
-            left[step.identity] = (moved, last if step.event.follows else number)
-    return list(left.values())
+            last = left.get(step.identity, moved).change_id if step.event.follows else number
+            left[step.identity] = replace(moved, change_id=last)
+    return left
 
 
-def _upsert(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> dict[Identity, int]:
-    """Store where alerts stand, each with its last change; returns their ids."""
-    latest = {alert.identity: (alert, number) for alert, number in alerts}
+def _upsert(connection: Connection, latest: Mapping[Identity, Alert]) -> dict[Identity, int]:
+    """Store where alerts stand; returns their ids."""
+    if not latest:
+        return {}
     connection.execute(CreateTable(_moving, if_not_exists=True))
     connection.execute(delete(_moving))
     bulk.insert(connection, _moving, len(latest), _columns(connection, list(latest.values())))
@@ -266,22 +276,23 @@ def _upsert(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> dict
     return dict(zip(latest, ids, strict=True))
 
 
-def _columns(connection: Connection, alerts: Sequence[tuple[Alert, int]]) -> bulk.Columns:
+def _columns(connection: Connection, alerts: Sequence[Alert]) -> bulk.Columns:
     dialect = connection.dialect.name
+    book, target, subject, kind = zip(*(alert.identity for alert in alerts), strict=True)
     return {
         "place": range(len(alerts)),
-        "book": [alert.identity.book for alert, _ in alerts],
-        "target": [alert.identity.target for alert, _ in alerts],
-        "subject": [alert.identity.subject for alert, _ in alerts],
-        "kind": [alert.identity.kind.value for alert, _ in alerts],
-        "state": [alert.state.value for alert, _ in alerts],
-        "level": [alert.level.value for alert, _ in alerts],
-        "since": moments.column((alert.since for alert, _ in alerts), dialect),
-        "changed": moments.column((alert.changed for alert, _ in alerts), dialect),
-        "last_change_id": [number for _, number in alerts],
-        **_stood_on(connection, [alert.basis for alert, _ in alerts]),
-        "reminded": moments.column((alert.reminded for alert, _ in alerts), dialect),
-        "steps": ["\n".join(alert.steps) for alert, _ in alerts],
+        "book": book,
+        "target": target,
+        "subject": subject,
+        "kind": list(map(str, kind)),
+        "state": [str(alert.state) for alert in alerts],
+        "level": [int(alert.level) for alert in alerts],
+        "since": moments.column((alert.since for alert in alerts), dialect),
+        "changed": moments.column((alert.changed for alert in alerts), dialect),
+        "last_change_id": [alert.change_id for alert in alerts],
+        **_stood_on(connection, [alert.basis for alert in alerts]),
+        "reminded": moments.column((alert.reminded for alert in alerts), dialect),
+        "steps": ["\n".join(alert.steps) for alert in alerts],
     }
 
 

@@ -22,24 +22,24 @@ class Way(NamedTuple):
     address: str
 
 
-def enclose(connection: Connection, way: Way, said: Sequence[tuple[int, Notice]], why: str, at: datetime) -> list[int]:
-    """Queue what waits (delivery ids, in order of time) as one digest, or as many as it takes; returns their ids.
+def enclose(
+    connection: Connection, way: Way, said: Sequence[tuple[int, Notice]], why: str, at: datetime, **values: object
+) -> None:
+    """Queue messages (delivery ids, in order of time) as one digest, or as many as it takes.
 
-    ``why`` says for what reason they go together.
+    ``why`` says for what reason they go together; ``values`` are what else becomes of them.
     """
-    made = []
     for number, (letter, mine) in enumerate(digest.compose(said, at)):
-        values = {
+        facts = {
             "key": key(f"{Bulletin.DIGEST} {at.isoformat()} {number}", *way),
             "why": f"{way.receiver}的消息{why}",
             "bulletin": Bulletin.DIGEST.value,
             "notice": letter.facts(),
         }
-        queued = insert(delivery).values(**way._asdict(), **values, status=Status.QUEUED.value, attempts=0, due_at=at)
-        made.append(connection.execute(queued.returning(delivery.c.id)).scalar_one())
+        queued = insert(delivery).values(**way._asdict(), **facts, status=Status.QUEUED.value, attempts=0, due_at=at)
+        digest_id = connection.execute(queued.returning(delivery.c.id)).scalar_one()
         enclosed = update(delivery).where(bulk.among(connection, delivery.c.id, mine))
-        connection.execute(enclosed.values(digest_id=made[-1]))
-    return made
+        connection.execute(enclosed.values(digest_id=digest_id, **values))
 
 
 def arrived(connection: Connection, number: int, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """Messages on their way: queued with the change they tell of, taken under a lease, tried, sent or given up."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,36 +11,63 @@ from alerts.bulletin import Bulletin
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
 from alerts.notice import Notice, read
 from alerts.routing import Route
+from alerts.suppression import Held
 from monitor.store import bulk, digests, moments
+from monitor.store.digests import Way
 from monitor.store.pulls import clean
 from monitor.store.tables import alert, attempt, change, delivery
 
 _WAITING = (Status.QUEUED.value, Status.SENDING.value)
 
 
-def enqueue(connection: Connection, messages: Sequence[tuple[int, Route]], at: datetime) -> int:
-    """Queue one message per (change id, route), due at once; returns how many. Bulk.
+class Message(NamedTuple):
+    """A message as it is queued: what it tells of, and by which way."""
+
+    id: int
+    change_id: int
+    way: Way
+
+
+def enqueue(
+    connection: Connection, messages: Sequence[tuple[int, Route]], at: datetime, held: Mapping[tuple[int, Way], Held]
+) -> list[Message]:
+    """Queue one message per (change id, route), due at once unless it is ``held``; returns those due. Bulk.
 
     The same change by the same way to the same receiver is one message, however often it is named.
     """
-    keyed = {
-        key(change_id, route.receiver, route.channel, route.address): (change_id, route)
-        for change_id, route in reversed(messages)
-    }
-    rows = [(mark, change_id, route) for mark, (change_id, route) in reversed(keyed.items())]
+    once: dict[tuple[int, Way], str] = {}
+    for change_id, route in messages:
+        once.setdefault((change_id, Way(*route[:3])), route.why)
+    if not once:
+        return []
+    ids, dialect = list(bulk.reserve(connection, delivery, len(once))), connection.dialect.name
+    receiver, channel, address = zip(*(way for _, way in once), strict=True)
     columns: bulk.Columns = {
-        "change_id": [change_id for _, change_id, _ in rows],
-        "receiver": [route.receiver for _, _, route in rows],
-        "channel": [route.channel for _, _, route in rows],
-        "address": [route.address for _, _, route in rows],
-        "why": [route.why for _, _, route in rows],
-        "key": [mark for mark, _, _ in rows],
-        "status": bulk.Same(Status.QUEUED.value),
+        "id": ids,
+        "change_id": [change_id for change_id, _ in once],
+        "receiver": receiver,
+        "channel": channel,
+        "address": address,
+        "why": list(once.values()),
+        "key": [key(change_id, *way) for change_id, way in once],
         "attempts": bulk.Same(0),
-        "due_at": bulk.Same(moments.written(at, connection.dialect.name)),
     }
-    bulk.insert(connection, delivery, len(rows), columns)
-    return len(rows)
+    waits = [held.get(place) for place in once]
+    bulk.insert(connection, delivery, len(ids), {**columns, **_waiting(waits, at, dialect)})
+    return [Message(number, *place) for number, place, why in zip(ids, once, waits, strict=True) if why is None]
+
+
+def _waiting(waits: Sequence[Held | None], at: datetime, dialect: str) -> bulk.Columns:
+    """Until when messages wait, and why; None for those that are due ``at`` once."""
+    if not any(waits):
+        return {"status": bulk.Same(Status.QUEUED.value), "due_at": bulk.Same(moments.written(at, dialect))}
+    return {
+        "status": [str(Status.SUPPRESSED if why else Status.QUEUED) for why in waits],
+        "due_at": moments.column((why.until if why else at for why in waits), dialect),
+        "suppressed": [str(why.reason) if why else None for why in waits],
+        "silence_id": [why.silence or None if why else None for why in waits],
+        "inhibitor": [why.inhibitor or None if why else None for why in waits],
+    }
 
 
 def announce(connection: Connection, notice: Notice, ways: Sequence[Route], at: datetime) -> list[int]:

@@ -1,6 +1,6 @@
 """Silences, and the messages that wait: because of one, of another alert, of the hour, or to be told together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
@@ -27,10 +27,10 @@ from sqlalchemy import (
 from alerts.alert import Event, State
 from alerts.delivery import Status
 from alerts.notice import Notice, read
-from alerts.routing import Route
 from alerts.suppression import NO_CROWDS, Held, Reason, Silence
 from monitor.store import bulk, digests
 from monitor.store.digests import Way
+from monitor.store.outbox import Message
 from monitor.store.tables import alert, change, delivery, silence
 from rules.target import Level
 
@@ -64,44 +64,35 @@ def in_force(connection: Connection, at: datetime) -> list[Silence]:
     return [Silence(id=row.id, level=Level(row.level), **{name: getattr(row, name) for name in _FACTS}) for row in rows]
 
 
-def hold(connection: Connection, held: Mapping[tuple[int, Way], Held]) -> None:
-    """Have the messages about changes (by id), just queued, wait by one way or another."""
-    c = delivery.c
-    alike: dict[tuple[Held, Way], list[int]] = {}
-    for (number, way), why in held.items():
-        alike.setdefault((why, way), []).append(number)
-    for (why, way), numbers in alike.items():
-        mine = update(delivery).where(bulk.among(connection, c.change_id, numbers), *_by(way))
-        connection.execute(mine.values(status=Status.SUPPRESSED.value, **_waiting(why)))
+def hold_ends(connection: Connection, changes: Sequence[int]) -> set[int]:
+    """Have the ends of alerts, among ``changes`` and just queued, wait where the beginning still waits by the same way.
 
-
-def hold_ends(connection: Connection, changes: Sequence[int]) -> None:
-    """Have the ends of alerts, among ``changes`` and just queued, wait where the beginning still waits by the same way."""
+    Returns the messages.
+    """
     if changes and connection.scalar(select(exists().where(_WAITS))):
-        _wait_alike(connection, _ends(Status.QUEUED), changes)
+        return _wait_alike(connection, _ends(Status.QUEUED), changes)
+    return set()
 
 
 def gather(
     connection: Connection,
-    said: Sequence[tuple[int, Notice, Sequence[Route]]],
+    due: Iterable[Message],
+    said: Mapping[int, Notice],
     crowds: Mapping[str, int],
     at: datetime,
 ) -> None:
-    """Have messages ``said`` (change id, facts, ways), just queued, told together where a way has too many for one moment."""
-    c = delivery.c
-    now: dict[Way, dict[int, Notice]] = {}
-    for number, notice, ways in said:
-        for way in (Way(*route[:3]) for route in ways if route.channel in crowds):
-            now.setdefault(way, {})[number] = notice
+    """Have messages that are ``due``, just queued, told together where a way has too many for one moment.
+
+    ``said`` are the facts by change.
+    """
+    now: dict[Way, list[tuple[int, Notice]]] = {}
+    for number, change_id, way in due:
+        if way.channel in crowds:
+            now.setdefault(way, []).append((number, said[change_id]))
     for way, mine in now.items():
-        if len(mine) <= crowds[way.channel]:
-            continue
-        queued = select(c.id, c.change_id).where(bulk.among(connection, c.change_id, mine), *_by(way))
-        rows = connection.execute(queued.where(c.status == Status.QUEUED.value).order_by(c.id)).all()
-        if len(rows) > crowds[way.channel]:
-            ids = [row.id for row in rows]
-            _set(connection, ids, status=Status.SUPPRESSED.value, suppressed=Reason.CROWD.value)
-            digests.enclose(connection, way, [(row.id, mine[row.change_id]) for row in rows], _CROWD, at)
+        if len(mine) > crowds[way.channel]:
+            held = {"status": Status.SUPPRESSED.value, "suppressed": Reason.CROWD.value}
+            digests.enclose(connection, way, mine, _CROWD, at, **held)
 
 
 def _wait_alike(connection: Connection, ends: Select[Any], changes: Sequence[int]) -> set[int]:

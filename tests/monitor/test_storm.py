@@ -84,8 +84,8 @@ def queue_storm(engine, channels):
         )
         routes.append([Route(office, channel, "", f"{office}是该目标的牵头单位") for channel in channels])
     with engine.begin() as connection:
-        changes = alert_store.save(connection, steps)
-        outbox.enqueue(connection, [(c, r) for c, mine in zip(changes, routes, strict=True) for r in mine], START)
+        changes = alert_store.save(connection, steps).changes
+        outbox.enqueue(connection, [(c, r) for c, mine in zip(changes, routes, strict=True) for r in mine], START, {})
 
 
 def faults(dice, share, *kinds):

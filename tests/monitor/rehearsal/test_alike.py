@@ -52,13 +52,12 @@ class OneByOne:
         self.watch, self.telling, self.history, self.told = watch, Telling(setting.organisation), history, {}
 
     def __call__(self, at):
-        watch, organisation = self.watch, self.telling.organisation
+        watch = self.watch
         watch.take(None, at)
         judged = pipeline.verdicts_at(watch, (), at)
         moves = found_moves(watch, judged, self.telling, at, self.recalled)
         watch.settled([found.verdicts for found in judged])
-        changed = [move.alert for move in moves if move.alert is not None]
-        moves += found_steps(watch, judged, changed, organisation, at, moves)
+        moves += found_steps(watch, judged, [], self.telling, at, moves)
         for move in moves:
             if move.alert is not None:
                 watch.stand(move.alert)
@@ -66,7 +65,7 @@ class OneByOne:
                 self.told[move.change.identity, move.change.basis.period] = as_told(move.change, 0)
         self.history.add_all(move.change for move in moves)
         ways = [Told(*way, None) for move in moves for way in dict.fromkeys(route[:3] for route in move.routes)]
-        again = moves and found_steps(watch, judged, [], organisation, at)
+        again = moves and found_steps(watch, judged, [], self.telling, at)
         return _Cycle(Counter(ways), second(at + timedelta(seconds=15)) if again else NEVER)
 
     def recalled(self, periods, places):

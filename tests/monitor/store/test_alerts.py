@@ -17,12 +17,12 @@ def test_nothing_stands_at_first(connection: Connection) -> None:
     assert alerts.standing(connection) == []
     assert alerts.open_alerts(connection) == []
     assert alerts.history(connection, identity()) == []
-    assert alerts.save(connection, []) == []
+    assert alerts.save(connection, []) == ([], [])
 
 
 def test_an_alert_comes_back_as_it_was_saved(connection: Connection) -> None:
     saved = step()
-    (number,) = alerts.save(connection, [saved])
+    (number,) = alerts.save(connection, [saved]).changes
     stands = replace(saved[0], change_id=number)
     assert alerts.standing(connection) == [stands]
     assert alerts.open_alerts(connection) == [OpenAlert(stands, saved[2])]
@@ -35,7 +35,7 @@ def test_an_alert_moves_and_its_history_grows(connection: Connection) -> None:
         step(Event.FIRED, Level.YELLOW, hours(1)),
         step(Event.WORSENED, Level.RED, hours(2), previous=Level.YELLOW),
     ]
-    numbers = [number for move in moves for number in alerts.save(connection, [move])]
+    numbers = [number for move in moves for number in alerts.save(connection, [move]).changes]
     assert alerts.standing(connection) == [replace(moves[-1][0], change_id=numbers[-1])]
     assert alerts.open_alerts(connection)[0].notice == moves[-1][2]
     assert alerts.history(connection, identity()) == [
@@ -61,7 +61,7 @@ def test_target_subject_and_kind_keep_alerts_apart(connection: Connection) -> No
 
 def test_of_two_changes_of_one_alert_the_last_says_where_it_stands(connection: Connection) -> None:
     moves = [step(), step(Event.WORSENED, Level.RED, hours(1), previous=Level.YELLOW)]
-    first, second = alerts.save(connection, moves)
+    first, second = alerts.save(connection, moves).changes
     assert first < second
     assert alerts.standing(connection) == [replace(moves[1][0], change_id=second)]
     assert [number for number, _, _ in alerts.history(connection, identity())] == [first, second]
@@ -85,8 +85,10 @@ def test_what_was_told_of_a_period_is_the_last_change_that_people_heard_of(conne
             step(Event.FIRED),
             step(Event.WORSENED, Level.RED, hours(1), previous=Level.YELLOW),
         ],
-    )
-    (resolved,) = alerts.save(connection, [of_october(step(Event.RESOLVED, Level.GREEN, hours(2), previous=Level.RED))])
+    ).changes
+    (resolved,) = alerts.save(
+        connection, [of_october(step(Event.RESOLVED, Level.GREEN, hours(2), previous=Level.RED))]
+    ).changes
     found = {alert.basis.period: alert for alert in alerts.told(connection, [SEPTEMBER, OCTOBER])}
     assert untold < first < second
     assert (found[SEPTEMBER].change_id, found[SEPTEMBER].level, found[SEPTEMBER].changed) == (
@@ -107,12 +109,14 @@ def test_nothing_is_left_of_what_was_told_of_a_target_that_was_withdrawn(connect
 
 
 def test_a_correction_of_a_past_period_leaves_the_alert_where_it_stands(connection: Connection) -> None:
-    (first,) = alerts.save(connection, [step()])
-    (second,) = alerts.save(connection, [of_october(step(Event.WORSENED, Level.RED, hours(1), previous=Level.YELLOW))])
+    (first,) = alerts.save(connection, [step()]).changes
+    (second,) = alerts.save(
+        connection, [of_october(step(Event.WORSENED, Level.RED, hours(1), previous=Level.YELLOW))]
+    ).changes
     before = alerts.open_alerts(connection)
     _, change, notice = step(Event.CORRECTED, Level.RED, hours(2), previous=Level.RED)
     corrected = replace(change, judged=Level.GREEN, corrects=first)
-    (third,) = alerts.save(connection, [(None, corrected, notice)])
+    (third,) = alerts.save(connection, [(None, corrected, notice)]).changes
     assert alerts.open_alerts(connection) == before
     assert [number for number, _, _ in alerts.history(connection, identity())] == [first, second, third]
     assert alerts.history(connection, identity())[-1][1] == corrected
@@ -138,7 +142,7 @@ def test_many_are_saved_in_a_few_statements(engine: Engine) -> None:
     with engine.begin() as connection:
         alerts.save(connection, moves[:1500])
     with engine.begin() as connection:
-        numbers = alerts.save(connection, moves)
+        numbers = alerts.save(connection, moves).changes
         assert len(set(numbers)) == 6_000
         assert connection.scalar(select(func.count()).select_from(alert)) == 6_000
         found = dict(connection.execute(select(change.c.id, alert.c.target).join(alert)).all())

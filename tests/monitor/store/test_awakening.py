@@ -70,11 +70,11 @@ class Office:
             judged=wanted, previous_level=before, at=self.now.isoformat(),
         )  # fmt: skip
         self.spent = digests.spent(self.connection, week(self.now))
-        (number,) = alert_store.save(self.connection, [(alert_, change_, said)])
-        outbox.enqueue(self.connection, [(number, route) for route in ROUTES], self.now)
+        (number,) = alert_store.save(self.connection, [(alert_, change_, said)]).changes
         self.level[name], self.last[name] = wanted, number
         held = {(number, way): self.decide(said, way, False) for way in (Way(*route[:3]) for route in ROUTES)}
-        silences.hold(self.connection, {place: why for place, why in held.items() if why is not None})
+        held = {place: why for place, why in held.items() if why is not None}
+        outbox.enqueue(self.connection, [(number, route) for route in ROUTES], self.now, held)
         silences.hold_ends(self.connection, [number] if not wanted else [])
         self.cycle()
 

@@ -22,8 +22,8 @@ BROKEN = Attempt(Result.UNREACHABLE, "拒绝\0连接")
 
 
 def _queue(connection: Connection, *routes: Route, count: int = 1) -> list[int]:
-    changes = alerts.save(connection, steps(f"t{n}" for n in range(count)))
-    outbox.enqueue(connection, [(change, route) for change in changes for route in routes], START)
+    changes = alerts.save(connection, steps(f"t{n}" for n in range(count))).changes
+    outbox.enqueue(connection, [(change, route) for change in changes for route in routes], START, {})
     return changes
 
 
@@ -32,26 +32,24 @@ def _claim(connection: Connection, at=START, limit: int = 10) -> list[Delivery]:
 
 
 def test_a_message_is_due_at_once_and_says_all_that_a_sender_needs(connection: Connection) -> None:
-    (change,) = alerts.save(connection, [step()])
-    assert outbox.enqueue(connection, [(change, OFFICE)], START) == 1
+    (change,) = alerts.save(connection, [step()]).changes
+    (message,) = outbox.enqueue(connection, [(change, OFFICE)], START, {})
     (taken,) = _claim(connection)
     mark = key(change, "人力社保局", "folder", "")
-    assert taken == Delivery(taken.id, mark, "人力社保局", "folder", "", OFFICE.why, 0, taken.notice)
+    assert taken == Delivery(message.id, mark, "人力社保局", "folder", "", OFFICE.why, 0, taken.notice)
     assert taken.notice == step()[2]
 
 
 def test_nothing_is_queued_and_nothing_taken_from_an_empty_outbox(connection: Connection) -> None:
-    assert outbox.enqueue(connection, [], START) == 0
+    assert outbox.enqueue(connection, [], START, {}) == []
     assert _claim(connection) == []
     assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 0, "dead": 0, "suppressed": 0}
 
 
 def test_the_same_message_is_queued_once(connection: Connection) -> None:
-    (change,) = alerts.save(connection, [step()])
-    assert (
-        outbox.enqueue(connection, [(change, OFFICE), (change, OFFICE._replace(why="抄送")), (change, HOOK)], START)
-        == 2
-    )
+    (change,) = alerts.save(connection, [step()]).changes
+    twice = [(change, OFFICE), (change, OFFICE._replace(why="抄送")), (change, HOOK)]
+    assert len(outbox.enqueue(connection, twice, START, {})) == 2
     assert [taken.why for taken in _claim(connection)] == [OFFICE.why]
 
 
@@ -79,8 +77,8 @@ def test_what_is_on_its_way_is_counted_by_channel_with_what_failed_and_what_wait
 
 
 def test_the_longest_due_go_first_and_no_more_than_asked_for(connection: Connection) -> None:
-    (late,) = alerts.save(connection, [step(of=identity("late"))])
-    outbox.enqueue(connection, [(late, OFFICE)], hours(1))
+    (late,) = alerts.save(connection, [step(of=identity("late"))]).changes
+    outbox.enqueue(connection, [(late, OFFICE)], hours(1), {})
     _queue(connection, OFFICE, count=3)
     assert [len(_claim(connection, limit=2)), len(_claim(connection, limit=2))] == [2, 1]
     assert [taken.notice.target for taken in _claim(connection, hours(1), 1)] != []
@@ -132,8 +130,8 @@ def test_what_stands_is_the_last_that_was_told_of_an_alert(connection: Connectio
     def told(target: str, *events: Event) -> None:
         for hour, event in enumerate(events):
             level = Level.GREEN if event is Event.RESOLVED else Level.YELLOW
-            (change,) = alerts.save(connection, [step(event, level, at=hours(hour), of=identity(target))])
-            outbox.enqueue(connection, [(change, OFFICE), (change, HOOK)], hours(hour))
+            (change,) = alerts.save(connection, [step(event, level, at=hours(hour), of=identity(target))]).changes
+            outbox.enqueue(connection, [(change, OFFICE), (change, HOOK)], hours(hour), {})
             for taken in _claim(connection, hours(hour)):
                 outbox.finish(connection, [(taken, SENT, Status.SENT, hours(hour))], hours(hour))
 
