@@ -30,7 +30,10 @@ class Status(StrEnum):
     @property
     def text(self) -> str:
         """In Chinese, where it has to be said: a final figure is a plain figure."""
-        return {Status.FINAL: "", Status.PARTIAL: "初步数", Status.NIL: "无报送事项"}[self]
+        return _TEXTS[self]
+
+
+_TEXTS = {Status.FINAL: "", Status.PARTIAL: "初步数", Status.NIL: "无报送事项"}
 
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")

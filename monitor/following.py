@@ -55,18 +55,18 @@ def found_steps(
     for alert, spot in _looked_at(watch, judged, changed, organisation, at):
         block, kind, row = spot
         panel, verdicts = judged[block].panel, judged[block].verdicts
-        slot, periods = verdicts.slot[row], 1
-        if slot >= 0 and verdicts.level[row] == alert.level:
-            periods = running(panel.block, alert.basis.period, panel.block.ends[slot].item())
-        alike = (alert.identity.book, kind, alert.level, alert.changed, alert.reminded, alert.steps, periods)
+        level, slot, since = int(verdicts.level[row]), int(verdicts.slot[row]), alert.basis.period
+        last = slot if level == alert.level else -1
+        alike = (alert.identity.book, kind, level, last, since, alert.level, alert.changed, alert.reminded, alert.steps)
         if alike not in asked:
+            periods = 1 if last < 0 else running(panel.block, since, panel.block.ends[last].item())
             book = watch.by_id[alert.identity.book]
             office = Office(book.workdays, ZoneInfo(book.timezone))
             steps, later = escalation.due(alert, periods, organisation, office, at)
             asked[alike] = steps, NEVER if later is None else _second(later)
         steps, again = asked[alike]
         due += [_Due(alert, step, spot) for step in steps]
-        otherwise[spot] = again, panel.latest[row] if verdicts.level[row] >= 0 else watch.looked[block][kind][row]
+        otherwise[spot] = again, panel.latest[row] if level >= 0 else watch.looked[block][kind][row]
         if not steps:
             _look(watch, spot, *otherwise[spot])
     hear = {one.change.identity: one.routes for one in found if one.alert is not None}

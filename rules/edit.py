@@ -43,13 +43,13 @@ class Edit(NamedTuple):
 
 def of_pace(verdict: Verdict) -> str:
     """All that decides how a figure of the verdict's target and subject is judged."""
-    return _lines({"年度目标": _goal(verdict)}) + _of_all_subjects(verdict.target)
+    return f"年度目标：{_on_one_line(_goal(verdict))}\n{_of_all_subjects(verdict.target)}"
 
 
 @lru_cache(maxsize=4096)
 def _of_all_subjects(target: Target) -> str:
     levels = target.levels
-    return "\n" + _lines(
+    return _lines(
         {
             "计量方式": _measure(target),
             "进度安排": wording.shape(target.expect, target),
@@ -92,7 +92,11 @@ def _measure(target: Target) -> str:
 
 
 def _lines(conditions: dict[str, str]) -> str:
-    return "\n".join(f"{label}：{' '.join(words.split())}" for label, words in conditions.items())
+    return "\n".join(f"{label}：{_on_one_line(words)}" for label, words in conditions.items())
+
+
+def _on_one_line(words: str) -> str:
+    return " ".join(words.split())
 
 
 def _conditions(rule: str) -> dict[str, str]:
