@@ -1,10 +1,9 @@
 """Commands about alerts and messages: alerts, deliveries, silence, route, drill."""
 
-import json
 from typing import Annotated, Any
 
 from monitor.cli.command import Argument, Command, Option, UsageError
-from monitor.cli.options import AsJson, At, By, Config, in_force, settings, short, shown, word
+from monitor.cli.options import AsJson, At, By, Config, in_force, json_text, settings, short, shown, word
 
 alerting = Command()
 
@@ -23,15 +22,14 @@ def alerts(
     from monitor.records import alerts as found
 
     rows = found(settings(config), book, target, word(State, state, "--state"), since)
-    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _alerts_text(rows))
+    print(json_text(rows) if as_json else _alerts_text(rows))
 
 
 @alerting.command()
 def deliveries(
     config: Config = None,
     state: Annotated[
-        str | None,
-        Option("--state", "queued 待发、sending 正在发送、sent 已送达、dead 未能送达或 suppressed 缓发"),
+        str | None, Option("--state", "queued 待发、sending 正在发送、sent 已送达、dead 未能送达或 suppressed 缓发")
     ] = None,
     channel: Annotated[str | None, Option("--channel", "只列这一渠道")] = None,
     receiver: Annotated[str | None, Option("--receiver", "只列发给这一单位的")] = None,
@@ -43,7 +41,7 @@ def deliveries(
     from monitor.records import deliveries as found
 
     rows = found(settings(config), word(Status, state, "--state"), channel, receiver, limit or None)
-    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _deliveries_text(rows))
+    print(json_text(rows) if as_json else _deliveries_text(rows))
 
 
 @deliveries.command()
@@ -99,7 +97,7 @@ def list_silences(config: Config = None, as_json: AsJson = False) -> None:
 
     rows = listed(*open_store(settings(config)))
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        print(json_text(rows))
         return
     print(f"静默 {len(rows)} 项")
     for row in rows:
@@ -136,7 +134,7 @@ def try_route(
     book, _, name = target.partition("/")
     trial = tried(in_force(config, book), name, level, subject, kind, at)
     if as_json:
-        print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
+        print(json_text(facts(trial)))
     else:
         show(trial)
 
@@ -155,7 +153,7 @@ def drill(
 
     sent, left = send(in_force(config), unit, channel)
     if as_json:
-        print(json.dumps(sent, ensure_ascii=False, indent=2))
+        print(json_text(sent))
     else:
         print(_deliveries_text(sent))
         if left:

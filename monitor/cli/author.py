@@ -1,6 +1,5 @@
 """Commands of the rule author: import-plan, check, test, explain, rehearse, diff, book, targets, schema, bench."""
 
-import json
 import math
 import sys
 from datetime import date
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from monitor.cli.command import Argument, Command, Option
-from monitor.cli.options import AsJson, At, Config, Junit, in_force, settings_file
+from monitor.cli.options import AsJson, At, Config, Junit, in_force, json_text, settings_file
 
 author = Command()
 
@@ -52,7 +51,7 @@ def check(
             "findings": [one._asdict() for one in found.findings],
             "books": [book.id for book in found.books],
         }
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        print(json_text(facts))
     else:
         fine = [f"{book.id}: {len(book.targets)} 个目标，{_doubts(found.within(book))}" for book in found.books]
         print("\n".join([*found.errors, *warnings, *fine]))
@@ -133,7 +132,7 @@ def rehearse(
     asked = Asked(first, last, figures, to_date, against, sweep, budget, fail_if or (), html, as_json)
     found, failed = command(in_force(config, book), asked)
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        print(json_text(found))
     if failed:
         raise SystemExit(3)
 
@@ -149,11 +148,8 @@ def show_difference(
     from monitor.author.comparing import compared, words
 
     found = compared(old, new, settings_file(config))
-    if as_json:
-        facts = {**found, "changes": [one._asdict() for one in found["changes"]]}
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
-    else:
-        print(words(found))
+    facts = {**found, "changes": [one._asdict() for one in found["changes"]]}
+    print(json_text(facts) if as_json else words(found))
 
 
 book = author.group("book", "用表格修改目标册。")
@@ -186,11 +182,8 @@ def import_book(
     from monitor.author.book_import import Signed, bring, words
 
     found = bring(settings_file(config), file, since, Signed(by, why), write=write, delete=delete)
-    if as_json:
-        facts = {**found, "changes": [one._asdict() for one in found["changes"]]}
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
-    else:
-        print(words(found, write=write))
+    facts = {**found, "changes": [one._asdict() for one in found["changes"]]}
+    print(json_text(facts) if as_json else words(found, write=write))
 
 
 @author.command()
@@ -220,15 +213,11 @@ def targets(
         for found in in_force(config, book).books
         for target in found.targets
     ]
-    if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
-    else:
-        print(
-            "\n".join(
-                f"{row['item'] or '-':>3} {row['book'] + '/' + row['id']:48} {row['name']}: {row['goal']} ({'、'.join(row['lead'])})"
-                for row in rows
-            )
-        )
+    lines = (
+        f"{row['item'] or '-':>3} {row['book'] + '/' + row['id']:48} {row['name']}: {row['goal']} ({'、'.join(row['lead'])})"
+        for row in rows
+    )
+    print(json_text(rows) if as_json else "\n".join(lines))
 
 
 @author.command()
@@ -236,7 +225,7 @@ def schema() -> None:
     """输出目标册的 JSON Schema，供编辑器补全与校验。"""
     from rules.spec import json_schema
 
-    print(json.dumps(json_schema(), ensure_ascii=False, indent=2))
+    print(json_text(json_schema()))
 
 
 bench = author.group("bench", "量度。")

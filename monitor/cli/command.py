@@ -1,13 +1,7 @@
 """Commands are functions: the signature says what a shell may give, the docstring what is done with it.
 
-    @book.command("export")
-    def export_book(
-        file: Annotated[Path, Argument("写入这个文件")],
-        name: Annotated[str, Option("--book", "册号")],
-    ) -> None:
-        \"\"\"把目标册导出为工作簿。\"\"\"
-
-What has a default need not be given, ``bool`` is an option without a value, and ``list`` takes any number.
+Every parameter is ``Annotated`` with an ``Argument`` or ``Option``. What has a default need not be given, a ``bool`` is an
+option without a value, and a ``list`` takes any number.
 """
 
 import re
@@ -67,18 +61,17 @@ class Command:
         """Does what ``words`` say after ``path``. Raises UsageError and whatever the function raises."""
         if words and words[0] in self.commands:
             self.commands[words[0]](words[1:], f"{path} {words[0]}")
-            return
-        if "--help" in words:
+        elif "--help" in words:
             print(self._page(path))
-            return
-        try:
-            given = self._given(words)
-            if self._function is not None:
-                self._function(**given)
-                return
-        except UsageError as error:
-            raise UsageError(f"{error}\n用法见 {path} --help") from None
-        raise UsageError(f"{self._page(path)}\n\n缺少命令 (missing command)")
+        else:
+            try:
+                given = self._given(words)
+                if self._function is not None:
+                    self._function(**given)
+                    return
+            except UsageError as error:
+                raise UsageError(f"{error}\n用法见 {path} --help") from None
+            raise UsageError(f"{self._page(path)}\n\n缺少命令 (missing command)")
 
     def parameters(self) -> list["_Parameter"]:
         """What the function takes, in its order."""
@@ -95,10 +88,9 @@ class Command:
             if not one.named:
                 for word in left if one.many else islice(left, 1):
                     one.take(word, given)
-        extra = [*left]
-        if extra and self.commands and extra[0] not in self.commands:
-            raise UsageError(f"没有命令 '{extra[0]}' (no such command){_near(extra[0], self.commands)}")
-        if extra:
+        if extra := [*left]:
+            if self.commands and extra[0] == words[0]:
+                raise UsageError(f"没有命令 '{extra[0]}' (no such command){_near(extra[0], self.commands)}")
             raise UsageError(f"多余的参数 ({' '.join(extra)}) (extra argument)；含空格的请加引号")
         for one in parameters:
             if one.required and one.key not in given:
@@ -112,7 +104,8 @@ class Command:
         width = get_terminal_size().columns
         parameters = self.parameters()
         arguments = [one for one in parameters if not one.named]
-        usage = " ".join(["[选项]", *(one.usage for one in arguments), *(["命令 [参数]"] if self.commands else [])])
+        places = [f"{{{one.name}}}" if one.required else f"[{one.name}]" + "..." * one.many for one in arguments]
+        usage = " ".join(["[选项]", *places, *(["命令 [参数]"] if self.commands else [])])
         tables = {
             "参数": {one.label: one.told for one in arguments},
             "选项": {one.label: one.told for one in parameters if one.named} | {"--help": "显示这一说明"},
@@ -169,20 +162,13 @@ class _Parameter:
         return UsageError(f"{self.name} 的值不对 (bad value)：'{word}' {wrong}")
 
     @property
-    def usage(self) -> str:
-        """As an argument stands in a line of use."""
-        name = f"{{{self.name}}}" if self.required else f"[{self.name}]"
-        return f"{name}..." if self.many else name
-
-    @property
     def label(self) -> str:
         return self.name if self.kind is bool else f"{self.name} <{_KINDS[self.kind][0]}>"
 
     @property
     def told(self) -> str:
-        if self.required:
-            return f"{self.meaning} [必填]"
-        return self.meaning if self.default in (None, "", False) else f"{self.meaning} [缺省: {self.default}]"
+        plain = self.kind is bool or self.default in (None, "")
+        return self.meaning + (" [必填]" if self.required else "" if plain else f" [缺省: {self.default}]")
 
 
 def _sorted(words: Sequence[str], options: dict[str, _Parameter]) -> tuple[dict[str, Any], list[str]]:
@@ -216,14 +202,14 @@ def _near(word: str, known: Iterable[str]) -> str:
     return near(word, known)
 
 
-_PIECE = re.compile(r"[（“]*(?:[!-~]+|[^!-~\s])[，。；：、）”]*\s*")
-"""What no line breaks: a word, or one Chinese character, with the punctuation that stands with it."""
+_PIECE = r"(?:\[[^]]+]|[（“]*(?:[!-~]+|[^!-~\s]))[，。；：、）”]*\s*"
+"""What no line breaks: words in brackets, a word, or one Chinese character, with the punctuation that stands with it."""
 
 
 def _laid(head: str, text: str, left: int, width: int) -> str:
     """``text`` beside its ``head``, in lines that start at column ``left`` and end before ``width``."""
     lines = [head.ljust(left + len(head) - _width(head))]
-    for piece in _PIECE.findall(text):
+    for piece in re.findall(_PIECE, text):
         if _width(lines[-1] + piece.rstrip()) > width:
             lines.append(" " * left)
         lines[-1] += piece

@@ -1,11 +1,10 @@
 """Commands about figures: pull, connector, quarantine, filing."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 from monitor.cli.command import Argument, Command, Option
-from monitor.cli.options import AsJson, At, By, Config, in_force, settings
+from monitor.cli.options import AsJson, At, By, Config, in_force, json_text, settings
 
 figures = Command()
 
@@ -55,7 +54,7 @@ def try_source(
     book, _, name = source.partition("/")
     trial = tried(in_force(config, book), name, at)
     if as_json:
-        print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
+        print(json_text(facts(trial)))
     else:
         show(trial, limit)
 
@@ -70,7 +69,7 @@ def quarantine(
     from monitor.once import quarantined
 
     rows = quarantined(settings(config), settled=settled)
-    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _quarantine_text(rows))
+    print(json_text(rows) if as_json else _quarantine_text(rows))
 
 
 @quarantine.command()

@@ -50,6 +50,13 @@ def word(words: type[Word], given: str | None, option: str) -> Word | None:
         raise UsageError(f"{option} 应为 {'、'.join(words)} 之一，而不是 '{given}' (unknown word)") from None
 
 
+def json_text(facts: Any) -> str:
+    """What ``--json`` prints."""
+    import json
+
+    return json.dumps(facts, ensure_ascii=False, indent=2)
+
+
 def short(row: dict[str, Any]) -> str:
     """What an alert is about: how far behind, what is owed."""
     return "；".join(filter(None, (row["gap"], row["owed"] and f"{row['owed']}未报")))

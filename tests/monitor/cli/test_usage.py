@@ -3,8 +3,10 @@
 import re
 import subprocess
 import sys
+from functools import reduce
 
 import pytest
+from rich.cells import cell_len
 
 from monitor.cli import app
 from tests.monitor.cli.shell import typed
@@ -46,10 +48,10 @@ def _names(command, path=()):
         yield from _names(one, (*path, name))
 
 
-PAGES = pytest.mark.parametrize("names", [*_names(app)], ids=" ".join)
+PAGES = [*_names(app)]
 
 
-@PAGES
+@pytest.mark.parametrize("names", PAGES, ids=" ".join)
 def test_every_page_of_help_is_chinese(names):
     done = typed(*names, "--help")
     out = done.stdout
@@ -59,6 +61,18 @@ def test_every_page_of_help_is_chinese(names):
     assert "显示这一说明" in out
     said = "usage show message exit options arguments commands command args required default bool str path int float"
     assert not {*said.split()} & {*re.findall(r"(?<![\w$./-])[a-z]+(?![\w/.:-])", out.lower())}
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_every_page_of_help_fits_the_terminal_and_says_all(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for names in PAGES:
+        page = typed(*names, "--help").stdout
+        assert max(map(cell_len, page.splitlines())) <= columns
+        assert not re.search(r"^\s*[，。；：、）”\]]", page, re.MULTILINE)
+        command = reduce(lambda group, name: group.commands[name], names, app)
+        for one in (command, *command.parameters(), *command.commands.values()):
+            assert "".join(one.meaning.split()) in "".join(page.split())
 
 
 def test_a_help_page_marks_what_must_be_given_and_what_it_is_otherwise():
