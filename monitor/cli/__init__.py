@@ -25,8 +25,14 @@ def main(words: Sequence[str] | None = None) -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it asks every package that is installed
     try:
         app(sys.argv[1:] if words is None else words, "duban")
+        sys.stdout.flush()
     except UsageError as error:
         _fail(error, 2)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # who reads has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or what is left is complained of at the end
+        raise SystemExit(1) from None
     except Exception as error:
         # Only now: both are slow to load, and small commands need none.
         from rules.document import Invalid

@@ -102,6 +102,24 @@ def test_a_command_that_ends_well_ends_the_process_with_nothing():
     assert _status("schema") == 0
 
 
+def test_a_reader_that_has_seen_enough_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "monitor", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.communicate()[1] == ""
+    assert process.returncode == 1
+
+
+def test_a_command_that_is_interrupted_ends_without_a_word():
+    code = (
+        "import signal\nfrom monitor.cli import app, main\n"
+        "app.command('wait')(lambda: signal.raise_signal(signal.SIGINT))\nmain(['wait'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_the_targets_of_all_books_are_listed_where_none_is_named():
     listed = typed("targets").stdout
     assert "national-2025/gdp-growth" in listed
