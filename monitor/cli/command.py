@@ -5,7 +5,7 @@ option without a value, and a ``list`` takes any number.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
@@ -90,7 +90,9 @@ class Command:
                     one.take(word, given)
         if extra := [*left]:
             if self.commands and extra[0] == words[0]:
-                raise UsageError(f"没有命令 '{extra[0]}' (no such command){_near(extra[0], self.commands)}")
+                from rules.document import near  # slow to load, and only who errs needs it
+
+                raise UsageError(f"没有命令 '{extra[0]}' (no such command){near(extra[0], self.commands)}")
             raise UsageError(f"多余的参数 ({' '.join(extra)}) (extra argument)；含空格的请加引号")
         for one in parameters:
             if one.required and one.key not in given:
@@ -183,7 +185,9 @@ def _sorted(words: Sequence[str], options: dict[str, _Parameter]) -> tuple[dict[
         elif word == "-" or not word.startswith("-"):
             loose.append(word)
         elif name not in options:
-            raise UsageError(f"没有选项 {name} (no such option){_near(name, [*options, '--help'])}")
+            from rules.document import near  # slow to load, and only who errs needs it
+
+            raise UsageError(f"没有选项 {name} (no such option){near(name, [*options, '--help'])}")
         elif options[name].kind is bool:
             if equals:
                 raise UsageError(f"选项 {name} 不带值 (no value expected)")
@@ -194,12 +198,6 @@ def _sorted(words: Sequence[str], options: dict[str, _Parameter]) -> tuple[dict[
                 raise UsageError(f"选项 {name} 之后缺少值 (missing value)")
             options[name].take(value, given)
     return given, loose
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    from rules.document import near  # slow to load, and only who errs needs it
-
-    return near(word, known)
 
 
 _PIECE = r"(?:\[[^]]+]|[（“]*(?:[!-~]+|[^!-~\s]))[，。；：、）”]*\s*"
