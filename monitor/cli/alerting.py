@@ -1,28 +1,20 @@
 """Commands about alerts and messages: alerts, deliveries, silence, route, drill."""
 
-import json
 from typing import Annotated, Any
 
-import typer
+from monitor.cli.command import Argument, Command, Option, UsageError
+from monitor.cli.options import AsJson, At, By, Config, in_force, json_text, settings, short, shown, word
 
-from monitor.cli.options import AsJson, At, By, Config, in_force, settings, short, shown, word
-
-alerting = typer.Typer()
-deliveries = typer.Typer(help="每一条消息及其历次投递。", invoke_without_command=True)
-alerting.add_typer(deliveries, name="deliveries")
-silence = typer.Typer(help="静默：暂不发送某些预警消息。", no_args_is_help=True)
-alerting.add_typer(silence, name="silence")
-route = typer.Typer(help="谁会收到什么。", no_args_is_help=True)
-alerting.add_typer(route, name="route")
+alerting = Command()
 
 
 @alerting.command()
 def alerts(
     config: Config = None,
-    book: Annotated[str | None, typer.Option("--book", help="只列这一册")] = None,
-    target: Annotated[str | None, typer.Option("--target", help="只列这一目标，写编号")] = None,
-    state: Annotated[str | None, typer.Option("--state", help="pending 观察、firing 预警或 resolved 已解除")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="只列此日以后有变动的，如 2025-10-01")] = None,
+    book: Annotated[str | None, Option("--book", "只列这一册")] = None,
+    target: Annotated[str | None, Option("--target", "只列这一目标，写编号")] = None,
+    state: Annotated[str | None, Option("--state", "pending 观察、firing 预警或 resolved 已解除")] = None,
+    since: Annotated[str | None, Option("--since", "只列此日以后有变动的，如 2025-10-01")] = None,
     as_json: AsJson = False,
 ) -> None:
     """列出预警，含已解除的，及其每一次变动：时间、缘由、级别、数值。"""
@@ -30,60 +22,59 @@ def alerts(
     from monitor.records import alerts as found
 
     rows = found(settings(config), book, target, word(State, state, "--state"), since)
-    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _alerts_text(rows))
+    print(json_text(rows) if as_json else _alerts_text(rows))
 
 
-@deliveries.callback()
-def list_deliveries(
-    context: typer.Context,
+@alerting.command()
+def deliveries(
     config: Config = None,
     state: Annotated[
-        str | None,
-        typer.Option("--state", help="queued 待发、sending 正在发送、sent 已送达、dead 未能送达或 suppressed 缓发"),
+        str | None, Option("--state", "queued 待发、sending 正在发送、sent 已送达、dead 未能送达或 suppressed 缓发")
     ] = None,
-    channel: Annotated[str | None, typer.Option("--channel", help="只列这一渠道")] = None,
-    receiver: Annotated[str | None, typer.Option("--receiver", help="只列发给这一单位的")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="最多列出多少条，最近的在前；0 为全部")] = 100,
+    channel: Annotated[str | None, Option("--channel", "只列这一渠道")] = None,
+    receiver: Annotated[str | None, Option("--receiver", "只列发给这一单位的")] = None,
+    limit: Annotated[int, Option("--limit", "最多列出多少条，最近的在前；0 为全部", least=0)] = 100,
     as_json: AsJson = False,
 ) -> None:
     """列出消息及其历次投递与答复；未能送达的用 redrive 重新投递。"""
-    if context.invoked_subcommand is not None:
-        return
     from alerts.delivery import Status
     from monitor.records import deliveries as found
 
     rows = found(settings(config), word(Status, state, "--state"), channel, receiver, limit or None)
-    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _deliveries_text(rows))
+    print(json_text(rows) if as_json else _deliveries_text(rows))
 
 
 @deliveries.command()
 def redrive(
     who: By,
-    numbers: Annotated[list[int] | None, typer.Argument(help="消息的编号，见 duban deliveries --state dead")] = None,
-    every: Annotated[bool, typer.Option("--all-dead", help="全部未能送达的消息")] = False,
+    numbers: Annotated[list[int] | None, Argument("消息的编号，见 duban deliveries --state dead")] = None,
+    every: Annotated[bool, Option("--all-dead", "全部未能送达的消息")] = False,
     config: Config = None,
 ) -> None:
     """把未能送达的消息重新排队投递，记下处理人；由守护进程或下一次 tick 发送。"""
     from monitor.records import redrive as queue
 
     if bool(numbers) == every:
-        raise typer.BadParameter("请写消息的编号，或写 --all-dead，二者取一 (which)")
+        raise UsageError("请写消息的编号，或写 --all-dead，二者取一 (which)")
     rows = queue(in_force(config), numbers or (), who)
     print(f"已重新排队 {len(rows)} 条\n{_deliveries_text(rows)}" if rows else "没有未能送达的消息")
 
 
+silence = alerting.group("silence", "静默：暂不发送某些预警消息。")
+
+
 @silence.command()
 def add(
-    book: Annotated[str, typer.Option("--book", help="目标册")],
-    until: Annotated[str, typer.Option("--until", help="到何时为止，如 2025-11-30 （当日终）")],
+    book: Annotated[str, Option("--book", "目标册")],
+    until: Annotated[str, Option("--until", "到何时为止，如 2025-11-30 （当日终）")],
     who: By,
-    reason: Annotated[str, typer.Option("--reason", help="静默的理由")],
-    target: Annotated[str, typer.Option("--target", help="只静默这一目标，写编号")] = "",
-    subject: Annotated[str, typer.Option("--subject", help="只静默这一对象（区县）")] = "",
-    section: Annotated[str, typer.Option("--section", help="只静默方案的这一章节")] = "",
-    unit: Annotated[str, typer.Option("--unit", help="只静默须由这一单位处置的预警")] = "",
-    label: Annotated[str, typer.Option("--label", help="只静默带有这一标签的目标")] = "",
-    level: Annotated[str, typer.Option("--level", help="yellow 只静默黄色，red 连红色一并静默")] = "yellow",
+    reason: Annotated[str, Option("--reason", "静默的理由")],
+    target: Annotated[str, Option("--target", "只静默这一目标，写编号")] = "",
+    subject: Annotated[str, Option("--subject", "只静默这一对象（区县）")] = "",
+    section: Annotated[str, Option("--section", "只静默方案的这一章节")] = "",
+    unit: Annotated[str, Option("--unit", "只静默须由这一单位处置的预警")] = "",
+    label: Annotated[str, Option("--label", "只静默带有这一标签的目标")] = "",
+    level: Annotated[str, Option("--level", "yellow 只静默黄色，red 连红色一并静默")] = "yellow",
     config: Config = None,
 ) -> None:
     """新设静默：消息照记不发，到期后预警仍在的再发。"""
@@ -106,7 +97,7 @@ def list_silences(config: Config = None, as_json: AsJson = False) -> None:
 
     rows = listed(*open_store(settings(config)))
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        print(json_text(rows))
         return
     print(f"静默 {len(rows)} 项")
     for row in rows:
@@ -115,7 +106,7 @@ def list_silences(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @silence.command("end")
-def end_silence(number: Annotated[int, typer.Argument(help="静默的编号")], who: By, config: Config = None) -> None:
+def end_silence(number: Annotated[int, Argument("静默的编号")], who: By, config: Config = None) -> None:
     """提前结束静默；因此未发而预警仍在的消息随即发送。"""
     from monitor.app import open_store
     from monitor.holding import ended
@@ -124,14 +115,17 @@ def end_silence(number: Annotated[int, typer.Argument(help="静默的编号")], 
     print(f"已结束第{number}号静默")
 
 
+route = alerting.group("route", "谁会收到什么。")
+
+
 @route.command("test")
 def try_route(
-    target: Annotated[str, typer.Argument(help="目标，写作 册号/编号，如 wansheng-2025/urban-jobs")],
-    level: Annotated[str, typer.Argument(help="级别：yellow 或 red")],
+    target: Annotated[str, Argument("目标，写作 册号/编号，如 wansheng-2025/urban-jobs")],
+    level: Annotated[str, Argument("级别：yellow 或 red")],
     config: Config = None,
     at: At = None,
-    subject: Annotated[str, typer.Option("--subject", help="对象（县、区），册内只有一处时不必写")] = "",
-    kind: Annotated[str, typer.Option("--kind", help="pace 为进度预警，data 为数据催报")] = "pace",
+    subject: Annotated[str, Option("--subject", "对象（县、区），册内只有一处时不必写")] = "",
+    kind: Annotated[str, Option("--kind", "pace 为进度预警，data 为数据催报")] = "pace",
     as_json: AsJson = False,
 ) -> None:
     """试一项预警：如一直未解除，此后 30 个工作日内何时告知谁、经何渠道、因何缘由；不发送。"""
@@ -140,7 +134,7 @@ def try_route(
     book, _, name = target.partition("/")
     trial = tried(in_force(config, book), name, level, subject, kind, at)
     if as_json:
-        print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
+        print(json_text(facts(trial)))
     else:
         show(trial)
 
@@ -149,9 +143,9 @@ def try_route(
 def drill(
     config: Config = None,
     unit: Annotated[
-        str | None, typer.Option("--unit", help="只发给这一单位或人员；缺省为机构中的全部单位、人员和督办单位")
+        str | None, Option("--unit", "只发给这一单位或人员；缺省为机构中的全部单位、人员和督办单位")
     ] = None,
-    channel: Annotated[str | None, typer.Option("--channel", help="只用这一渠道")] = None,
+    channel: Annotated[str | None, Option("--channel", "只用这一渠道")] = None,
     as_json: AsJson = False,
 ) -> None:
     """演练：经真实的渠道发出标明“演练”的消息，不计入预警。有一条未送达则退出状态为 1。"""
@@ -159,13 +153,13 @@ def drill(
 
     sent, left = send(in_force(config), unit, channel)
     if as_json:
-        print(json.dumps(sent, ensure_ascii=False, indent=2))
+        print(json_text(sent))
     else:
         print(_deliveries_text(sent))
         if left:
             print("守护进程正在运行，由它发送；结果见 duban deliveries")
     if not left and any(row["status"] != "sent" for row in sent):
-        raise typer.Exit(1)
+        raise SystemExit(1)
 
 
 _UNTOLD = ("noticed", "lapsed", "escalated")

@@ -1,16 +1,12 @@
 """Commands of who runs duban: run, tick, status, doctor, db."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from monitor.cli.command import Argument, Command, Option
+from monitor.cli.options import AsJson, At, Config, in_force, json_text, settings, settings_file, short
 
-from monitor.cli.options import AsJson, At, Config, in_force, settings, settings_file, short
-
-daemon = typer.Typer()
-db = typer.Typer(help="数据库。", no_args_is_help=True)
-daemon.add_typer(db, name="db")
+daemon = Command()
 
 
 @daemon.command()
@@ -31,9 +27,7 @@ def worker(config: Config = None) -> None:
 
 @daemon.command()
 def tick(
-    config: Config = None,
-    book: Annotated[str | None, typer.Option("--book", help="只处理这一册")] = None,
-    at: At = None,
+    config: Config = None, book: Annotated[str | None, Option("--book", "只处理这一册")] = None, at: At = None
 ) -> None:
     """拉取、判定、告知各一次，然后结束。"""
     from monitor.once import tick as tick_once
@@ -47,7 +41,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
     from monitor.once import status as status_once
 
     found = status_once(in_force(config))
-    print(json.dumps(found, ensure_ascii=False, indent=2) if as_json else _status_text(found))
+    print(json_text(found) if as_json else _status_text(found))
 
 
 @daemon.command()
@@ -57,12 +51,15 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
 
     parts = examine(settings_file(config))
     if as_json:
-        print(json.dumps([one._asdict() for one in parts], ensure_ascii=False, indent=2))
+        print(json_text([one._asdict() for one in parts]))
     else:
         for one in parts:
             print(f"[{one.health.text}] {one.part}：{one.words}" + (f"\n       处理：{one.cure}" if one.cure else ""))
     if any(one.health is Health.ILL for one in parts):
-        raise typer.Exit(1)
+        raise SystemExit(1)
+
+
+db = daemon.group("db", "数据库。")
 
 
 @db.command()
@@ -76,10 +73,7 @@ def upgrade(config: Config = None) -> None:
 
 
 @db.command()
-def backup(
-    file: Annotated[Path, typer.Argument(help="备份文件，不得已存在")],
-    config: Config = None,
-) -> None:
+def backup(file: Annotated[Path, Argument("备份文件，不得已存在")], config: Config = None) -> None:
     """备份 SQLite 数据库为一个文件；守护进程运行时亦可，备份出自同一时刻。PostgreSQL 请用 pg_dump。"""
     from monitor.store.backup import backup as copy
     from monitor.store.database import open_engine

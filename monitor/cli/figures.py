@@ -1,31 +1,23 @@
 """Commands about figures: pull, connector, quarantine, filing."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from monitor.cli.command import Argument, Command, Option
+from monitor.cli.options import AsJson, At, By, Config, in_force, json_text, settings
 
-from monitor.cli.options import AsJson, At, By, Config, in_force, settings
+figures = Command()
 
-figures = typer.Typer()
-connector = typer.Typer(help="数据来源。", no_args_is_help=True)
-figures.add_typer(connector, name="connector")
-quarantine = typer.Typer(help="核验未通过、暂存待核的数据。", invoke_without_command=True)
-figures.add_typer(quarantine, name="quarantine")
-filing = typer.Typer(help="填报表：生成、收回。", no_args_is_help=True)
-figures.add_typer(filing, name="filing")
-
-Number = Annotated[int, typer.Argument(max=2**63 - 1, help="待核数据的编号，见 duban quarantine")]
-Note = Annotated[str, typer.Option("--note", help="处理的理由")]
+Number = Annotated[int, Argument("待核数据的编号，见 duban quarantine", most=2**63 - 1)]
+Note = Annotated[str, Option("--note", "处理的理由")]
 
 
 @figures.command()
 def pull(
-    source: Annotated[str, typer.Argument(help="来源，写作 册号/来源名，如 national-2025/filings")],
+    source: Annotated[str, Argument("来源，写作 册号/来源名，如 national-2025/filings")],
     config: Config = None,
-    first: Annotated[str | None, typer.Option("--from", help="起始期间，如 2023、2023-01；缺省为本册年份之初")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="截止期间，如 2024-12；缺省为本册年份之末")] = None,
+    first: Annotated[str | None, Option("--from", "起始期间，如 2023、2023-01；缺省为本册年份之初")] = None,
+    last: Annotated[str | None, Option("--to", "截止期间，如 2024-12；缺省为本册年份之末")] = None,
 ) -> None:
     """立即拉取一个来源，或补取其历史数据；只入库，不判定、不告知。"""
     from rich.console import Console
@@ -42,15 +34,18 @@ def pull(
         )
     print(words)
     if not well:
-        raise typer.Exit(1)
+        raise SystemExit(1)
+
+
+connector = figures.group("connector", "数据来源。")
 
 
 @connector.command("try")
 def try_source(
-    source: Annotated[str, typer.Argument(help="来源，写作 册号/来源名，如 national-2025/filings")],
+    source: Annotated[str, Argument("来源，写作 册号/来源名，如 national-2025/filings")],
     config: Config = None,
     at: At = None,
-    limit: Annotated[int, typer.Option("--limit", help="最多列出多少行，0 为全部；计数不受影响")] = 100,
+    limit: Annotated[int, Option("--limit", "最多列出多少行，0 为全部；计数不受影响")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """试读一个来源：逐格列出读到的数值、拒收的数据与改正办法；不入库、不判定。"""
@@ -59,27 +54,22 @@ def try_source(
     book, _, name = source.partition("/")
     trial = tried(in_force(config, book), name, at)
     if as_json:
-        print(json.dumps(facts(trial), ensure_ascii=False, indent=2))
+        print(json_text(facts(trial)))
     else:
         show(trial, limit)
 
 
-@quarantine.callback()
-def list_quarantine(
-    context: typer.Context,
+@figures.command()
+def quarantine(
     config: Config = None,
-    settled: Annotated[
-        bool, typer.Option("--settled", help="列出最近已放行、已驳回和来源已更正的，而不是待核的")
-    ] = False,
+    settled: Annotated[bool, Option("--settled", "列出最近已放行、已驳回和来源已更正的，而不是待核的")] = False,
     as_json: AsJson = False,
 ) -> None:
     """列出核验未通过、等待处理的数据；放行用 release，驳回用 dismiss。"""
-    if context.invoked_subcommand is not None:
-        return
     from monitor.once import quarantined
 
     rows = quarantined(settings(config), settled=settled)
-    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else _quarantine_text(rows))
+    print(json_text(rows) if as_json else _quarantine_text(rows))
 
 
 @quarantine.command()
@@ -102,13 +92,16 @@ def dismiss(number: Number, who: By, note: Note, config: Config = None) -> None:
     print(f"已驳回第{number}号：{_refused_text(row)}")
 
 
+filing = figures.group("filing", "填报表：生成、收回。")
+
+
 @filing.command("make")
 def make_filing(
-    unit: Annotated[str, typer.Option("--unit", help="填报单位，如 人力社保局")],
-    period: Annotated[str, typer.Option("--period", help="所属期，如 2025-10、2025Q3")],
+    unit: Annotated[str, Option("--unit", "填报单位，如 人力社保局")],
+    period: Annotated[str, Option("--period", "所属期，如 2025-10、2025Q3")],
     config: Config = None,
-    book: Annotated[str | None, typer.Option("--book", help="只生成这一册的；缺省为该单位应报的各册")] = None,
-    out: Annotated[Path, typer.Option("--out", help="存到此文件夹")] = Path(),
+    book: Annotated[str | None, Option("--book", "只生成这一册的；缺省为该单位应报的各册")] = None,
+    out: Annotated[Path, Option("--out", "存到此文件夹")] = Path(),
 ) -> None:
     """生成一个单位某期的填报表（XLSX），列出应由其报送的目标。"""
     from monitor.intake.filing import make
@@ -119,9 +112,9 @@ def make_filing(
 
 @filing.command("take")
 def take_filing(
-    file: Annotated[Path, typer.Argument(help="填好的填报表")],
+    file: Annotated[Path, Argument("填好的填报表")],
     config: Config = None,
-    out: Annotated[Path | None, typer.Option("--out", help="回执存到此文件夹；缺省与填报表同处")] = None,
+    out: Annotated[Path | None, Option("--out", "回执存到此文件夹；缺省与填报表同处")] = None,
 ) -> None:
     """收回填好的填报表：入库，并写出回执；有数据未收的，退出码为 1。"""
     from monitor.intake.filing import take
@@ -129,7 +122,7 @@ def take_filing(
     taken = take(in_force(config), file, out)
     print("\n".join([taken.receipt.summary, *(f"  未收 {line}" for line in taken.refused), f"回执: {taken.path}"]))
     if taken.refused:
-        raise typer.Exit(1)
+        raise SystemExit(1)
 
 
 def _quarantine_text(rows: list[dict[str, Any]]) -> str:

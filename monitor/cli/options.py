@@ -4,21 +4,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import typer
+from monitor.cli.command import Option, UsageError
 
 if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.force import InForce
 
-Config = Annotated[
-    Path | None, typer.Option("--config", help="设置文件；缺省依次为 $DUBAN_CONFIG、./duban.yaml、随附示例")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON")]
-Junit = Annotated[Path | None, typer.Option("--junit", help="另把结果以 JUnit XML 存到此文件")]
-At = Annotated[
-    str | None, typer.Option("--at", help="判定时点，如 2025-10-25 （当日终） 或 2025-10-25T09:00；缺省为现在")
-]
-By = Annotated[str, typer.Option("--by", help="处理人姓名")]
+Config = Annotated[Path | None, Option("--config", "设置文件；缺省依次为 $DUBAN_CONFIG、./duban.yaml、随附示例")]
+AsJson = Annotated[bool, Option("--json", "输出 JSON")]
+Junit = Annotated[Path | None, Option("--junit", "另把结果以 JUnit XML 存到此文件")]
+At = Annotated[str | None, Option("--at", "判定时点，如 2025-10-25 （当日终） 或 2025-10-25T09:00；缺省为现在")]
+By = Annotated[str, Option("--by", "处理人姓名")]
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -47,11 +43,18 @@ def in_force(explicit: Path | None, book: str | None = None) -> "InForce":
 
 
 def word(words: type[Word], given: str | None, option: str) -> Word | None:
-    """The enum's member for an option's value. Raises BadParameter."""
+    """The enum's member for an option's value. Raises UsageError."""
     try:
         return None if given is None else words(given)
     except ValueError:
-        raise typer.BadParameter(f"{option} 应为 {'、'.join(words)} 之一，而不是 '{given}' (unknown word)") from None
+        raise UsageError(f"{option} 应为 {'、'.join(words)} 之一，而不是 '{given}' (unknown word)") from None
+
+
+def json_text(facts: Any) -> str:
+    """What ``--json`` prints."""
+    import json
+
+    return json.dumps(facts, ensure_ascii=False, indent=2)
 
 
 def short(row: dict[str, Any]) -> str:

@@ -10,10 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from connectors import registry
-from monitor.cli import app
+from tests.monitor.cli.shell import typed
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = Path(__file__).parent / "plugin_example"
@@ -85,18 +84,18 @@ def test_duban_runs_with_the_connector(installed, tmp_path):
 
 
 def test_without_the_package_the_kind_is_unknown(tmp_path):
-    done = CliRunner().invoke(app, ["check", "--config", str(town(tmp_path))])
-    assert done.exit_code == 1
-    assert "没有名为 lines 的连接器" in done.output
+    done = typed("check", "--config", str(town(tmp_path)))
+    assert done.returncode == 1
+    assert "没有名为 lines 的连接器" in done.stdout
 
 
 @pytest.mark.parametrize("module", ["no_such_module", "json"])
 def test_a_package_that_cannot_be_used_keeps_only_its_own_sources_out(tmp_path, monkeypatch, module):
     point = EntryPoint("lines", f"{module}:Lines", "duban.connectors")
     monkeypatch.setattr(registry, "_known", lambda: {"lines": point})
-    done = CliRunner().invoke(app, ["check", "--config", str(town(tmp_path))])
-    assert done.exit_code == 1
-    assert "连接器 lines 不能启用 (broken connector)" in done.output
+    done = typed("check", "--config", str(town(tmp_path)))
+    assert done.returncode == 1
+    assert "连接器 lines 不能启用 (broken connector)" in done.stdout
 
 
 def test_its_author_can_hold_it_to_the_contract(installed, tmp_path):

@@ -5,16 +5,15 @@ import logging
 import shutil
 
 import pytest
-from typer.testing import CliRunner
 
 from alerts import message, site
 from monitor import cache
 from monitor.app import Daemon
-from monitor.cli import app
 from monitor.force import read
 from monitor.store import alerts as alert_store
 from monitor.store.database import reading
 from tests.acceptance.books import figures, town
+from tests.monitor.cli.shell import typed
 
 
 @pytest.fixture
@@ -224,7 +223,7 @@ def test_a_source_that_answers_with_old_figures_only_is_told_by_the_page_and_the
     again.judge()
     assert [source.stale_periods for source in again.snapshot.sources] == [2, 2]
     again.close()
-    told = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "duban.yaml")])
+    told = typed("status", "--config", str(tmp_path / "duban.yaml"))
     assert told.stdout.count("有答复，但已2期没有新数据") == 2
 
 

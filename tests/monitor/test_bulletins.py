@@ -6,13 +6,11 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import func, select
-from typer.testing import CliRunner
 
 from alerts.channels.base import Letter
 from alerts.message import Form, render
 from monitor import bulletins, records
 from monitor.app import Daemon
-from monitor.cli import app as cli
 from monitor.force import read
 from monitor.store.database import reading
 from monitor.store.leader import leadership
@@ -21,6 +19,7 @@ from monitor.worker import Worker
 from rules.document import Invalid
 from tests.acceptance.books import figures, town
 from tests.builders import AT, a_snapshot, a_source
+from tests.monitor.cli.shell import typed
 from tests.rules.builders import a_book
 
 
@@ -107,9 +106,9 @@ def test_an_exercise_for_nobody_is_refused(settings, unit, channel, words):
 
 def test_an_exercise_that_does_not_arrive_fails(settings):
     (settings.parent / "copies").write_text("no folder", encoding="utf-8")
-    result = CliRunner().invoke(cli, ["drill", "--config", str(settings), "--channel", "copies"])
-    assert result.exit_code == 1
-    assert "无法连接" in result.output
+    result = typed("drill", "--config", str(settings), "--channel", "copies")
+    assert result.returncode == 1
+    assert "无法连接" in result.stdout
 
 
 def test_the_report_is_told_once_per_slot_over_restarts(settings):

@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from typer.testing import CliRunner
 
-from monitor.cli import app
 from monitor.doctor import Health, examine
 from monitor.store import pulls
 from monitor.store.database import open_engine
 from monitor.store.leader import leadership
+from tests.monitor.cli.shell import typed
 
 BOOK = """\
 book: b
@@ -50,7 +49,7 @@ def install(tmp_path, database_url):
 
 
 def duban(*words):
-    return CliRunner().invoke(app, [*map(str, words)])
+    return typed(*words)
 
 
 def tick(settings):
@@ -88,12 +87,12 @@ def test_a_source_that_failed_is_ill_with_its_reason_and_the_exit_status_says_so
     (settings.parent / "books" / "b" / "figures.csv").unlink()
     tick(settings)
     done = duban("doctor", "--config", settings, "--json")
-    assert done.exit_code == 1
-    (ill,) = [one for one in json.loads(done.output) if one["health"] == "ill"]
+    assert done.returncode == 1
+    (ill,) = [one for one in json.loads(done.stdout) if one["health"] == "ill"]
     assert ill["part"] == "来源"
     assert "b/filings 最近一次拉取失败（not_found）" in ill["words"]
     assert "duban connector try b/filings" in ill["cure"]
-    assert "\n       处理：执行 duban connector try b/filings" in duban("doctor", "--config", settings).output
+    assert "\n       处理：执行 duban connector try b/filings" in duban("doctor", "--config", settings).stdout
 
 
 def test_messages_that_wait_for_a_channel_that_was_taken_out_of_the_settings_are_told_of(settings):

@@ -5,16 +5,15 @@ from datetime import date
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from connectors.observation import Status
-from monitor.cli import app
 from monitor.explain import explanation
 from monitor.snapshot import Judged
 from monitor.store.observations import Vintage
 from monitor.watch import Watch
 from rules.judging import judge
 from tests.builders import AT
+from tests.monitor.cli.shell import typed
 from tests.rules.builders import a_book, put
 
 
@@ -144,8 +143,8 @@ sources:
     settings["channels"] = {"folder": {"kind": "folder", "path": f"{tmp_path}/out"}}
     (tmp_path / "duban.yaml").write_text(json.dumps(settings), encoding="utf-8")
     words = ["--config", str(tmp_path / "duban.yaml"), "--at", "2025-02-10"]
-    assert CliRunner().invoke(app, ["tick", *words]).exit_code == 0
-    told = CliRunner().invoke(app, ["explain", "b/jobs", *words]).output
+    assert typed("tick", *words).returncode == 0
+    told = typed("explain", "b/jobs", *words).stdout
     for line in (
         "目标      不低于1200人〔book.yaml:9〕",
         "黄色      落后应完成数超过6%〔book.yaml:4〕",

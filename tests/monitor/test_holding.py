@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
 from monitor import records
 from monitor.app import Daemon
-from monitor.cli import app as cli
 from tests.acceptance.books import figures, town
+from tests.monitor.cli.shell import typed
 
 AUGUST = ("指标000", "2025-08", 740, "2025-09-10")
 BEHIND = ("指标000", "2025-09", 830, "2025-10-10")
@@ -47,7 +46,7 @@ def _cycle(settings, *rows):
 
 
 def _run(settings, *words):
-    return CliRunner().invoke(cli, [*words, "--config", str(settings)])
+    return typed(*words, "--config", str(settings))
 
 
 def _add(settings, **more):
@@ -63,14 +62,14 @@ def _states(settings):
 
 
 def test_what_was_silenced_is_told_when_the_silence_ends_and_the_alert_stands(settings):
-    assert "第1号" in _add(settings).output
-    assert "第1号 town-2025 黄色" in _run(settings, "silence", "list").output
+    assert "第1号" in _add(settings).stdout
+    assert "第1号 town-2025 黄色" in _run(settings, "silence", "list").stdout
     assert _cycle(settings, AUGUST) == []
     assert _states(settings) == [("fired", "suppressed", "silenced")]
-    assert _run(settings, "silence", "end", "1", "--by", "王五").exit_code == 0
+    assert _run(settings, "silence", "end", "1", "--by", "王五").returncode == 0
     assert _cycle(settings, AUGUST) == ["fired"]
     assert _states(settings) == [("fired", "sent", "silenced")]
-    assert "静默 0 项" in _run(settings, "silence", "list").output
+    assert "静默 0 项" in _run(settings, "silence", "list").stdout
 
 
 def test_what_was_solved_in_the_meantime_is_not_told_to_who_never_heard_of_it(settings):
@@ -131,9 +130,9 @@ def test_on_a_day_off_only_red_is_told(settings):
 )
 def test_a_silence_that_means_nothing_is_refused(settings, more, words):
     result = _add(settings, **more)
-    assert result.exit_code != 0
-    assert words in str(result.exception)
+    assert result.returncode != 0
+    assert words in result.stderr
 
 
 def test_only_a_silence_in_force_can_be_ended(settings):
-    assert "unknown silence" in str(_run(settings, "silence", "end", "3", "--by", "王五").exception)
+    assert "unknown silence" in _run(settings, "silence", "end", "3", "--by", "王五").stderr

@@ -4,14 +4,13 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from typer.testing import CliRunner
 
 from monitor.app import Daemon
-from monitor.cli import app as cli
 from monitor.worker import Worker
 from tests.acceptance.books import figures, town
 from tests.alerts.channels.http_receiver import HttpReceiver
 from tests.alerts.channels.smtp_receiver import SmtpReceiver
+from tests.monitor.cli.shell import typed
 
 BEHIND = [(f"指标{number:03}", "2025-08", 740, "2025-09-10") for number in range(3)]
 BETTER = [(f"指标{number:03}", "2025-09", 900, "2025-10-10") for number in range(3)]
@@ -82,9 +81,9 @@ def _cycle(settings, *, worker=False):
 
 
 def _run(settings, *words):
-    done = CliRunner().invoke(cli, [*words, "--config", str(settings)])
-    assert done.exit_code == 0, done.output
-    return done.output
+    done = typed(*words, "--config", str(settings))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _told(smtp, hook, peer):

@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-from typer.testing import CliRunner
 
 from alerts.alert import Cause, Event, State
 from alerts.bulletin import Bulletin
@@ -12,9 +11,9 @@ from alerts.delivery import Result, Status
 from alerts.suppression import Reason
 from monitor import records
 from monitor.app import Daemon
-from monitor.cli import app as cli
 from rules.document import Invalid
 from tests.acceptance.books import figures, town
+from tests.monitor.cli.shell import typed
 
 
 @pytest.fixture
@@ -42,9 +41,9 @@ def settings(tmp_path):
 
 
 def _run(settings, *words, code=0):
-    result = CliRunner().invoke(cli, [*words, "--config", str(settings)])
-    assert result.exit_code == code, result.output
-    return result.output
+    result = typed(*words, "--config", str(settings))
+    assert result.returncode == code, result.stderr
+    return result.stdout
 
 
 def _json(settings, *words):
@@ -91,9 +90,9 @@ def test_alerts_are_found_by_book_target_state_and_day(settings, words, count):
 
 
 def test_a_word_that_is_no_state_is_refused_with_those_that_are(settings):
-    result = CliRunner().invoke(cli, ["deliveries", "--state", "lost", "--config", str(settings)])
-    assert result.exit_code == 2
-    assert "unknown word" in result.output
+    result = typed("deliveries", "--state", "lost", "--config", str(settings))
+    assert result.returncode == 2
+    assert "unknown word" in result.stderr
 
 
 def test_a_day_that_is_none_is_refused(settings):

@@ -8,12 +8,11 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from monitor.author.book_sheet import ABOUT, HEAD, HIDDEN
-from monitor.cli import app
 from rules.loader import load_book, made, read
 from rules.table import tables
+from tests.monitor.cli.shell import typed
 
 BOOKS = Path(__file__).parents[3] / "rules" / "books"
 BOOK = """\
@@ -71,9 +70,9 @@ def run(folder, *words, code=0):
     told["channels"] = {"folder": {"kind": "folder", "path": str(folder.parent.parent / "out")}}
     path = folder.parent.parent / "duban.yaml"
     path.write_text(json.dumps(told), encoding="utf-8")
-    done = CliRunner().invoke(app, ["book", *map(str, words), "--config", str(path)])
-    assert done.exit_code == code, f"{done.output}{done.exception}"
-    return f"{done.output}{done.exception if code else ''}"
+    done = typed("book", *words, "--config", str(path))
+    assert done.returncode == code, f"{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
 
 
 def exported(folder, name="b"):
@@ -179,10 +178,10 @@ def test_who_and_why_stay_in_the_history_of_the_book(folder):
         "--config",
         str(folder.parent.parent / "duban.yaml"),
     ]
-    assert "张三：调度会意见" in CliRunner().invoke(app, words).output
+    assert "张三：调度会意见" in typed(*words).stdout
     shutil.copytree(folder.parent.parent / "new" / "b", folder, dirs_exist_ok=True)
     words = ["explain", "b/firms", "--at", "2025-06-01", "--config", str(folder.parent.parent / "duban.yaml")]
-    told = CliRunner().invoke(app, words).output
+    told = typed(*words).stdout
     assert "张三：年度目标由“不低于1500户”改为“不低于1600户”（调度会意见）" in told
 
 

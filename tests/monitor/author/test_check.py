@@ -7,11 +7,10 @@ import sys
 import pytest
 from defusedxml.ElementTree import parse as parse_xml
 from sqlalchemy import text
-from typer.testing import CliRunner
 
-from monitor.cli import app
 from monitor.store.database import migrate, open_engine, revision
 from rules.calendar import PUBLISHED
+from tests.monitor.cli.shell import typed
 
 BOOK = """\
 book: b
@@ -39,9 +38,9 @@ def check(folder, book, *words, code=0):
     settings = {"books": f"{folder}/books", "database": f"sqlite:///{folder}/duban.db", "archive": None}
     settings["channels"] = {"folder": {"kind": "folder", "path": f"{folder}/alerts"}}
     (folder / "duban.yaml").write_text(json.dumps(settings), encoding="utf-8")
-    done = CliRunner().invoke(app, ["check", "--config", str(folder / "duban.yaml"), *words])
-    assert done.exit_code == code, done.output
-    return done.output
+    done = typed("check", "--config", str(folder / "duban.yaml"), *words)
+    assert done.returncode == code, done.stdout
+    return done.stdout
 
 
 def test_a_book_beyond_the_known_calendar_is_warned_of_until_it_names_its_holidays(tmp_path):
@@ -112,7 +111,5 @@ def test_looking_at_an_older_database_does_not_upgrade_it(tmp_path):
 def test_a_goal_that_is_not_set_yet_is_listed_without_a_number(tmp_path):
     check(tmp_path, BOOK.format(year=2025).replace("at least 4500 人", "at least ? 人"))
     words = ["targets", "--book", "b", "--config", str(tmp_path / "duban.yaml"), "--json"]
-    (row,) = json.loads(
-        CliRunner().invoke(app, words).output, parse_constant=lambda name: pytest.fail(f"{name} is no JSON")
-    )
+    (row,) = json.loads(typed(*words).stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert (row["value"], row["unit"], row["goal"]) == (None, "人", "未定")

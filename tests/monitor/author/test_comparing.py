@@ -5,9 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from monitor.cli import app
+from tests.monitor.cli.shell import typed
 
 BOOK = """\
 book: b
@@ -36,17 +35,17 @@ def editions(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def diff(folder: Path, old: object, new: object, *words: str, code: int = 0) -> str:
-    done = CliRunner().invoke(app, ["diff", str(old), str(new), "--config", str(folder / "duban.yaml"), *words])
-    assert done.exit_code == code, done.output
-    return done.output
+    done = typed("diff", str(old), str(new), "--config", str(folder / "duban.yaml"), *words)
+    assert done.returncode == code, done.stderr
+    return done.stdout
 
 
 def test_an_edit_is_told_with_what_it_means_for_the_stored_figures(editions, tmp_path):
     told = diff(tmp_path, *editions)
     assert told.splitlines()[0] == "b：城镇新增就业等 2 个目标：黄色阈值由“落后应完成数超过5%”改为“落后应完成数超过3%”"
     assert told.endswith("没有数据库，未与历史数据核对\n")
-    ticked = CliRunner().invoke(app, ["tick", "--at", "2025-05-01", "--config", str(tmp_path / "duban.yaml")])
-    assert ticked.exit_code == 0, ticked.output
+    ticked = typed("tick", "--at", "2025-05-01", "--config", str(tmp_path / "duban.yaml"))
+    assert ticked.returncode == 0, ticked.stderr
     assert "按 2025 年数据，城镇新增就业（b/jobs）将多提示 2 次" in diff(tmp_path, *editions)
     assert "按 2025 年数据，城镇新增就业（b/jobs）将少提示 2 次" in diff(tmp_path, *reversed(editions))
     found = json.loads(diff(tmp_path, *editions, "--json"))
@@ -56,8 +55,8 @@ def test_an_edit_is_told_with_what_it_means_for_the_stored_figures(editions, tmp
 
 def test_the_same_books_have_no_difference(editions, tmp_path):
     assert diff(tmp_path, editions[0], editions[0] / "b") == "两者没有区别\n"
-    ticked = CliRunner().invoke(app, ["tick", "--at", "2025-05-01", "--config", str(tmp_path / "duban.yaml")])
-    assert ticked.exit_code == 0, ticked.output
+    ticked = typed("tick", "--at", "2025-05-01", "--config", str(tmp_path / "duban.yaml"))
+    assert ticked.returncode == 0, ticked.stderr
     assert diff(tmp_path, editions[0], editions[0] / "b") == "两者没有区别\n", "a database makes none"
 
 
@@ -73,6 +72,6 @@ def test_an_edition_of_git_is_compared(editions, tmp_path, monkeypatch):
     ("old", "says"), [("nowhere", "没有这个文件夹"), ("HEAD:nowhere", "git 中没有这个版本或文件夹")]
 )
 def test_what_is_not_there_is_said(editions, tmp_path, old, says):
-    done = CliRunner().invoke(app, ["diff", old, str(editions[1]), "--config", str(tmp_path / "duban.yaml")])
-    assert done.exit_code == 1
-    assert says in str(done.exception)
+    done = typed("diff", old, str(editions[1]), "--config", str(tmp_path / "duban.yaml"))
+    assert done.returncode == 1
+    assert says in done.stderr

@@ -2,10 +2,8 @@
 
 import json
 
-from typer.testing import CliRunner
-
-from monitor.cli import app
 from rules.loader import load_book
+from tests.monitor.cli.shell import typed
 
 PLAN = """\
 某县2025年政府工作报告目标任务分解方案
@@ -26,7 +24,7 @@ PLAN = """\
 
 
 def run(*words):
-    return CliRunner().invoke(app, ["import-plan", *map(str, words)])
+    return typed("import-plan", *words)
 
 
 def a_plan(folder):
@@ -37,10 +35,10 @@ def a_plan(folder):
 
 def test_a_plan_becomes_a_draft_that_is_a_book_and_a_report(tmp_path):
     done = run(a_plan(tmp_path), "--out", tmp_path / "book", "--book", "county-2025")
-    assert done.exit_code == 0, done.output
-    assert "事项 4 个" in done.output
-    assert "第2项 牵头单位 县教育局：原文列了几个责任单位而未写明何者牵头" in done.output
-    assert "第4项 时限：时限不在本年内，或看不懂。原文：“明年7月”" in done.output
+    assert done.returncode == 0, done.stderr
+    assert "事项 4 个" in done.stdout
+    assert "第2项 牵头单位 县教育局：原文列了几个责任单位而未写明何者牵头" in done.stdout
+    assert "第4项 时限：时限不在本年内，或看不懂。原文：“明年7月”" in done.stdout
     book = load_book(tmp_path / "book")
     assert (book.id, book.title, book.year) == ("county-2025", "某县2025年政府工作报告目标任务分解方案", 2025)
     goals = {target.id: target.goal.text for target in book.targets}
@@ -59,7 +57,7 @@ def test_a_plan_becomes_a_draft_that_is_a_book_and_a_report(tmp_path):
 
 
 def test_the_report_is_data_on_request(tmp_path):
-    found = json.loads(run(a_plan(tmp_path), "--out", tmp_path / "book", "--json").output)
+    found = json.loads(run(a_plan(tmp_path), "--out", tmp_path / "book", "--json").stdout)
     assert found["draft"] == str(tmp_path / "book" / "book.yaml")
     assert found["counts"]["items"] == 4
     assert found["without_number"] == [3, 4]
@@ -73,8 +71,8 @@ def test_a_book_that_is_there_is_never_overwritten(tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "book.yaml").write_text("book: mine\n", encoding="utf-8")
     done = run(a_plan(tmp_path), "--out", tmp_path / "book")
-    assert done.exit_code == 1
-    assert "already there" in str(done.exception)
+    assert done.returncode == 1
+    assert "already there" in done.stderr
     assert (tmp_path / "book" / "book.yaml").read_text("utf-8") == "book: mine\n"
 
 
@@ -83,12 +81,12 @@ def test_the_year_and_the_folder_have_defaults_and_a_year_can_be_given(tmp_path,
     path = tmp_path / "plan.txt"
     path.write_text("1.新建学校5所。（县教育局负责）\n", encoding="utf-8")
     done = run(path, "--year", "2026")
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stderr
     assert load_book(tmp_path / "plan-2026").year == 2026
 
 
 def test_a_draft_whose_name_is_none_and_a_file_that_is_not_there_leave_nothing_behind(tmp_path):
     done = run(a_plan(tmp_path), "--out", tmp_path / "book", "--book", "册")
-    assert "book: '册' 写法不对 (bad pattern); 应为小写字母、数字和连字符" in str(done.exception)
+    assert "book: '册' 写法不对 (bad pattern); 应为小写字母、数字和连字符" in done.stderr
     assert not (tmp_path / "book").exists()
-    assert "没有这个文件 (no such file)" in str(run(tmp_path / "没有.docx").exception)
+    assert "没有这个文件 (no such file)" in run(tmp_path / "没有.docx").stderr

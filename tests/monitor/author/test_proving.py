@@ -8,17 +8,16 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from typer.testing import CliRunner
 
 from alerts.organisation import Organisation
 from connectors.observation import Observation, Reading, frame
 from monitor import pipeline
 from monitor.author.cases import Cases
 from monitor.author.proving import prove, text
-from monitor.cli import app
 from monitor.watch import Watch
 from monitor.wiring import Feed
 from rules.document import Invalid
+from tests.monitor.cli.shell import typed
 
 OFFICE = Organisation.of_channels(["folder"])
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -226,9 +225,9 @@ def test_the_command_shows_how_a_failed_verdict_came_about(tmp_path):
     cases(tmp_path, STORY, STORY | {"expect": {"2025-03-11": {"level": "正常", "to": "乙局"}}})
     report = tmp_path / "report.xml"
     words = ["test", str(tmp_path / "tests"), "--junit", str(report)]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 1
-    told = done.output
+    done = typed(*words)
+    assert done.returncode == 1
+    told = done.stdout
     assert "2025-03-11 级别应为正常，实为黄色；接收人应为乙局，实为甲局\n" in told
     for line in (
         f"目标 不低于120个（{tmp_path}/book.yaml:1）",
@@ -248,15 +247,15 @@ def test_the_command_shows_how_a_failed_verdict_came_about(tmp_path):
 def test_a_file_that_cannot_be_read_is_a_failure_and_the_others_go_on(tmp_path):
     cases(tmp_path, STORY)
     (tmp_path / "tests" / "bad.yaml").write_text("cases: 1\n", encoding="utf-8")
-    done = CliRunner().invoke(app, ["test", str(tmp_path)])
-    assert done.exit_code == 1
-    assert f"{tmp_path}/tests/bad.yaml:1: " in done.output
-    assert "通过 1 项，失败 1 项" in done.output
+    done = typed("test", str(tmp_path))
+    assert done.returncode == 1
+    assert f"{tmp_path}/tests/bad.yaml:1: " in done.stdout
+    assert "通过 1 项，失败 1 项" in done.stdout
 
 
 def test_the_cases_of_the_shipped_books_hold():
-    done = CliRunner().invoke(app, ["test"])
-    assert done.exit_code == 0, done.output
+    done = typed("test")
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_case_of_the_guide_holds_for_the_book_it_is_about(tmp_path):

@@ -1,12 +1,11 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from typer.testing import CliRunner
 
 from monitor.bench.pace import run
 from monitor.bench.report import calibration_svg, render
-from monitor.cli import app
 from tests.monitor.bench.tables import table, written
+from tests.monitor.cli.shell import typed
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +30,8 @@ def test_the_picture_is_well_formed_and_has_a_dot_for_each_tenth(report):
 
 def test_the_command_prints_the_table_and_leaves_the_picture(tmp_path):
     path, svg = written(tmp_path, table(n=3)), tmp_path / "sub" / "calibration.svg"
-    done = CliRunner().invoke(app, ["bench", "pace", str(path), "--ets", "0", "--svg", str(svg)])
-    assert done.exit_code == 0
+    done = typed("bench", "pace", str(path), "--ets", "0", "--svg", str(svg))
+    assert done.returncode == 0
     assert "cases of 3 series" in done.stdout
     assert "ets" not in done.stdout
     assert svg.read_text(encoding="utf-8").startswith("<svg")

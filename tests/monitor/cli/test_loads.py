@@ -36,7 +36,7 @@ def _loaded(code, *arguments):
     return set(json.loads(done.stderr.splitlines()[-1])), done.stdout
 
 
-_COMMAND = "from monitor.cli import app\napp(standalone_mode=False)"
+_COMMAND = "from monitor.cli import main\nmain()"
 
 
 def test_the_help_needs_neither_figures_nor_a_store():
@@ -58,15 +58,6 @@ def test_the_help_needs_neither_figures_nor_a_store():
 def test_what_is_loaded_is_not_looked_through_for_cycles_when_the_process_ends():
     _, said = _loaded("import atexit, gc, monitor\natexit._run_exitfuncs()\nprint(gc.get_freeze_count() > 1000)")
     assert said == "True\n"
-
-
-def test_a_command_is_built_without_the_others_and_its_group_whole():
-    code = "from monitor.cli import PARTS, main\ntry: main()\nexcept SystemExit: print([len(one.registered_commands) for one in PARTS])"
-    _, said = _loaded(code, "silence", "--help")
-    assert "end" in said
-    assert said.splitlines()[-1] == "[0, 0, 0, 0]"
-    _, said = _loaded(code, "targets", "--help")
-    assert said.splitlines()[-1] == "[0, 0, 0, 1]"
 
 
 def _written(tmp_path):
@@ -107,4 +98,4 @@ def test_what_is_written_is_looked_through_without_frames_a_store_or_the_network
 def test_who_asks_no_workbook_and_no_site_loads_nothing_that_reads_them(module):
     loaded, _ = _loaded(f"import {module}")
     assert "sqlalchemy" in loaded
-    assert not loaded & {"openpyxl", "xlrd", "requests", "sdmx", "alembic", "typer", "rich"}
+    assert not loaded & {"openpyxl", "xlrd", "requests", "sdmx", "alembic", "rich"}

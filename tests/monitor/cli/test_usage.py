@@ -1,45 +1,15 @@
 """What is said to who types a command wrongly."""
 
-import gettext
 import re
+import subprocess
 import sys
+from functools import reduce
 
 import pytest
-import typer
-from typer._click import Command, Context
-from typer.core import _TyperParameter
-from typer.main import get_command
-from typer.testing import CliRunner
+from rich.cells import cell_len
 
-from monitor import cli
-
-
-@pytest.fixture
-def typed(monkeypatch, capsys):
-    """Runs the command as the shell does: exit status, and what stands on stdout and stderr."""
-    own = (
-        (gettext, "dgettext"),
-        (Context, "formatter_class"),
-        (Command, "get_help_option"),
-        (_TyperParameter, "display_type"),
-    )
-    for where, name in own:
-        monkeypatch.setattr(where, name, getattr(where, name))  # put back afterwards, as what else a process forgets
-    # Its headings are looked up as it is imported, which another test may have done.
-    monkeypatch.delitem(sys.modules, "typer.rich_utils", raising=False)
-    monkeypatch.delattr(typer, "rich_utils", raising=False)
-    for part in cli.PARTS:
-        monkeypatch.setattr(part, "registered_commands", part.registered_commands)
-        monkeypatch.setattr(part, "registered_groups", part.registered_groups)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["duban", *words])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capsys.readouterr()
-        return left.value.code or 0, said.out, said.err
-
-    return run
+from monitor.cli import app
+from tests.monitor.cli.shell import typed
 
 
 @pytest.mark.parametrize(
@@ -65,23 +35,27 @@ def typed(monkeypatch, capsys):
         (["deliveries", "--state", "lost"], "--state 应为 queued、sending、sent、dead、suppressed 之一"),
     ],
 )
-def test_a_wrong_command_line_is_told_in_chinese_with_status_two(typed, words, said):
-    code, out, error = typed(*words)
-    assert (code, out) == (2, "")
-    assert error.startswith(said)
-    assert error.count("\n") <= 2
+def test_a_wrong_command_line_is_told_in_chinese_with_status_two(words, said):
+    done = typed(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") <= 2
 
 
-def _names(group, path=()):
+def _names(command, path=()):
     yield path
-    for name, command in getattr(group, "commands", {}).items():
-        yield from _names(command, (*path, name))
+    for name, one in command.commands.items():
+        yield from _names(one, (*path, name))
 
 
-@pytest.mark.parametrize("names", [*_names(get_command(cli.app))], ids=" ".join)
-def test_every_page_of_help_is_chinese(typed, names):
-    code, out, _ = typed(*names, "--help")
-    assert code == 0
+PAGES = [*_names(app)]
+
+
+@pytest.mark.parametrize("names", PAGES, ids=" ".join)
+def test_every_page_of_help_is_chinese(names):
+    done = typed(*names, "--help")
+    out = done.stdout
+    assert done.returncode == 0
     assert "用法：" in out
     assert " ".join(names) in out
     assert "显示这一说明" in out
@@ -89,29 +63,64 @@ def test_every_page_of_help_is_chinese(typed, names):
     assert not {*said.split()} & {*re.findall(r"(?<![\w$./-])[a-z]+(?![\w/.:-])", out.lower())}
 
 
-def test_a_help_page_marks_what_must_be_given_and_what_it_is_otherwise(typed):
-    _, out, _ = typed("silence", "add", "--help")
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_every_page_of_help_fits_the_terminal_and_says_all(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for names in PAGES:
+        page = typed(*names, "--help").stdout
+        assert max(map(cell_len, page.splitlines())) <= columns
+        assert not re.search(r"^\s*[，。；：、）”\]]", page, re.MULTILINE)
+        command = reduce(lambda group, name: group.commands[name], names, app)
+        for one in (command, *command.parameters(), *command.commands.values()):
+            assert "".join(one.meaning.split()) in "".join(page.split())
+
+
+def test_a_help_page_marks_what_must_be_given_and_what_it_is_otherwise():
+    out = typed("silence", "add", "--help").stdout
     assert "[必填]" in out
     assert "[缺省: yellow]" in out
     assert "<文字>" in out
 
 
-def test_without_a_command_the_commands_are_listed(typed):
-    code, out, error = typed()
-    assert code == 2
-    assert "import-plan" in out + error
+def test_without_a_command_the_commands_are_listed():
+    done = typed()
+    assert done.returncode == 2
+    assert "import-plan" in done.stderr
+    assert "缺少命令 (missing command)" in done.stderr
 
 
-def test_a_command_that_ends_with_a_status_ends_the_process_with_it(typed, tmp_path):
+def _status(*words):
+    return subprocess.run([sys.executable, "-m", "monitor", *words], stdout=subprocess.DEVNULL).returncode
+
+
+def test_a_command_that_ends_with_a_status_ends_the_process_with_it(tmp_path):
     (tmp_path / "a.txt").write_text("没有事项", encoding="utf-8")
-    assert typed("import-plan", str(tmp_path / "a.txt"))[0] == 1
+    assert _status("import-plan", str(tmp_path / "a.txt")) == 1
 
 
-def test_a_command_that_ends_well_ends_the_process_with_nothing(typed):
-    assert typed("schema")[0] == 0
+def test_a_command_that_ends_well_ends_the_process_with_nothing():
+    assert _status("schema") == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "monitor", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.communicate()[1] == ""
+    assert process.returncode == 1
+
+
+def test_a_command_that_is_interrupted_ends_without_a_word():
+    code = (
+        "import signal\nfrom monitor.cli import app, main\n"
+        "app.command('wait')(lambda: signal.raise_signal(signal.SIGINT))\nmain(['wait'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_the_targets_of_all_books_are_listed_where_none_is_named():
-    listed = CliRunner().invoke(cli.app, ["targets"]).output
+    listed = typed("targets").stdout
     assert "national-2025/gdp-growth" in listed
     assert "wansheng-2025/" in listed

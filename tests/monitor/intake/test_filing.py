@@ -7,14 +7,13 @@ from datetime import UTC, date, datetime
 
 import openpyxl
 import pytest
-from typer.testing import CliRunner
 
 from connectors.filing_form import HIDDEN, NAME, STATUS, UNIT, VALUE
-from monitor.cli import app
 from monitor.intake.filing_sheet import REASON, RESULT, workbook
 from monitor.store import observations
 from monitor.store.database import open_engine, reading
 from tests.connectors.filings import HEADER, a_form, columns, filled, put, rows
+from tests.monitor.cli.shell import typed
 
 BOOK = """\
 book: {book}
@@ -61,11 +60,11 @@ class Office:
         self.config.write_text(told, encoding="utf-8")
 
     def __call__(self, *words):
-        return CliRunner().invoke(app, [*words, "--config", str(self.config)])
+        return typed(*words, "--config", str(self.config))
 
     def make(self, period="2025-10", unit="人力社保局", *words):
         done = self("filing", "make", "--unit", unit, "--period", period, "--out", str(self.folder), *words)
-        assert done.exit_code == 0, (done.output, done.exception)
+        assert done.returncode == 0, done.stderr
         return self.folder / f"填报表-{unit}-{period}.xlsx"
 
     def filled(self, figures, name="我填的.xlsx", period="2025-10"):
@@ -107,8 +106,8 @@ def marks(path):
 
 def said(done):
     """The words of an error that ends the command."""
-    assert done.exit_code == 1
-    return str(done.exception)
+    assert done.returncode == 1
+    return done.stderr
 
 
 def test_a_form_asks_for_what_the_unit_owes_for_the_period(office):
@@ -166,8 +165,8 @@ def test_words_stay_words(words):
 def test_what_comes_back_is_stored_as_known_at_the_moment_of_taking(office):
     filed = office.filled({"jobs": " ４，１００ 人", "unemployment": {VALUE: "5.2%", STATUS: "初步数"}, "coverage": 96})
     done = office.take(filed)
-    assert done.exit_code == 0, (done.output, done.exception)
-    assert "应报 3 项，已收 3 项，未收 0 项，未填 0 项" in done.output
+    assert done.returncode == 0, done.stderr
+    assert "应报 3 项，已收 3 项，未收 0 项，未填 0 项" in done.stdout
     (jobs,) = office.stored()
     assert (jobs.value, jobs.unit, jobs.period) == (4100, "人", date(2025, 10, 31))
     assert jobs.known_at.replace(microsecond=0, second=0) == datetime(2025, 11, 5, 1, tzinfo=UTC)
@@ -179,8 +178,8 @@ def test_what_comes_back_is_stored_as_known_at_the_moment_of_taking(office):
 def test_the_receipt_is_green_and_red_with_reason_and_cure(office):
     filed = office.filled({"jobs": 4100, "unemployment": "大约五", "coverage": 960})
     done = office.take(filed)
-    assert done.exit_code == 1
-    assert "未收 城镇调查失业率：“大约五”不是数值，请填写数字，无数据请留空" in done.output
+    assert done.returncode == 1
+    assert "未收 城镇调查失业率：“大约五”不是数值，请填写数字，无数据请留空" in done.stdout
     receipt = filed.with_name("我填的-回执.xlsx")
     assert marks(receipt) == {"jobs": ("已收", GREEN), "unemployment": ("未收", RED), "coverage": ("未收", RED)}
     sheet = sheet_of(receipt)
@@ -191,27 +190,27 @@ def test_the_receipt_is_green_and_red_with_reason_and_cure(office):
 
 def test_a_receipt_that_is_mended_can_be_filed_again(office):
     filed = office.filled({"jobs": 4100, "unemployment": "大约五"})
-    assert office.take(filed).exit_code == 1
+    assert office.take(filed).returncode == 1
     receipt = filed.with_name("我填的-回执.xlsx")
     receipt.write_bytes(filled(receipt.read_bytes(), {"unemployment": 5.1}))
     done = office.take(receipt)
-    assert done.exit_code == 0, (done.output, done.exception)
-    assert "已收 2 项，未收 0 项，未填 1 项" in done.output
+    assert done.returncode == 0, done.stderr
+    assert "已收 2 项，未收 0 项，未填 1 项" in done.stdout
     assert [one.value for one in office.stored("城镇调查失业率")] == [5.1]
 
 
 def test_a_second_filing_is_a_revision_and_the_same_one_is_nothing_new(office):
     first, second = office.filled({"jobs": 4100}, "一.xlsx"), office.filled({"jobs": 4200}, "二.xlsx")
     for filed in (first, first, second, second):
-        assert office.take(filed).exit_code == 0
+        assert office.take(filed).returncode == 0
     assert [one.value for one in office.stored()] == [4100, 4200]
-    assert office.take(first).exit_code == 0
+    assert office.take(first).returncode == 0
     assert [one.value for one in office.stored()] == [4100, 4200, 4100]
 
 
 def test_nothing_to_report_is_taken_as_such(office):
     filed = office.filled({"jobs": {STATUS: "无报送事项"}})
-    assert office.take(filed).exit_code == 0
+    assert office.take(filed).returncode == 0
     (jobs,) = office.stored()
     assert (jobs.value, jobs.status) == (None, "nil")
     assert marks(filed.with_name("我填的-回执.xlsx"))["jobs"] == ("已收", GREEN)
@@ -227,7 +226,7 @@ def test_the_next_form_shows_the_last_figure_with_its_period(office):
 def test_a_sum_that_falls_is_kept_apart_and_said_on_the_receipt(office):
     office.take(office.filled({"jobs": 4100}, period="2025-09"))
     filed = office.filled({"jobs": 400}, "十月.xlsx")
-    assert "累计数较前期减少，请核对是否填了当期数" in office.take(filed).output
+    assert "累计数较前期减少，请核对是否填了当期数" in office.take(filed).stdout
     assert [one.value for one in office.stored()] == [4100]
 
 
@@ -235,7 +234,7 @@ def test_a_form_put_into_the_folder_by_hand_finds_its_receipt_there(office):
     put(office.inbox, "放入.xlsx", office.filled({"jobs": 4100, "unemployment": "五"}).read_bytes())
     put(office.inbox, "坏.xlsx", b"words")
     done = office("tick")
-    assert done.exit_code == 0, (done.output, done.exception)
+    assert done.returncode == 0, done.stderr
     (receipt,) = (office.inbox / "回执").iterdir()
     assert receipt.name == "放入-回执.xlsx"
     assert marks(receipt)["unemployment"] == ("未收", RED)
@@ -246,7 +245,7 @@ def test_a_form_put_into_the_folder_by_hand_finds_its_receipt_there(office):
 
 def test_out_says_where_the_receipt_goes(office, tmp_path):
     filed = office.filled({"jobs": 4100})
-    assert office.take(filed, "--out", str(tmp_path / "回收")).exit_code == 0
+    assert office.take(filed, "--out", str(tmp_path / "回收")).returncode == 0
     assert (tmp_path / "回收" / "我填的-回执.xlsx").exists()
     assert not filed.with_name("我填的-回执.xlsx").exists()
 
@@ -264,7 +263,7 @@ def test_a_form_of_another_book_in_the_folder_is_marked_as_such(office):
     filed = office.filled({"jobs": 4100})
     office.book("c", 2025)
     put(office.inbox, "错放.xlsx", filed.read_bytes())
-    assert office("tick").exit_code == 0
+    assert office("tick").returncode == 0
     assert office.stored(book="c") == []
     sheet = sheet_of(office.inbox / "回执" / "错放-回执.xlsx")
     assert cell(sheet, "jobs", RESULT).value == "未收"
@@ -316,7 +315,7 @@ def test_a_book_over_many_places_asks_for_each_of_them(office):
     assert "1200人" in cell(sheet, "jobs/甲县", "口径").value
     assert not sheet.column_dimensions["C"].hidden
     path.write_bytes(filled(path.read_bytes(), {"jobs/乙县": 700}))
-    assert office.take(path).exit_code == 0
+    assert office.take(path).returncode == 0
     assert office.stored(book="many") == []
     assert marks(path.with_name(f"{path.stem}-回执.xlsx"))["jobs/乙县"] == ("已收", GREEN)
 
@@ -331,5 +330,5 @@ def test_a_form_saved_by_libreoffice_is_taken(office, tmp_path):
         timeout=120,
     )
     done = office.take(tmp_path / "lo" / filed.name)
-    assert done.exit_code == 0, (done.output, done.exception)
-    assert "已收 2 项" in done.output
+    assert done.returncode == 0, done.stderr
+    assert "已收 2 项" in done.stdout

@@ -6,14 +6,13 @@ import threading
 
 import pytest
 from sqlalchemy import func, select, text
-from typer.testing import CliRunner
 
 from monitor.app import Daemon
-from monitor.cli import app
 from monitor.store import pulls, tables
 from monitor.store.backup import backup
 from monitor.store.database import DatabaseError, migrate, open_engine, reading, revision
 from tests.acceptance.books import figures, town
+from tests.monitor.cli.shell import typed
 from tests.monitor.store.samples import START
 
 
@@ -89,13 +88,11 @@ def test_a_copy_of_a_file_is_of_one_moment_and_a_daemon_goes_on_with_it(daemon, 
     writer = threading.Thread(target=write)
     writer.start()
     assert begun.wait(10)
-    done = CliRunner().invoke(
-        app, ["db", "backup", str(tmp_path / "copy.db"), "--config", str(tmp_path / "duban.yaml")]
-    )
+    done = typed("db", "backup", str(tmp_path / "copy.db"), "--config", str(tmp_path / "duban.yaml"))
     stop.set()
     writer.join()
-    assert done.exit_code == 0, done.output
-    assert "已备份到" in done.output
+    assert done.returncode == 0, done.stderr
+    assert "已备份到" in done.stdout
     copy = open_engine(f"sqlite:///{tmp_path}/copy.db")
     assert revision(copy) == revision(daemon.engine)
     with reading(copy) as connection:
