@@ -116,6 +116,7 @@ _ROWS = ("alert", "change", "delivery", "attempt")
 def rows_alone(store: Path, fresh: Path) -> float:
     """Seconds of CPU in which SQLite itself takes the rows of a storm, claims the messages and marks them as sent."""
     with closing(sqlite3.connect(store)) as full, closing(sqlite3.connect(fresh, isolation_level=None)) as empty:
+        empty.execute(f"PRAGMA page_size = {full.execute('PRAGMA page_size').fetchone()[0]}")
         empty.execute("PRAGMA journal_mode = WAL")
         empty.execute("PRAGMA synchronous = NORMAL")
         for (made,) in full.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"):
