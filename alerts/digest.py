@@ -3,12 +3,12 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -130,6 +130,19 @@ class Turn(StrEnum):
         }[self]
 
 
+_Told = TypeVar("_Told")
+
+
+class _Sort(NamedTuple):
+    """What alerts are counted by: what happened to them, what they are (see ``_RANKS``), and whose."""
+
+    turn: Turn
+    rank: int
+    plan: str
+    section: str
+    lead: tuple[str, ...]
+
+
 class _Entry(NamedTuple):
     """What a digest tells of one alert: its ``last`` word, as what happened all in all, in place of the ``numbers``."""
 
@@ -138,6 +151,11 @@ class _Entry(NamedTuple):
     turn: Turn
     event: str
     previous_level: int
+
+    @property
+    def sort(self) -> _Sort:
+        last = self.last
+        return _Sort(self.turn, _rank(last), last.book_title, last.section, last.lead)
 
     @property
     def notice(self) -> Notice:
@@ -158,11 +176,12 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
     entries = [_summed(steps) for steps in changes.values()]
     entries.sort(key=lambda entry: _order(entry.last))
     marks, zone = {entry.last.mark for entry in entries}, datetime.fromisoformat(entries[0].last.at).tzinfo
-    conclusion = _conclusion(entries)
+    counts = Counter(entry.sort for entry in entries)
+    conclusion = _conclusion(counts)
     letter = bulletin(Bulletin.DIGEST, conclusion, (conclusion,), at.astimezone(zone))
     letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
     if len(entries) > LISTED:
-        lines, worst = (*letter.lines, *_counts(entries)), tuple(entry.notice for entry in entries[:MOST])
+        lines, worst = (*letter.lines, *_counts(counts)), tuple(entry.notice for entry in entries[:MOST])
         letter = replace(letter, lines=lines, told=worst, status=f"所列为最重的{MOST}项")
         return [(letter, [number for entry in entries for number in entry.numbers])]
     parts = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
@@ -237,29 +256,37 @@ def _order(one: Notice) -> tuple[int, str, int, str, str]:
     return (_rank(one), one.book, one.item or 10**6, one.section, one.target)
 
 
-def _conclusion(entries: Sequence[_Entry]) -> str:
+def _conclusion(counts: Counter[_Sort]) -> str:
     """How many of each turn, and of what kinds the new ones are: 新增3项（红色1项、黄色1项、催报1项）、解除2项."""
-    counts, kinds = (
-        Counter(entry.turn for entry in entries),
-        Counter(_rank(entry.last) for entry in entries if entry.turn is Turn.RAISED),
-    )
+    turns = _totals(counts, lambda sort: sort.turn)
+    kinds = _totals(counts, lambda sort: sort.rank if sort.turn is Turn.RAISED else None)
     words = [f"{word}{kinds[rank]}项" for rank, word in enumerate(("红色", "黄色", "催报")) if kinds[rank]]
     of_what = f"（{'、'.join(words)}）" if len(words) > 1 or kinds.total() > kinds[1] else ""
     return "、".join(
-        f"{turn.text}{counts[turn]}项{of_what if turn is Turn.RAISED else ''}" for turn in Turn if counts[turn]
+        f"{turn.text}{turns[turn]}项{of_what if turn is Turn.RAISED else ''}" for turn in Turn if turns[turn]
     )
 
 
-def _counts(entries: Sequence[_Entry]) -> tuple[str, ...]:
+def _counts(counts: Counter[_Sort]) -> tuple[str, ...]:
     """How many alerts there are of what, of which part of a plan and whose, where the letter does not list them all."""
-    every = [entry.last for entry in entries]
-    ranks = Counter(map(_rank, every))
+    ranks = _totals(counts, lambda sort: sort.rank)
+    plans = _totals(counts, lambda sort: f"《{sort.plan}》{sort.section}")
+    leads = _totals(counts, lambda sort: "、".join(sort.lead) or None)
     return (
         f"预警情况：{'、'.join(f'{_RANKS[rank]}{ranks[rank]}项' for rank in sorted(ranks))}",
-        f"所属方案：{_most(Counter(f'《{one.book_title}》{one.section}' for one in every), '处')}",
-        f"牵头单位：{_most(Counter('、'.join(one.lead) for one in every if one.lead), '个单位')}",
-        f"其余{len(entries) - MOST}项：均已登记，可在督办页面查看",
+        f"所属方案：{_most(plans, '处')}",
+        f"牵头单位：{_most(leads, '个单位')}",
+        f"其余{counts.total() - MOST}项：均已登记，可在督办页面查看",
     )
+
+
+def _totals(counts: Counter[_Sort], of: Callable[[_Sort], _Told | None]) -> Counter[_Told]:
+    """How many alerts there are of each thing that ``of`` tells of them, those left out of which it tells nothing."""
+    found: Counter[_Told] = Counter()
+    for sort, count in counts.items():
+        if (told := of(sort)) is not None:
+            found[told] += count
+    return found
 
 
 def _most(counts: Counter[str], unit: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 from sqlalchemy import (
     Column,
     Connection,
@@ -113,22 +113,24 @@ def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, N
     left = _left(changes, ids)
     alert_ids = _upsert(connection, left)
     alert_ids |= _owners(connection, [step for alert, step, _ in changes if alert is None])
-    steps = [step for _, step, _ in changes]
+    identity, at, event, cause, state, level, previous_level, since, judged, basis, corrects = zip(
+        *(astuple(step) for _, step, _ in changes), strict=True
+    )
     dialect = connection.dialect.name
     columns: bulk.Columns = {
         "id": ids,
-        "alert_id": [alert_ids[step.identity] for step in steps],
-        "at": moments.column((step.at for step in steps), dialect),
-        "event": [str(step.event) for step in steps],
-        "state": [str(step.state) for step in steps],
-        "level": [int(step.level) for step in steps],
-        "previous_level": [int(step.previous_level) for step in steps],
-        "since": moments.column((step.since for step in steps), dialect),
+        "alert_id": [alert_ids[whose] for whose in identity],
+        "at": moments.column(at, dialect),
+        "event": list(map(str, event)),
+        "state": list(map(str, state)),
+        "level": list(map(int, level)),
+        "previous_level": list(map(int, previous_level)),
+        "since": moments.column(since, dialect),
         "notice": [notice.text for _, _, notice in changes],
-        "cause": [str(step.cause) for step in steps],
-        "judged": [int(step.judged) for step in steps],
-        "corrects": [step.corrects for step in steps],
-        **_stood_on(connection, [step.basis for step in steps]),
+        "cause": list(map(str, cause)),
+        "judged": list(map(int, judged)),
+        "corrects": corrects,
+        **_stood_on(connection, basis),
     }
     bulk.insert(connection, change, len(ids), columns)
     return Saved(ids, list(left.values()))
@@ -278,30 +280,29 @@ def _upsert(connection: Connection, latest: Mapping[Identity, Alert]) -> dict[Id
 
 def _columns(connection: Connection, alerts: Sequence[Alert]) -> bulk.Columns:
     dialect = connection.dialect.name
-    book, target, subject, kind = zip(*(alert.identity for alert in alerts), strict=True)
+    identity, state, level, since, changed, basis, change_id, reminded, steps = zip(*map(astuple, alerts), strict=True)
+    book, target, subject, kind = zip(*identity, strict=True)
     return {
         "place": range(len(alerts)),
         "book": book,
         "target": target,
         "subject": subject,
         "kind": list(map(str, kind)),
-        "state": [str(alert.state) for alert in alerts],
-        "level": [int(alert.level) for alert in alerts],
-        "since": moments.column((alert.since for alert in alerts), dialect),
-        "changed": moments.column((alert.changed for alert in alerts), dialect),
-        "last_change_id": [alert.change_id for alert in alerts],
-        **_stood_on(connection, [alert.basis for alert in alerts]),
-        "reminded": moments.column((alert.reminded for alert in alerts), dialect),
-        "steps": ["\n".join(alert.steps) for alert in alerts],
+        "state": list(map(str, state)),
+        "level": list(map(int, level)),
+        "since": moments.column(since, dialect),
+        "changed": moments.column(changed, dialect),
+        "last_change_id": change_id,
+        **_stood_on(connection, basis),
+        "reminded": moments.column(reminded, dialect),
+        "steps": list(map("\n".join, steps)),
     }
 
 
 def _stood_on(connection: Connection, found: Sequence[Basis]) -> bulk.Columns:
-    return {
-        "period": [_DAY.process_bind_param(basis.period, connection.dialect) for basis in found],
-        "actual": [basis.actual for basis in found],
-        "rule": [basis.rule for basis in found],
-    }
+    period, actual, rule = zip(*found, strict=True)
+    written = {day: _DAY.process_bind_param(day, connection.dialect) for day in set(period)}
+    return {"period": [written[day] for day in period], "actual": actual, "rule": rule}
 
 
 def _alert(row: Any) -> Alert:
