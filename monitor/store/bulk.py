@@ -138,9 +138,11 @@ def _packed(connection: Connection, statement: Select[Any], columns: Sequence[tu
 
 
 def _words(column: Sequence[Any]) -> list[str]:
-    """A column in COPY's text form; one of strings has no None."""
+    """A column in COPY's text form."""
+    if None in column:
+        return [r"\N" if cell is None else str(cell).translate(_ESCAPED) for cell in column]
     if not isinstance(column[0], str):
-        return [r"\N" if cell is None else str(cell) for cell in column] if None in column else list(map(str, column))
+        return list(map(str, column))
     if any(mark in "".join(column) for mark in "\\\t\n\r"):
         return [cell.translate(_ESCAPED) for cell in column]
     return list(column)

@@ -9,8 +9,10 @@ from alerts.bulletin import Bulletin, bulletin
 from alerts.delivery import LEASE, Attempt, Delivery, Result, Status, key
 from alerts.organisation import Contact
 from alerts.routing import Route
+from alerts.suppression import Held, Reason
 from monitor.store import alerts, letters, outbox
 from monitor.store.database import reading
+from monitor.store.digests import Way
 from monitor.store.tables import attempt, delivery
 from rules.target import Level
 from tests.monitor.store.samples import START, hours, identity, step, steps
@@ -44,6 +46,24 @@ def test_nothing_is_queued_and_nothing_taken_from_an_empty_outbox(connection: Co
     assert outbox.enqueue(connection, [], START, {}) == []
     assert _claim(connection) == []
     assert outbox.counts(connection) == {"queued": 0, "sending": 0, "sent": 0, "dead": 0, "suppressed": 0}
+
+
+def test_what_waits_is_queued_as_waiting_beside_what_is_due(connection: Connection) -> None:
+    (change,) = alerts.save(connection, [step()]).changes
+    tabbed = OFFICE._replace(receiver="督查\t办")
+    held = {
+        (change, Way(*OFFICE[:3])): Held(Reason.QUIET, hours(8)),
+        (change, Way(*HOOK[:3])): Held(Reason.SILENCED, hours(9), 7),
+    }
+    (due,) = outbox.enqueue(connection, [(change, OFFICE), (change, tabbed), (change, HOOK)], START, held)
+    assert (due.change_id, due.way) == (change, Way(*tabbed[:3]))
+    c = delivery.c
+    rows = connection.execute(select(c.receiver, c.status, c.suppressed, c.due_at, c.silence_id).order_by(c.id)).all()
+    assert rows == [
+        (OFFICE.receiver, "suppressed", "quiet", hours(8), None),
+        (tabbed.receiver, "queued", None, START, None),
+        (HOOK.receiver, "suppressed", "silenced", hours(9), 7),
+    ]
 
 
 def test_the_same_message_is_queued_once(connection: Connection) -> None:
