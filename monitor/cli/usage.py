@@ -64,7 +64,7 @@ def words(error: wrong.UsageError) -> str:
 
 
 def _said(error: wrong.UsageError) -> str:
-    from rules.document import near  # slow to load, and help needs none
+    from connectors.strict import near  # slow to load, and help needs none
 
     match error:
         case wrong.MissingParameter(param=param) if param is not None:
@@ -96,15 +96,13 @@ def _name(param: Any) -> str:
 
 
 def _meant(error: wrong.BadParameter) -> str:
-    """What the value should be: pydantic's finding, or our own words."""
-    from pydantic import ValidationError
-
-    from rules.document import meant
-
-    if not isinstance(error.__cause__, ValidationError):
+    """What the value should be: the library's finding, or our own words."""
+    cause: Any = error.__cause__
+    if not hasattr(cause, "errors"):
         return error.message
-    found = error.__cause__.errors()
-    given = found[0]["input"]
-    if "formats" in found[0]["msg"]:
-        return f"'{given}' 不是日期，应如 2025-09-30"
-    return f"'{given}' {meant(found[0])}"
+    found = cause.errors()[0]
+    if "formats" in found["msg"]:
+        return f"'{found['input']}' 不是日期，应如 2025-09-30"
+    should = {"int_parsing": "应为整数", "float_parsing": "应为数"}.get(found["type"], found["msg"])
+    bounds = {"ge": "应不小于", "le": "应不大于"}
+    return f"'{found['input']}' {next((f'{bounds[k]} {v}' for k, v in found.get('ctx', {}).items() if k in bounds), should)}"
