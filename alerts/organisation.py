@@ -7,13 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from msgspec import field
 
 from alerts import digest as digests
 from alerts.alert import Kind
 from alerts.digest import Budget, Digest, Rhythm
-from rules.document import Document, Invalid, near
-from rules.spec import Names, Strict, Units
+from connectors.strict import Names, Phrase, Strict, near
+from rules.document import Document, Invalid
+from rules.spec import Units
 from rules.target import Level
 
 
@@ -64,8 +65,6 @@ class After(NamedTuple):
 
 def _contacts(value: Any) -> Any:
     """``[folder, {mail: a@b.cn}]`` -> contacts."""
-    if isinstance(value, tuple):
-        return value
     if not isinstance(value, list):
         raise ValueError("应为渠道的列表 (list expected)，如 [folder, {mail: rsj@example.gov.cn}]")
     contacts = []
@@ -87,10 +86,8 @@ def _contacts(value: Any) -> Any:
 _AFTER = re.compile(r"(\d+) (workday|period)s?")
 
 
-def _after(value: Any) -> Any:
-    if isinstance(value, After):
-        return value
-    found = _AFTER.fullmatch(str(value).strip())
+def _after(value: str) -> After:
+    found = _AFTER.fullmatch(value.strip())
     if value == "at once":
         return After(0, 0, "at once")
     if not found or (count := int(found[1])) < 1:
@@ -98,10 +95,8 @@ def _after(value: Any) -> Any:
     return After(count, 0, found[0]) if found[2] == "workday" else After(0, count, found[0])
 
 
-def _every(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    found = _AFTER.fullmatch(str(value).strip())
+def _every(value: str) -> int:
+    found = _AFTER.fullmatch(value.strip())
     if value == "never":
         return 0
     if not found or found[2] != "workday" or (count := int(found[1])) < 1:
@@ -109,20 +104,12 @@ def _every(value: Any) -> Any:
     return count
 
 
-def _digest(value: Any) -> Any:
-    return value if isinstance(value, Digest) or value in (None, NEVER) else digests.digest(str(value))
-
-
-def _budget(value: Any) -> Any:
-    return value if isinstance(value, Budget) or value is None else digests.budget(str(value))
-
-
 NEVER: Final = "never"
-Contacts = Annotated[tuple[Contact, ...], BeforeValidator(_contacts, json_schema_input_type=list[str | dict[str, str]])]
-Time = Annotated[After, BeforeValidator(_after, json_schema_input_type=str)]
-Interval = Annotated[int, BeforeValidator(_every, json_schema_input_type=str)]
-DigestPhrase = Annotated[Digest | Literal["never"], PlainValidator(_digest, json_schema_input_type=str)]
-BudgetPhrase = Annotated[Budget, PlainValidator(_budget, json_schema_input_type=str)]
+Contacts = Annotated[tuple[Contact, ...], Phrase(_contacts, list[str | dict[str, str]])]
+Time = Annotated[After, Phrase(_after)]
+Interval = Annotated[int, Phrase(_every)]
+DigestPhrase = Literal["never"] | Annotated[Digest, Phrase(digests.digest)]
+BudgetPhrase = Annotated[Budget, Phrase(digests.budget)]
 
 
 class Unit(Strict):
@@ -133,10 +120,10 @@ class Unit(Strict):
     """
 
     contacts: Contacts | None = None
-    reports_to: str | None = Field(None, alias="reports to")
-    roles: dict[str, str] = Field(default_factory=dict)
+    reports_to: str | None = field(default=None, name="reports to")
+    roles: dict[str, str] = {}
     digest: DigestPhrase | None = None
-    at_most: BudgetPhrase | None = Field(None, alias="at most")
+    at_most: BudgetPhrase | None = field(default=None, name="at most")
 
 
 class Person(Strict):
@@ -144,9 +131,9 @@ class Person(Strict):
 
     title: str = ""
     contacts: Contacts = ()
-    reports_to: str | None = Field(None, alias="reports to")
+    reports_to: str | None = field(default=None, name="reports to")
     digest: DigestPhrase | None = None
-    at_most: BudgetPhrase | None = Field(None, alias="at most")
+    at_most: BudgetPhrase | None = field(default=None, name="at most")
 
 
 class When(Strict):
@@ -165,7 +152,7 @@ class When(Strict):
 class RouteRule(Strict):
     """Who is told of the alerts that it is for; by a ``digest`` of the route's own where it says so."""
 
-    when: When = When.model_construct()
+    when: When = When()
     to: Names
     digest: DigestPhrase | None = None
 
@@ -193,17 +180,16 @@ class Escalation(Strict):
 
 EQUAL = ("target", "subject", "section", "lead")
 """Facts that the alerts of an inhibition may have to share."""
-_ROUTES = (RouteRule.model_construct(to=(Role.UNIT, Role.SUPERVISOR)),)
-_REMINDERS = {Of.RED: 5}
+_ROUTES = (RouteRule(to=(Role.UNIT, Role.SUPERVISOR)),)
 # As published rules have it (三亚 2022): yellow twice is for the leader in charge, red for the top leader.
 _ESCALATION = (
-    Escalation.model_construct(of=Of.YELLOW, after=After(0, 2, "2 periods"), to=(Role.LEADER,)),
-    Escalation.model_construct(of=Of.RED, after=After(0, 0, "at once"), to=(Role.TOP,)),
-    Escalation.model_construct(of=Of.RED, after=After(10, 0, "10 workdays"), to=(Role.TOP,)),
+    Escalation(of=Of.YELLOW, after=After(0, 2, "2 periods"), to=(Role.LEADER,)),
+    Escalation(of=Of.RED, after=After(0, 0, "at once"), to=(Role.TOP,)),
+    Escalation(of=Of.RED, after=After(10, 0, "10 workdays"), to=(Role.TOP,)),
 )
 
 
-class Organisation(Strict):
+class Organisation(Strict, dict=True):  # room for what is worked out once
     """Units, people and what is told to whom. ``default`` serves every unit that is not listed.
 
     ``aliases`` are names as plans write them, with the units that they mean. The first of ``routes`` that is for an
@@ -211,20 +197,20 @@ class Organisation(Strict):
     that no two wait for each other. ``reminders`` are repeated every so many working days, 0 for never.
     """
 
-    default: Unit = Unit.model_construct()
-    units: dict[str, Unit] = Field(default_factory=dict)
-    people: dict[str, Person] = Field(default_factory=dict)
-    aliases: dict[str, Units] = Field(default_factory=dict)
+    default: Unit = Unit()
+    units: dict[str, Unit] = {}
+    people: dict[str, Person] = {}
+    aliases: dict[str, Units] = {}
     routes: tuple[RouteRule, ...] = ()
     inhibit: tuple[Inhibition, ...] = ()
-    reminders: dict[Of, Interval] = _REMINDERS
+    reminders: dict[Of, Interval] = field(default_factory=lambda: {Of.RED: 5})
     escalation: tuple[Escalation, ...] = _ESCALATION
 
     @staticmethod
     def of_channels(channels: Iterable[str]) -> "Organisation":
         """Where nothing is said of the organisation: whatever is told to anybody goes to every channel."""
         contacts = tuple(Contact(channel, "") for channel in channels)
-        return Organisation.model_construct(default=Unit.model_construct(contacts=contacts))
+        return Organisation(default=Unit(contacts=contacts))
 
     def rules(self) -> Iterator[tuple[int, RouteRule]]:
         """The routes in order, numbered from 1; 0 is the one for everything that no other is for."""

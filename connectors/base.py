@@ -5,15 +5,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
-
 from connectors.observation import Query, Reading, storable
+from connectors.strict import Strict
 
 
-class Options(BaseModel):
-    """Base of a connector's options: strict, so that a misspelt key is an error with its place."""
+class Options(Strict):
+    """Base of a connector's options. None is shown, for some may be secret."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
 
 
 class Failure(StrEnum):
@@ -46,7 +46,7 @@ class ConnectorError(Exception):
 class Connector(Protocol):
     """Asks one source. Made with its options and the folder that relative paths start from."""
 
-    Options: ClassVar[type[BaseModel]]
+    Options: ClassVar[type[Strict]]
 
     def __init__(self, options: Any, folder: Path) -> None: ...
 

@@ -15,9 +15,8 @@ from ipaddress import (
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
-
 from connectors.base import ConnectorError, Failure
+from connectors.strict import Before, Phrase, listed
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -113,17 +112,14 @@ class Border:
         return admitted
 
 
-def _network(written: object) -> Network:
+def _network(written: str) -> Network:
     try:
-        return ip_network(str(written), strict=False)
+        return ip_network(written, strict=False)
     except ValueError:
         raise ValueError(f"看不懂地址段 '{written}' (bad network): 应如 169.254.169.254 或 127.0.0.0/8") from None
 
 
-Networks = Annotated[
-    tuple[Annotated[Network, BeforeValidator(_network, json_schema_input_type=str)], ...],
-    BeforeValidator(lambda written: (written,) if isinstance(written, str) else written),
-]
+Networks = Annotated[tuple[Annotated[Network, Phrase(_network)], ...], Before(listed, str | list[str])]
 """One network or several, as ``127.0.0.0/8`` or a single address."""
 
 

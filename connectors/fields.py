@@ -1,10 +1,11 @@
 """The part of the options that every connector of single figures shares: where each field stands, and what is constant."""
 
 import re
-from typing import Self
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, field_validator
+from msgspec import Meta
+from msgspec.structs import asdict
 
 from connectors.base import Options
 from connectors.observation import Status
@@ -25,7 +26,15 @@ class Fields(Options):
 
     def mapped(self) -> dict[str, str]:
         """The fields that stand somewhere, with the place."""
-        return {field: place for field, place in self if place is not None}
+        return {field: place for field, place in asdict(self).items() if place is not None}
+
+
+def _delay(known: str) -> str:
+    if not _DELAY.fullmatch(known.strip()):
+        raise ValueError(
+            f"看不懂 known: {known} (bad delay); 请写成 15 days after period, 或用 known 列指出发布日期所在"
+        )
+    return known
 
 
 class Constants(Options):
@@ -36,24 +45,13 @@ class Constants(Options):
     periods that name none (``1—10月``).
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
-
     series: str | None = None
     subject: str | None = None
     unit: str | None = None
-    known: str | None = Field(default=None, description='"N days after period"')
-    status: Status | None = Field(default=None, description="of all figures: partial for a source of 快报")
+    known: Annotated[str, _delay] | None = None  # N days after period
+    status: Status | None = None  # of all figures: partial for a source of 快报
     timezone: ZoneInfo = ZoneInfo("Asia/Shanghai")
-    year: int | None = Field(default=None, ge=1900, le=2199)
-
-    @field_validator("known")
-    @classmethod
-    def _known_is_a_delay(cls, known: str | None) -> str | None:
-        if known is not None and not _DELAY.fullmatch(known.strip()):
-            raise ValueError(
-                f"看不懂 known: {known} (bad delay); 请写成 15 days after period, 或用 known 列指出发布日期所在"
-            )
-        return known
+    year: Annotated[int, Meta(ge=1900, le=2199)] | None = None
 
     @property
     def delay(self) -> int | None:
@@ -61,7 +59,7 @@ class Constants(Options):
         found = _DELAY.fullmatch((self.known or "").strip())
         return int(found[1]) if found else None
 
-    def agree_with(self, fields: Fields, *, named_elsewhere: bool = False) -> Self:
+    def agree_with(self, fields: Fields, *, named_elsewhere: bool = False) -> None:
         """Raise ValueError where a field has two sources, or the series none; ``named_elsewhere``: series have names."""
         for field in ("series", "subject", "unit", "known", "status"):
             if getattr(self, field) is not None and getattr(fields, field) is not None:
@@ -71,4 +69,3 @@ class Constants(Options):
             raise ValueError(
                 "序列名须有且只有一个来源 (exactly one source of the series): 常量 series、series 列或 values"
             )
-        return self

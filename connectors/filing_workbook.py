@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, Field, field_validator
+from msgspec import Meta
 
 from connectors.base import ConnectorError, Failure, Options
 from connectors.drop_folder import dropped, incomplete, is_pattern, read, read_each, together
@@ -34,6 +34,7 @@ from connectors.filing_form import (
 )
 from connectors.number import MISSING, number
 from connectors.observation import LeftOut, Original, Query, Reading, Refusal, Refused, frame
+from connectors.strict import Strict
 from connectors.table_layout import Wanted, nearest_header
 from connectors.table_sheet import Sheet
 from connectors.table_xlsx import xlsx
@@ -46,26 +47,24 @@ _FIELDS = {"key": KEY, "name": NAME, "subject": SUBJECT, "unit": UNIT, "status":
 _NEEDED = (NAME, UNIT, VALUE, STATUS)
 
 
+def _forms(path: str) -> str:
+    if Path(path).name != "*.xlsx" or is_pattern(str(Path(path).parent)):
+        raise ValueError(f"path 应为文件夹加 *.xlsx，如 in/*.xlsx，而不是 {path} (bad path)")
+    return path
+
+
+def _elsewhere(receipts: str) -> str:
+    if Path(receipts) == Path():
+        raise ValueError("回执不能与填报表同在一个文件夹 (bad receipts)；请另写一个文件夹")
+    return receipts
+
+
 class FilingOptions(Options):
     """A folder of returned forms, and the folder beside them in which each finds its receipt."""
 
-    path: str = Field(description="the returned forms: a folder and *.xlsx, relative to the book")
-    receipts: str = Field(default="回执", description="folder of the receipts, relative to that of the forms")
-    max_mb: int = Field(default=20, ge=1, description="megabytes of a form, and of what it unpacks to")
-
-    @field_validator("path")
-    @classmethod
-    def _path_is_a_folder(cls, path: str) -> str:
-        if Path(path).name != "*.xlsx" or is_pattern(str(Path(path).parent)):
-            raise ValueError(f"path 应为文件夹加 *.xlsx，如 in/*.xlsx，而不是 {path} (bad path)")
-        return path
-
-    @field_validator("receipts")
-    @classmethod
-    def _receipts_lie_elsewhere(cls, receipts: str) -> str:
-        if Path(receipts) == Path():
-            raise ValueError("回执不能与填报表同在一个文件夹 (bad receipts)；请另写一个文件夹")
-        return receipts
+    path: Annotated[str, _forms]  # the returned forms: a folder and *.xlsx, relative to the book
+    receipts: Annotated[str, _elsewhere] = "回执"  # folder of the receipts, relative to that of the forms
+    max_mb: Annotated[int, Meta(ge=1)] = 20  # megabytes of a form, and of what it unpacks to
 
 
 class Entry(NamedTuple):
@@ -101,7 +100,7 @@ class Filing:
 class FilingWorkbook:
     """Reads all forms of the folder anew at each fetch; of those that answer the same line the one last put there counts."""
 
-    Options: ClassVar[type[BaseModel]] = FilingOptions
+    Options: ClassVar[type[Strict]] = FilingOptions
 
     def __init__(self, options: FilingOptions, folder: Path) -> None:
         self.folder = folder / Path(options.path).parent

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 from urllib.parse import quote, quote_plus
-
-from pydantic import Field, model_validator
 
 from connectors.base import ConnectorError, Failure, Options
 
@@ -26,17 +24,15 @@ class Auth(Options):
 
     by: Way
     name: str | None = None
-    secret_file: str | None = Field(default=None, description="file with the secret, relative to the book")
-    secret_env: str | None = Field(default=None, description="environment variable with the secret")
+    secret_file: str | None = None  # file with the secret, relative to the book
+    secret_env: str | None = None  # environment variable with the secret
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.name is None) is not (self.by is Way.BEARER):
             need = "不写" if self.by is Way.BEARER else "须写"
             raise ValueError(f"auth: {self.by} {need} name (name): basic 的用户名、header 的头名、query 的参数名")
         if (self.secret_file is None) is (self.secret_env is None):
             raise ValueError("auth: secret_file 和 secret_env 须有且只有一个 (exactly one secret): 口令不写在册里")
-        return self
 
     def credentials(self, folder: Path) -> "Credentials":
         """Read the secret anew, so that a changed one needs no restart. Raises ConnectorError MISCONFIGURED."""

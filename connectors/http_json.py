@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from msgspec import Meta
 
 from connectors.base import ConnectorError, Failure
 from connectors.border import Networks
@@ -20,12 +20,14 @@ from connectors.http_cache import Cache
 from connectors.http_get import Answer, Call, Client, Limits
 from connectors.http_paging import Paging, forward
 from connectors.http_rate import Rate
+from connectors.http_site import without_password
 from connectors.http_template import Request, Template
 from connectors.http_tls import TlsOptions
 from connectors.json_path import ABSENT, dig, finder
 from connectors.json_rows import Page, page_cells, rows_of
 from connectors.json_rule import Rule
 from connectors.observation import Query, Reading
+from connectors.strict import Strict
 
 _STATES = {
     401: (Failure.DENIED, "要求口令 (unauthorized): 请检查 auth"),
@@ -37,6 +39,15 @@ _WORDS_SHOWN = 500  # counted after secrets are hidden, so that none is cut in t
 _LATER = (408, 425, 429)  # states below 500 that may pass by themselves
 
 
+def _of_names(codes: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    if not codes.keys() <= {"series", "subject"}:
+        raise ValueError("codes 只有 series 和 subject 两项 (unknown key)")
+    for known in codes.values():
+        if len(set(known.values())) < len(known):
+            raise ValueError("codes 中同一代码有两个名称 (ambiguous code)")
+    return codes
+
+
 class HttpOptions(Constants):
     """An address that answers with JSON, and where in it the figures stand.
 
@@ -44,49 +55,28 @@ class HttpOptions(Constants):
     Paths are dotted or JMESPath, rules as in ``connectors.json_rule``.
     """
 
-    url: str = Field(repr=False)
-    query: dict[str, str | int | float] = Field(default={}, repr=False)
-    headers: dict[str, str] = Field(default={}, repr=False)
+    url: Annotated[str, without_password]
+    query: dict[str, str | int | float] = {}
+    headers: dict[str, str] = {}
     auth: Auth | None = None
     tls: TlsOptions = TlsOptions()
-    allow: Networks = Field(default=(), description="networks that may be reached although they lie too far inside")
+    allow: Networks = ()  # networks that may be reached although they lie too far inside
     paging: Paging | None = None
-    timeout: float = Field(default=10, gt=0, description="seconds for each connect and each read")
-    budget: float = Field(default=30, gt=0, description="seconds for the whole pull, pages and retries included")
-    retries: int = Field(default=2, ge=0, le=10)
-    per_minute: int | None = Field(default=None, gt=0, description="requests in any 60 seconds")
-    max_bytes: int = Field(default=16 * 2**20, gt=0, description="of all answers of a pull, decompressed")
-    conditional: bool = Field(default=True, description="whether unchanged answers may be left out by ETag")
-    rows: str = Field(default="", description="path to the list of rows; default: the answer is the list")
-    fields: Fields = Field(description="field -> path within a row")
-    codes: dict[str, dict[str, str]] = Field(default={}, description="series, subject -> name in the books -> code")
-    has: str | None = Field(default=None, description="rule on a row: where it does not hold there is no figure")
-    success: str | None = Field(default=None, description="rule on the whole answer")
-    message: str | None = Field(default=None, description="path to the provider's own words when it fails")
-    echo: dict[str, str | int | float] = Field(default={}, description="path within a row -> what it must say")
+    timeout: Annotated[float, Meta(gt=0)] = 10  # seconds for each connect and each read
+    budget: Annotated[float, Meta(gt=0)] = 30  # seconds for the whole pull, pages and retries included
+    retries: Annotated[int, Meta(ge=0, le=10)] = 2
+    per_minute: Annotated[int, Meta(gt=0)] | None = None  # requests in any 60 seconds
+    max_bytes: Annotated[int, Meta(gt=0)] = 16 * 2**20  # of all answers of a pull, decompressed
+    conditional: bool = True  # whether unchanged answers may be left out by ETag
+    rows: str = ""  # path to the list of rows; default: the answer is the list
+    fields: Fields  # field -> path within a row
+    codes: Annotated[dict[str, dict[str, str]], _of_names] = {}  # series, subject -> name in the books -> code
+    has: str | None = None  # rule on a row: where it does not hold there is no figure
+    success: str | None = None  # rule on the whole answer
+    message: str | None = None  # path to the provider's own words when it fails
+    echo: dict[str, str | int | float] = {}  # path within a row -> what it must say
 
-    @field_validator("url")
-    @classmethod
-    def _url_is_public_http(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("url 须是 http:// 或 https:// 地址 (not an http address)")
-        if parts.username or parts.password:
-            raise ValueError("url 里不要写口令 (credentials in url): 请用 auth")
-        return url
-
-    @field_validator("codes")
-    @classmethod
-    def _codes_are_of_names(cls, codes: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-        if not codes.keys() <= {"series", "subject"}:
-            raise ValueError("codes 只有 series 和 subject 两项 (unknown key)")
-        for known in codes.values():
-            if len(set(known.values())) < len(known):
-                raise ValueError("codes 中同一代码有两个名称 (ambiguous code)")
-        return codes
-
-    @model_validator(mode="after")
-    def _readable(self) -> Self:
+    def __post_init__(self) -> None:
         if self.fields.value is None:
             raise ValueError("fields.value 须指明数值所在 (missing value)")
         paging = (self.paging.last, self.paging.next) if self.paging else ()
@@ -100,7 +90,7 @@ class HttpOptions(Constants):
                 raise ValueError("url 或 query 里有 {subject}，须在 codes.subject 列出各对象 (subjects to ask for)")
             if self.subject is not None or self.fields.subject is not None:
                 raise ValueError("subject 既由 {subject} 逐个查询，又另有来源 (given twice): 请只留一个")
-        return self.agree_with(self.fields, named_elsewhere=template.names("series"))
+        self.agree_with(self.fields, named_elsewhere=template.names("series"))
 
     @property
     def template(self) -> Template:
@@ -113,7 +103,7 @@ class HttpJson:
     ``Reading.digest`` is the SHA-256 of the bodies in turn; the document is the address, bare.
     """
 
-    Options: ClassVar[type[BaseModel]] = HttpOptions
+    Options: ClassVar[type[Strict]] = HttpOptions
 
     def __init__(self, options: HttpOptions, folder: Path) -> None:
         self._options = options

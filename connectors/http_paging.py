@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from pydantic import Field, model_validator
+from msgspec import Meta
 from requests.utils import parse_header_links
 
 from connectors.base import ConnectorError, Failure, Options
@@ -29,24 +29,20 @@ class Paging(Options):
     """
 
     by: Turn
-    parameter: str | None = Field(default=None, description="of page and cursor: the parameter that turns the page")
-    start: int = Field(default=1, description="of page: the number of the first page")
-    step: int = Field(
-        default=1, gt=0, description="of page: added for the next one; the page size where it is an offset"
-    )
-    last: str | None = Field(default=None, description="of page: path to the number of the last page")
-    next: str | None = Field(default=None, description="of cursor and link: path to the next cursor or address")
-    at_most: int = Field(default=100, gt=0, description="pages; more are an error, never cut off")
+    parameter: str | None = None  # of page and cursor: the parameter that turns the page
+    start: int = 1  # of page: the number of the first page
+    step: Annotated[int, Meta(gt=0)] = 1  # of page: added for the next one; the page size where it is an offset
+    last: str | None = None  # of page: path to the number of the last page
+    next: str | None = None  # of cursor and link: path to the next cursor or address
+    at_most: Annotated[int, Meta(gt=0)] = 100  # pages; more are an error, never cut off
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.parameter is None) is not (self.by is Turn.LINK):
             raise ValueError("paging: page 和 cursor 须写 parameter，link 不写 (parameter)")
         if self.by is Turn.CURSOR and self.next is None:
             raise ValueError("paging: cursor 须写 next (next): 下一页游标在答复中的路径")
         if (self.by is Turn.PAGE and self.next is not None) or (self.by is not Turn.PAGE and self.last is not None):
             raise ValueError("paging: last 只用于 page，next 只用于 cursor 和 link (misplaced)")
-        return self
 
     def first(self, call: Call) -> Call:
         """The call for the first page."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from msgspec import Meta
 
 from connectors.base import ConnectorError, Failure
 from connectors.border import Networks
@@ -28,30 +28,39 @@ _STATES = {
 _WORDS_SHOWN = 500
 
 
+def without_password(url: str) -> str:
+    """An http or https address without a password in it. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("url 须是 http:// 或 https:// 地址 (not an http address)")
+    if parts.username or parts.password:
+        raise ValueError("url 里不要写口令 (credentials in url): 请用 auth")
+    return url
+
+
+def _bare(url: str) -> str:
+    parts = urlsplit(without_password(url))
+    if parts.query or parts.fragment:
+        raise ValueError("url 里不要写参数 (query in url): 只写到路径为止")
+    return url.rstrip("/")
+
+
+Address = Annotated[str, _bare]
+"""Without parameters and without a password in it."""
+
+
 class Site(Constants):
     """An address, how we are known there, and the limits of one pull."""
 
-    url: str = Field(repr=False)
-    headers: dict[str, str] = Field(default={}, repr=False)
+    url: Address
+    headers: dict[str, str] = {}
     auth: Auth | None = None
     tls: TlsOptions = TlsOptions()
-    allow: Networks = Field(default=(), description="networks that may be reached although they lie too far inside")
-    timeout: float = Field(default=10, gt=0, description="seconds for each connect and each read")
-    budget: float = Field(default=30, gt=0, description="seconds for the whole pull, retries included")
-    retries: int = Field(default=2, ge=0, le=10)
-    max_bytes: int = Field(default=16 * 2**20, gt=0, description="of all answers of a pull, decompressed")
-
-    @field_validator("url")
-    @classmethod
-    def _url_is_public_http(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("url 须是 http:// 或 https:// 地址 (not an http address)")
-        if parts.query or parts.fragment:
-            raise ValueError("url 里不要写参数 (query in url): 只写到路径为止")
-        if parts.username or parts.password:
-            raise ValueError("url 里不要写口令 (credentials in url): 请用 auth")
-        return url.rstrip("/")
+    allow: Networks = ()  # networks that may be reached although they lie too far inside
+    timeout: Annotated[float, Meta(gt=0)] = 10  # seconds for each connect and each read
+    budget: Annotated[float, Meta(gt=0)] = 30  # seconds for the whole pull, retries included
+    retries: Annotated[int, Meta(ge=0, le=10)] = 2
+    max_bytes: Annotated[int, Meta(gt=0)] = 16 * 2**20  # of all answers of a pull, decompressed
 
     @property
     def document(self) -> str:

@@ -1,38 +1,34 @@
 """Whom a source is trusted to be, and the certificate that we show it."""
 
 from pathlib import Path
-from typing import Literal, Self
-
-from pydantic import Field, field_validator, model_validator
+from typing import Annotated, Any, Literal
 
 from connectors.base import ConnectorError, Failure, Options
 from connectors.http_get import Tls
+from connectors.strict import Phrase
+
+
+def _spelled_out(verify: object) -> object:
+    if verify not in (True, "unsafe"):
+        raise ValueError(
+            "不校验证书，任何人都可冒充对方 (verify off): 自签的证书请写 ca_file；确需不校验，请写 verify: unsafe"
+        )
+    return verify
 
 
 class TlsOptions(Options):
     """Files are relative to the book."""
 
-    ca_file: str | None = Field(default=None, description="authorities to trust instead of the public ones, PEM")
-    verify: Literal[True, "unsafe"] = True
-    cert_file: str | None = Field(default=None, description="our certificate, PEM")
-    key_file: str | None = Field(default=None, description="the key of our certificate, PEM without a passphrase")
+    ca_file: str | None = None  # authorities to trust instead of the public ones, PEM
+    verify: Annotated[Literal[True, "unsafe"], Phrase(_spelled_out, Any)] = True
+    cert_file: str | None = None  # our certificate, PEM
+    key_file: str | None = None  # the key of our certificate, PEM without a passphrase
 
-    @field_validator("verify", mode="before")
-    @classmethod
-    def _spelled_out(cls, verify: object) -> object:
-        if verify not in (True, "unsafe"):
-            raise ValueError(
-                "不校验证书，任何人都可冒充对方 (verify off): 自签的证书请写 ca_file；确需不校验，请写 verify: unsafe"
-            )
-        return verify
-
-    @model_validator(mode="after")
-    def _pairs(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.cert_file is None) is not (self.key_file is None):
             raise ValueError("cert_file 和 key_file 须一起写 (certificate and key)")
         if self.ca_file is not None and self.verify != True:  # noqa: E712  # "unsafe" is the other value
             raise ValueError("ca_file 与 verify: unsafe 不能并用 (contradiction)")
-        return self
 
     def tls(self, folder: Path) -> Tls:
         """The settings of a call. Raises ConnectorError MISCONFIGURED for a file that is not there."""

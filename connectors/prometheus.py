@@ -6,10 +6,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, Field, model_validator
 
 from connectors.base import ConnectorError, Failure
 from connectors.fields import Fields
@@ -17,6 +16,7 @@ from connectors.figures import Cells, Column, Rows, objects, reading
 from connectors.http_get import Answer
 from connectors.http_site import Ask, Site, bad_status
 from connectors.observation import Query, Reading
+from connectors.strict import Strict
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +39,16 @@ class PrometheusOptions(Site):
     sample is of. ``series`` is a constant or a label (``__name__`` too).
     """
 
-    query: str = Field(description="PromQL")
+    query: str  # PromQL
     every: Literal["day", "month", "quarter", "half", "year"] | None = None
-    labels: dict[Literal["series", "subject", "unit", "period", "known", "status"], str] = Field(
-        default={}, description="field -> label"
-    )
-    warnings: Literal["refuse", "accept"] = Field(
-        default="refuse", description="whether an answer under a warning, which may be partial, is taken"
-    )
+    labels: dict[Literal["series", "subject", "unit", "period", "known", "status"], str] = {}  # field -> label
+    warnings: Literal["refuse", "accept"] = "refuse"
+    """Whether an answer under a warning, which may be partial, is taken."""
 
-    @model_validator(mode="after")
-    def _one_source_per_field(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.every is None) is not ("period" in self.labels):
             raise ValueError("every 与 labels.period 须写且只写一个 (exactly one source of the period)")
-        return self.agree_with(Fields.model_validate({"period": "", **self.labels}))
+        self.agree_with(Fields(**{"period": "", **self.labels}))
 
 
 class _Sample(NamedTuple):
@@ -66,7 +62,7 @@ class _Sample(NamedTuple):
 class Prometheus:
     """Asks anew at each fetch. ``Reading.digest`` is the SHA-256 of the bodies in turn, the document the address."""
 
-    Options: ClassVar[type[BaseModel]] = PrometheusOptions
+    Options: ClassVar[type[Strict]] = PrometheusOptions
 
     def __init__(self, options: PrometheusOptions, folder: Path) -> None:
         self._options = options

@@ -8,17 +8,18 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field, model_validator
+from msgspec import Meta
 
 from connectors.base import ConnectorError, Failure
 from connectors.fields import Constants, Fields
 from connectors.figures import reading
 from connectors.json_rows import Page, page_cells, rows_of
 from connectors.observation import Original, Query, Reading
+from connectors.strict import Strict
 
-FIELDS = tuple(Fields.model_fields)
+FIELDS = Fields.__struct_fields__
 """What may be said of a figure: a key of its JSON object, or a column of the CSV."""
 _MUST = ("series", "period", "value")
 _SAID = ("series", "subject", "unit", "status")
@@ -28,22 +29,20 @@ _OBSERVATIONS = "observations"
 class PushOptions(Constants):
     """Who may hand figures in, and how many at a time."""
 
-    token_file: str | None = Field(default=None, description="file with the token, relative to the book")
-    token_env: str | None = Field(default=None, description="environment variable with the token")
-    max_bytes: int = Field(default=4 << 20, gt=0, description="of one body")
-    max_rows: int = Field(default=10_000, gt=0, description="figures in one body")
+    token_file: str | None = None  # file with the token, relative to the book
+    token_env: str | None = None  # environment variable with the token
+    max_bytes: Annotated[int, Meta(gt=0)] = 4 << 20  # of one body
+    max_rows: Annotated[int, Meta(gt=0)] = 10_000  # figures in one body
 
-    @model_validator(mode="after")
-    def _one_token(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.token_file is None) is (self.token_env is None):
             raise ValueError("token_file 和 token_env 须有且只有一个 (exactly one token): 口令不写在册里")
-        return self
 
 
 class Push:
     """Tells who may hand in, and reads what was handed in. It is never asked for anything."""
 
-    Options: ClassVar[type[BaseModel]] = PushOptions
+    Options: ClassVar[type[Strict]] = PushOptions
 
     def __init__(self, options: PushOptions, folder: Path) -> None:
         self.options = options
@@ -85,7 +84,7 @@ class Push:
 class Batch:
     """One body that was handed in. ``Reading.digest`` is the SHA-256 of its bytes."""
 
-    Options: ClassVar[type[BaseModel]] = PushOptions
+    Options: ClassVar[type[Strict]] = PushOptions
 
     def __init__(self, options: PushOptions, body: bytes, *, table: bool) -> None:
         self._options = options
@@ -95,7 +94,7 @@ class Batch:
 
     def fetch(self, query: Query) -> Reading:
         """The figures. ConnectorError: BAD_ANSWER (no JSON or CSV, another shape, an unknown key), TOO_LARGE."""
-        constants = self._options.model_dump(include=set(_SAID), exclude_none=True)
+        constants = {name: said for name in _SAID if (said := getattr(self._options, name)) is not None}
         rows = [{"value": None, **constants, **row} for row in self.rows()]
         stated = {*_MUST}.union(*rows)
         fields = Fields(**{field: field for field in FIELDS if field in stated})

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from msgspec import field
 
 from connectors.base import ConnectorError, Failure
 from connectors.drop_folder import read
 from connectors.fields import Fields
 from connectors.figures import Cells, Column, Rows, objects, reading
-from connectors.http_site import Site, bad_status
+from connectors.http_site import Address, Site, bad_status
 from connectors.http_template import Template
 from connectors.observation import Query, Reading
+from connectors.strict import Strict
 
 _ACCEPT = (
     "application/vnd.sdmx.data+json;version=1.0.0, application/vnd.sdmx.genericdata+xml;version=2.1;q=0.9, */*;q=0.1"
@@ -35,27 +36,23 @@ class SdmxOptions(Site):
     the books use.
     """
 
-    url: str = Field(default="", repr=False)
-    path: str | None = Field(default=None, description="a file instead of an address, relative to the configuration")
-    query: dict[str, str | int] = Field(default={}, repr=False)
-    headers: dict[str, str] = Field(default={"Accept": _ACCEPT}, repr=False)
-    key: dict[str, str] = Field(default={}, description="dimension -> the value that is meant")
-    dimensions: dict[Literal["series", "subject", "unit", "period", "known", "status"], str] = Field(
-        default={}, description="field -> dimension or attribute"
-    )
-    codes: dict[Literal["series", "subject"], dict[str, str]] = Field(
-        default={}, description="series, subject -> name in the books -> code"
-    )
+    url: Address = ""
+    path: str | None = None  # a file instead of an address, relative to the configuration
+    query: dict[str, str | int] = {}
+    headers: dict[str, str] = field(default_factory=lambda: {"Accept": _ACCEPT})
+    key: dict[str, str] = {}  # dimension -> the value that is meant
+    dimensions: dict[Literal["series", "subject", "unit", "period", "known", "status"], str] = {}
+    """Field -> dimension or attribute."""
+    codes: dict[Literal["series", "subject"], dict[str, str]] = {}  # series, subject -> name in the books -> code
 
-    @model_validator(mode="after")
-    def _one_source_each(self) -> Self:
+    def __post_init__(self) -> None:
         if bool(self.url) is (self.path is not None):
             raise ValueError("url 与 path 须写且只写一个 (exactly one source)")
         if any(self.template.names(hole) for hole in ("period", "series", "subject")):
             raise ValueError("query 里只可用 {first}、{last}、{year} (unknown hole)")
         if nowhere := "、".join(self.codes.keys() - self.dimensions.keys()):
             raise ValueError(f"codes 里的 {nowhere} 没有写入 dimensions (no dimension): 请写明其代码所在的维度")
-        return self.agree_with(Fields.model_validate({"period": "TIME_PERIOD", **self.dimensions}))
+        self.agree_with(Fields(**{"period": "TIME_PERIOD", **self.dimensions}))
 
     @property
     def template(self) -> Template:
@@ -66,7 +63,7 @@ class SdmxOptions(Site):
 class Sdmx:
     """Reads anew at each fetch. ``Reading.digest`` is the SHA-256 of the message."""
 
-    Options: ClassVar[type[BaseModel]] = SdmxOptions
+    Options: ClassVar[type[Strict]] = SdmxOptions
 
     def __init__(self, options: SdmxOptions, folder: Path) -> None:
         self._options = options

@@ -8,11 +8,11 @@ from contextlib import closing
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, field_validator, model_validator
 from sqlalchemy import URL, BindParameter, Connection, Date, DateTime, String, bindparam, text
 
 from connectors.base import ConnectorError, Failure
@@ -20,6 +20,7 @@ from connectors.fields import Constants
 from connectors.figures import Cells, Column, Rows, objects, reading
 from connectors.observation import Query, Reading
 from connectors.sql_session import Database, address
+from connectors.strict import Strict
 
 _FIELDS = ("series", "subject", "period", "value", "unit", "known", "status")
 _PARAMETERS: dict[str, BindParameter[Any]] = {
@@ -34,6 +35,27 @@ _BATCH = 1_000  # rows; larger ones cost more than they save, in memory that has
 _LONG_AGO = datetime(1900, 1, 1)  # noqa: DTZ001 - a local time, like every time that is bound
 
 
+def _without_password(url: str) -> str:
+    if address(url).password:
+        raise ValueError("url 里不要写口令 (password in url): 请用 password_file 或 url_file")
+    return url
+
+
+def _known_parameters(query: str) -> str:
+    if unknown := [name for name in _bound(query) if name not in _PARAMETERS]:
+        raise ValueError(
+            f"query 里有未知的参数 :{'、:'.join(unknown)} (unknown parameter); "
+            f"可用 :{'、:'.join(_PARAMETERS)}；冒号本身写作 \\:"
+        )
+    return query
+
+
+def _days(again: str) -> str:
+    if not _AGAIN.fullmatch(again.strip()):
+        raise ValueError(f"看不懂 again: {again} (bad window); 应如 60 days")
+    return again
+
+
 class SqlOptions(Constants):
     """A database and a query whose columns are the fields of a figure.
 
@@ -45,47 +67,20 @@ class SqlOptions(Constants):
     revisions are read once more; long ago where all must be read.
     """
 
-    url: str | None = Field(default=None, repr=False, description="database URL without its password")
-    url_file: str | None = Field(default=None, description="file with the URL, relative to the configuration")
-    password_file: str | None = Field(default=None, description="file with the password, relative to the configuration")
-    query: str = Field(description="one SELECT")
-    columns: dict[Literal["series", "subject", "period", "value", "unit", "known", "status"], str] = Field(
-        default={}, description="field -> column of the result; default: the field's own name"
-    )
-    again: str = Field(default="60 days", description='"N days": how far :since goes back before the last answer')
-    timeout: float = Field(default=30, gt=0, description="seconds to connect, and for the whole query")
-    max_rows: int = Field(default=1_000_000, gt=0)
+    url: Annotated[str, _without_password] | None = None  # database URL without its password
+    url_file: str | None = None  # file with the URL, relative to the configuration
+    password_file: str | None = None  # file with the password, relative to the configuration
+    query: Annotated[str, _known_parameters]  # one SELECT
+    columns: dict[Literal["series", "subject", "period", "value", "unit", "known", "status"], str] = {}
+    """Field -> column of the result; default: the field's own name."""
+    again: Annotated[str, _days] = "60 days"  # N days: how far :since goes back before the last answer
+    timeout: Annotated[float, Meta(gt=0)] = 30  # seconds to connect, and for the whole query
+    max_rows: Annotated[int, Meta(gt=0)] = 1_000_000
 
-    @field_validator("url")
-    @classmethod
-    def _url_holds_no_password(cls, url: str | None) -> str | None:
-        if url is not None and address(url).password:
-            raise ValueError("url 里不要写口令 (password in url): 请用 password_file 或 url_file")
-        return url
-
-    @field_validator("query")
-    @classmethod
-    def _parameters_are_known(cls, query: str) -> str:
-        if unknown := [name for name in _bound(query) if name not in _PARAMETERS]:
-            raise ValueError(
-                f"query 里有未知的参数 :{'、:'.join(unknown)} (unknown parameter); "
-                f"可用 :{'、:'.join(_PARAMETERS)}；冒号本身写作 \\:"
-            )
-        return query
-
-    @field_validator("again")
-    @classmethod
-    def _again_is_days(cls, again: str) -> str:
-        if not _AGAIN.fullmatch(again.strip()):
-            raise ValueError(f"看不懂 again: {again} (bad window); 应如 60 days")
-        return again
-
-    @model_validator(mode="after")
-    def _one_source_each(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.url is None) == (self.url_file is None):
             raise ValueError("url 与 url_file 须写且只写一个 (exactly one address)")
         self.refuse_twice(self.columns)
-        return self
 
     def refuse_twice(self, columns: Iterable[str]) -> None:
         """Raise ValueError for a field that has both a constant and a column."""
@@ -107,7 +102,7 @@ class Sql:
     an outage longer than the window.
     """
 
-    Options: ClassVar[type[BaseModel]] = SqlOptions
+    Options: ClassVar[type[Strict]] = SqlOptions
 
     def __init__(self, options: SqlOptions, folder: Path) -> None:
         self._options = options

@@ -5,15 +5,17 @@ import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
+from msgspec import Meta
+from msgspec.structs import asdict
 
 from connectors.base import ConnectorError, Failure, Options
 from connectors.drop_folder import dropped, incomplete, is_pattern, read, read_each, together
 from connectors.fields import Constants
 from connectors.figures import reading
 from connectors.observation import Original, Query, Reading
+from connectors.strict import Strict
 from connectors.table_cells import FIELDS, Figures, Layout
 from connectors.table_layout import HEAD, Header, Wanted, find_header
 from connectors.table_sheet import Sheet, broken_workbook
@@ -23,7 +25,7 @@ _TEXTS = (".csv", ".tsv", ".txt")
 _SHEETS = (".xlsx", ".xlsm", ".xls")
 _HEADER = re.compile(r"(\d+)(?:-(\d+))?")
 Name = Literal["series", "subject", "unit", "known", "status", "period", "year"]
-CellName = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}[1-9]\d*$")]
+CellName = Annotated[str, Meta(pattern=r"^[A-Z]{1,3}[1-9]\d*$", description="应如 B2")]
 
 
 class Columns(Options):
@@ -48,72 +50,64 @@ class Said(Options):
     period: str = ""
 
 
+def _table(path: str) -> str:
+    if not fnmatch.filter(_TEXTS + _SHEETS, Path(path).suffix.lower()):
+        raise ValueError(f"不会读 {path} (unknown suffix): 请用 {'、'.join(_TEXTS + _SHEETS)}")
+    return path
+
+
+def _codec(encoding: str) -> str:
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise ValueError(f"没有编码 {encoding} (unknown encoding): 如 utf-8、gb18030") from None
+    return encoding
+
+
+def _rows(header: int | str) -> int | str:
+    found = _HEADER.fullmatch(str(header))
+    if not found or not int(found[1]) <= int(found[2] or found[1]) <= HEAD:
+        raise ValueError(
+            f"看不懂 header: {header} (bad header rows); 请写前 {HEAD} 行内的行号，如 3、2-4，没有表头写 0"
+        )
+    return header
+
+
 class TableOptions(Constants):
     """A table: long (``columns.value``), one column per series (``values``), or with fields in header rows (``across``)."""
 
-    path: str = Field(description="the file, relative to the configuration, or a pattern such as files/*.xlsx")
-    columns: Columns = Field(default=Columns(), description="field -> column")
-    values: dict[str, str | Said] = Field(default={}, description="column -> series, or all that is said of it")
-    across: dict[Name, Annotated[int, Field(ge=1)]] = Field(default={}, description="field -> row of the header")
-    above: dict[Name, CellName] = Field(default={}, description="field -> cell above the table")
-    fill: list[Name] = Field(default=[], description="columns whose blank cells repeat the one above")
-    skip: list[str] = Field(default=[], description="columns (with across) and labels of rows that are left out")
-    dates: Literal["month", "quarter", "year"] | None = Field(default=None, description="what a date stands for")
-    to_date: str | None = Field(default=None, description="added to a series over January to a month")
-    sheet: str | None = Field(default=None, description="workbook: the sheet; default: the first")
-    title: str | None = Field(
-        default=None, min_length=1, description="workbook: of several tables on a sheet the one under this text"
-    )
-    until: str | None = Field(
-        default=None, min_length=1, description="workbook: the text at which the next table begins"
-    )
-    header: int | str | None = Field(
-        default=None, description="rows of the header (2, 2-3; 0: none); default: the first that holds all columns"
-    )
-    delimiter: str | None = Field(default=None, min_length=1, max_length=2, description="default: , ; TAB or TAB+comma")
-    encoding: str | None = Field(default=None, description="default: utf-8-sig, then gb18030")
-    max_mb: int = Field(
-        default=200,
-        ge=1,
-        description="megabytes of a file, and of what a workbook unpacks to; reading takes four times that",
-    )
+    path: Annotated[str, _table]  # the file, relative to the configuration, or a pattern such as files/*.xlsx
+    columns: Columns = Columns()  # field -> column
+    values: dict[str, str | Said] = {}  # column -> series, or all that is said of it
+    across: dict[Name, Annotated[int, Meta(ge=1)]] = {}  # field -> row of the header
+    above: dict[Name, CellName] = {}  # field -> cell above the table
+    fill: list[Name] = []  # columns whose blank cells repeat the one above
+    skip: list[str] = []  # columns (with across) and labels of rows that are left out
+    dates: Literal["month", "quarter", "year"] | None = None  # what a date stands for
+    to_date: str | None = None  # added to a series over January to a month
+    sheet: str | None = None  # workbook: the sheet; default: the first
+    title: Annotated[str, Meta(min_length=1)] | None = None
+    """Workbook: of several tables on a sheet the one under this text."""
+    until: Annotated[str, Meta(min_length=1)] | None = None  # workbook: the text at which the next table begins
+    header: Annotated[int | str, _rows] | None = None
+    """Rows of the header (2, 2-3; 0: none); default: the first that holds all columns."""
+    delimiter: Annotated[str, Meta(min_length=1, max_length=2)] | None = None  # default: , ; TAB or TAB+comma
+    encoding: Annotated[str, _codec] | None = None  # default: utf-8-sig, then gb18030
+    max_mb: Annotated[int, Meta(ge=1)] = 200
+    """Megabytes of a file, and of what a workbook unpacks to; reading takes four times that."""
 
-    @field_validator("path")
-    @classmethod
-    def _path_is_a_table(cls, path: str) -> str:
-        if not fnmatch.filter(_TEXTS + _SHEETS, Path(path).suffix.lower()):
-            raise ValueError(f"不会读 {path} (unknown suffix): 请用 {'、'.join(_TEXTS + _SHEETS)}")
-        return path
+    def __post_init__(self) -> None:
+        self._the_value_has_one_source()
+        self._each_field_has_one_source()
+        self._rows_and_columns_agree()
 
-    @field_validator("encoding")
-    @classmethod
-    def _encoding_exists(cls, encoding: str | None) -> str | None:
-        try:
-            "".encode(encoding or "utf-8")
-        except LookupError:
-            raise ValueError(f"没有编码 {encoding} (unknown encoding): 如 utf-8、gb18030") from None
-        return encoding
-
-    @field_validator("header")
-    @classmethod
-    def _header_is_rows(cls, header: int | str | None) -> int | str | None:
-        found = _HEADER.fullmatch("0" if header is None else str(header))
-        if not found or not int(found[1]) <= int(found[2] or found[1]) <= HEAD:
-            raise ValueError(
-                f"看不懂 header: {header} (bad header rows); 请写前 {HEAD} 行内的行号，如 3、2-4，没有表头写 0"
-            )
-        return header
-
-    @model_validator(mode="after")
-    def _the_value_has_one_source(self) -> Self:
+    def _the_value_has_one_source(self) -> None:
         if self.columns.value is not None and (self.values or self.across):
             raise ValueError("columns.value 与 values、across 不能并用 (given twice): 一行一个数值用前者")
         if self.columns.value is None and not (self.values or self.across):
             raise ValueError("数值列须用 columns.value、values 或 across 之一指明 (no source of the value)")
-        return self
 
-    @model_validator(mode="after")
-    def _each_field_has_one_source(self) -> Self:
+    def _each_field_has_one_source(self) -> None:
         stated = {name: self._sources(name) for name in FIELDS}
         twice = [name for name, sources in stated.items() if sources > 1]
         if twice:
@@ -127,10 +121,8 @@ class TableOptions(Constants):
             )
         if not (stated["period"] or "period" in alone):
             raise ValueError("期间须有来源 (no source of the period): columns、across、above 或 values 里的 period")
-        return self
 
-    @model_validator(mode="after")
-    def _rows_and_columns_agree(self) -> Self:
+    def _rows_and_columns_agree(self) -> None:
         unknown = [name for name in self.fill if getattr(self.columns, name) is None]
         if unknown:
             raise ValueError(f"fill 里的 {'、'.join(unknown)} 不是列 (not a column): 只能写 columns 里的字段")
@@ -140,7 +132,6 @@ class TableOptions(Constants):
         outside = [row for row in self.across.values() if rows and not rows[0] <= row <= rows[1]]
         if outside:
             raise ValueError(f"across 的第{outside[0]}行不在表头之内 (outside the header): 请改 header 或行号")
-        return self
 
     def _sources(self, name: str) -> int:
         """How many places state the field."""
@@ -151,7 +142,7 @@ class TableOptions(Constants):
         return {name: Said(series=said) if isinstance(said, str) else said for name, said in self.values.items()}
 
     def _titles(self) -> list[str]:
-        names = [*(name for _, name in self.columns if name), *self.values]
+        names = [*(name for name in asdict(self.columns).values() if name), *self.values]
         return [name for name in names if not re.fullmatch(r"[A-Za-z]{1,3}列", name)]
 
     def _rows(self) -> tuple[int, int] | None:
@@ -167,13 +158,13 @@ class TableOptions(Constants):
 
     def wanted(self) -> Wanted:
         """The columns to look for."""
-        fields = {name: title for name, title in self.columns if title is not None and name != "value"}
+        fields = {name: title for name, title in asdict(self.columns).items() if title is not None and name != "value"}
         values = [self.columns.value] if self.columns.value is not None else list(self.values)
         return Wanted(fields, values, self._across(), self._rows())
 
     def layout(self, header: Header) -> Layout:
         """How the table lies under its header."""
-        said = {header.find(name)[0]: dict(one) for name, one in self._said().items()}
+        said = {header.find(name)[0]: asdict(one) for name, one in self._said().items()}
         return Layout(
             across=self._across(),
             above={str(name): cell for name, cell in self.above.items()},
@@ -192,7 +183,7 @@ class TableFile:
     ``Reading.digest`` is the SHA-256 of the file, or of the list of all files with theirs.
     """
 
-    Options: ClassVar[type[BaseModel]] = TableOptions
+    Options: ClassVar[type[Strict]] = TableOptions
 
     def __init__(self, options: TableOptions, folder: Path) -> None:
         self._options = options

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import asdict
 from sqlalchemy import Connection, Engine
 
 from alerts import message
@@ -240,7 +241,7 @@ class Daemon:
             self._config_error = str(found)
         self.meters.reloads.labels(outcome="refused" if self._config_error else "ok").inc()
         if not self._config_error:
-            then, now = dict(self.force.settings), dict(fresh.settings)
+            then, now = asdict(self.force.settings), asdict(fresh.settings)
             if later := [name for name in now if now[name] != then[name] and name not in config.AT_ONCE]:
                 log.warning("action=restart_needed settings=%s", ",".join(later))
             return fresh

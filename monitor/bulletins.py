@@ -15,6 +15,7 @@ from alerts.delivery import Result, Status
 from alerts.notice import Notice
 from alerts.organisation import Organisation
 from alerts.routing import Route
+from connectors.strict import near
 from monitor import pipeline
 from monitor.app import open_store
 from monitor.force import InForce
@@ -24,7 +25,7 @@ from monitor.store import letters, outbox
 from monitor.store.database import reading
 from monitor.store.leader import leadership
 from monitor.web.lines import failure
-from rules.document import Invalid, near
+from rules.document import Invalid
 from rules.target import Book, Level
 
 _NAMED = 5

@@ -292,4 +292,4 @@ class _Worker:
 
 
 def _digest(spec: ChannelSpec) -> str:
-    return digest(spec.kind, spec.model_extra or {})
+    return digest(spec.kind, spec.options)

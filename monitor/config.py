@@ -3,29 +3,19 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from msgspec import Meta, field
 
 from alerts import suppression
 from alerts.suppression import Quiet
-from monitor import logs
-from rules.document import Document, Invalid, explain, near
-from rules.spec import SchedulePhrase, Strict
+from connectors.strict import Phrase, Strict, Wrong, fields, near, read
+from rules.document import Document, Invalid
+from rules.spec import SchedulePhrase
 
 CONFIG_ENV = "DUBAN_CONFIG"
 _ROOT = Path(__file__).parent.parent
@@ -50,19 +40,26 @@ class Executors(StrEnum):
     CLUSTER = "cluster"
 
 
-class ChannelSpec(BaseModel):
+class Log(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class ChannelSpec(Strict):
     """A channel by name: its kind, and the options of that kind."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
-
     kind: str
+    options: dict[str, Any] = field(default_factory=dict, name="")
 
 
-def _quiet(value: Any) -> Any:
-    return value if isinstance(value, Quiet) else suppression.quiet(str(value))
-
-
-QuietPhrase = Annotated[Quiet, PlainValidator(_quiet, json_schema_input_type=str)]
+def _moment(text: str) -> datetime:
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found
+    raise ValueError(f"'{text}' 不是带时区的时刻 (no offset)；应如 2025-10-27T09:00:00+08:00")
 
 
 def _chosen(known: Sequence[str]) -> Callable[[str], str]:
@@ -90,92 +87,74 @@ def _these(value: str, known: tuple[str, ...]) -> tuple[str, ...]:
 class Settings(Strict):
     """All settings; README has the table. Relative paths start from the folder in which the command runs."""
 
-    books: Path = Field(_ROOT / "rules" / "books", description="folder of the books, one sub-folder each")
-    database: str = Field("sqlite:///var/duban.db", description="`sqlite:///FILE` or `postgresql://USER@HOST/NAME`")
-    database_file: Path | None = Field(
-        None, description="file that holds the database's address; wins over `database` (for one with a password)"
+    books: Path = _ROOT / "rules" / "books"
+    """Folder of the books, one sub-folder each."""
+    database: str = "sqlite:///var/duban.db"
+    """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
+    database_file: Path | None = None
+    """File that holds the database's address; wins over `database` (for one with a password)."""
+    listen: Annotated[str, Meta(pattern=r"^[^:]+:\d+$", description="应如 127.0.0.1:9105")] = "127.0.0.1:8000"
+    """Address of the page, the metrics and the API."""
+    cycle: Annotated[int, Meta(ge=1)] = 15
+    """Seconds between judging cycles; news is judged at once."""
+    takeover: Annotated[int, Meta(ge=2)] = 15
+    """Seconds without a sign of life after which a stand-by replaces a leader that hangs."""
+    keep: Annotated[int, Meta(ge=100)] = 400
+    """Days for which pulls that brought nothing and turns that are done stay in the ledger."""
+    archive: Path | None = Path("var/archive")
+    """Folder that keeps every file that figures were read from, by its SHA-256."""
+    cache: Path | None = Path("var/duban.cache")
+    """File that keeps what is known of many figures, for a quick start; it may be deleted at any time."""
+    pulls_at_once: Annotated[int, Meta(ge=1)] = 16
+    """Sources asked at the same time."""
+    pulls_per_host: Annotated[int, Meta(ge=1)] = 4
+    """Of these, how many may be on one host."""
+    executor: Executors = Executors.THREADS
+    """Who asks sources on other machines and delivers: the daemon's own `threads`, or the `duban worker` processes of a
+    `cluster`."""
+    reload_endpoint: bool = False
+    """Whether `POST /-/reload` exists."""
+    silence_token_file: Path | None = None
+    """File with the token for `/api/v1/silences`, which does not exist without it."""
+    heartbeat: SchedulePhrase | None = None
+    """When the supervising office is told how the system is, as `daily at 09:00`; never if not set."""
+    quiet: Annotated[Quiet, Phrase(suppression.quiet)] | None = None
+    """When only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning, and red as well with `,
+    red too` at the end."""
+    crowd: Annotated[int, Meta(ge=1)] = 20
+    """Messages to one receiver by one channel at one moment that are told one by one; more go together in a digest. A
+    web hook and Alertmanager are told every alert by itself."""
+    log: Log = Log.TEXT
+    """Form of the log on stderr, `text` or `json` (one object a line)."""
+    clock: Annotated[datetime, Phrase(_moment)] | None = None
+    """Moment at which a demonstration clock starts; the real time if it is not set."""
+    clock_speed: Annotated[int, Meta(ge=1, le=86_400)] = 1
+    """Seconds that a demonstration clock goes in a real one, 86400 for a day; kept for a database's life."""
+    channels: dict[str, ChannelSpec] = field(
+        default_factory=lambda: {"folder": ChannelSpec(kind="folder", options={"path": "var/alerts"})}
     )
-    listen: Annotated[str, StringConstraints(pattern=r"^[^:]+:\d+$")] = Field(
-        "127.0.0.1:8000", description="address of the page, the metrics and the API"
-    )
-    cycle: Annotated[int, Ge(1)] = Field(15, description="seconds between judging cycles; news is judged at once")
-    takeover: Annotated[int, Ge(2)] = Field(
-        15, description="seconds without a sign of life after which a stand-by replaces a leader that hangs"
-    )
-    keep: Annotated[int, Ge(100)] = Field(
-        400, description="days for which pulls that brought nothing and turns that are done stay in the ledger"
-    )
-    archive: Path | None = Field(
-        Path("var/archive"), description="folder that keeps every file that figures were read from, by its SHA-256"
-    )
-    cache: Path | None = Field(
-        Path("var/duban.cache"),
-        description="file that keeps what is known of many figures, for a quick start; it may be deleted at any time",
-    )
-    pulls_at_once: Annotated[int, Ge(1)] = Field(16, description="sources asked at the same time")
-    pulls_per_host: Annotated[int, Ge(1)] = Field(4, description="of these, how many may be on one host")
-    executor: Executors = Field(
-        Executors.THREADS,
-        description="who asks sources on other machines and delivers: the daemon's own `threads`, or the `duban worker`"
-        " processes of a `cluster`",
-    )
-    reload_endpoint: bool = Field(default=False, description="whether `POST /-/reload` exists")
-    silence_token_file: Path | None = Field(
-        None, description="file with the token for `/api/v1/silences`, which does not exist without it"
-    )
-    heartbeat: SchedulePhrase | None = Field(
-        None, description="when the supervising office is told how the system is, as `daily at 09:00`; never if not set"
-    )
-    quiet: QuietPhrase | None = Field(
-        None,
-        description="when only red is told, as `nights 20:00-08:00, days off`; the rest waits for the morning, and red as"
-        " well with `, red too` at the end",
-    )
-    crowd: Annotated[int, Ge(1)] = Field(
-        20,
-        description="messages to one receiver by one channel at one moment that are told one by one; more go together in a"
-        " digest. A web hook and Alertmanager are told every alert by itself",
-    )
-    log: logs.Form = Field(
-        logs.Form.TEXT, description="form of the log on stderr, `text` or `json` (one object a line)"
-    )
-    clock: AwareDatetime | None = Field(
-        None, description="moment at which a demonstration clock starts; the real time if it is not set"
-    )
-    clock_speed: Annotated[int, Ge(1), Le(86_400)] = Field(
-        1,
-        description="seconds that a demonstration clock goes in a real one, 86400 for a day; kept for a database's life",
-    )
-    channels: dict[str, ChannelSpec] = Field(
-        {"folder": ChannelSpec.model_construct(kind="folder", path="var/alerts")},
-        description="channels: a name, its `kind`, and the options of that kind",
-    )
-    organisation: Path | None = Field(
-        None, description="file of units, people and who is told what; without it all is told on every channel"
-    )
+    """Channels: a name, its `kind`, and the options of that kind."""
+    organisation: Path | None = None
+    """File of units, people and who is told what; without it all is told on every channel."""
 
-    templates: Path | None = Field(
-        None,
-        description="folder of message templates of one's own, in place of those of the same name in alerts/templates",
-    )
+    templates: Path | None = None
+    """Folder of message templates of one's own, in place of those of the same name in alerts/templates."""
 
-    target_series: Annotated[str, AfterValidator(_chosen(TARGET_SERIES))] = Field(
-        "all", description="metrics of each target: `all`, `none`, or some, as `actual, expected, level`"
-    )
-    target_labels: Annotated[str, AfterValidator(_chosen(TARGET_LABELS))] = Field(
-        "all", description="labels of `duban_target_info`: `all`, `none`, or some, as `name, lead`"
-    )
+    target_series: Annotated[str, _chosen(TARGET_SERIES)] = "all"
+    """Metrics of each target: `all`, `none`, or some, as `actual, expected, level`."""
+    target_labels: Annotated[str, _chosen(TARGET_LABELS)] = "all"
+    """Labels of `duban_target_info`: `all`, `none`, or some, as `name, lead`."""
 
-    grafana: Annotated[str, StringConstraints(pattern=r"^https?://\S*[^/\s]$")] | None = Field(
-        None, description="address of Grafana with the shipped dashboards, as `http://grafana:3000`, for links to them"
-    )
+    grafana: (
+        Annotated[str, Meta(pattern=r"^https?://\S*[^/\s]$", description="应如 https://grafana.example，末尾不写 /")]
+        | None
+    ) = None
+    """Address of Grafana with the shipped dashboards, as `http://grafana:3000`, for links to them."""
 
-    @field_validator("clock_speed")
-    @classmethod
-    def _only_a_demonstration_hurries(cls, speed: int, given: ValidationInfo) -> int:
-        if speed != 1 and given.data.get("clock") is None:
-            raise ValueError("只用于演示，须同时写明 clock (speed without clock)；正式使用时删去 clock_speed")
-        return speed
+    def __post_init__(self) -> None:
+        if self.clock_speed != 1 and self.clock is None:
+            words = "只用于演示，须同时写明 clock (speed without clock)；正式使用时删去 clock_speed"
+            raise Wrong([(("clock_speed",), f"clock_speed: {words}")])
 
     @property
     def host(self) -> str:
@@ -233,16 +212,15 @@ def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path
 
 def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from ``path`` and the environment. Raises Invalid with every error, each with its place."""
-    settings = Document(path).parse(Settings) if path is not None else Settings()
-    given = {name: environ[f"DUBAN_{name.upper()}"] for name in _SCALARS if f"DUBAN_{name.upper()}" in environ}
-    if given:
-        try:
-            settings = Settings.model_validate({**dict(settings), **given})
-        except ValidationError as error:
-            raise Invalid(
-                [f"环境变量 DUBAN_{str(e['loc'][0]).upper()}: {explain(e, Settings)}" for e in error.errors()]
-            ) from None
-    return settings
-
-
-_SCALARS = [name for name in Settings.model_fields if name != "channels"]
+    document = None if path is None else Document(path)
+    names = {f"DUBAN_{name.upper()}": name for name in fields(Settings) if name != "channels"}
+    given = {names[variable]: value for variable, value in environ.items() if variable in names}
+    try:
+        return read(Settings, {**(document.node if document else {}), **given})
+    except Wrong as wrong:
+        errors = []
+        for loc, words in wrong.errors:
+            name = str(loc[0])
+            place = document.place(*loc) if document and name not in given else f"环境变量 DUBAN_{name.upper()}"
+            errors.append(f"{place}: {words}")
+        raise Invalid(errors) from None

@@ -10,10 +10,11 @@ from alerts import organisation, site
 from alerts.channels.base import Channel
 from alerts.message import Templates
 from alerts.organisation import Organisation
+from connectors.strict import near
 from monitor import config, wiring
 from monitor.clock import Clock
 from monitor.config import Settings
-from rules.document import Invalid, near
+from rules.document import Invalid
 from rules.loader import load_books
 from rules.target import Book, Target
 

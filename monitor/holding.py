@@ -7,11 +7,12 @@ from sqlalchemy import Engine
 
 from alerts.notice import section
 from alerts.suppression import Silence
+from connectors.strict import near
 from monitor.clock import Clock, parse_moment
 from monitor.force import InForce
 from monitor.store import silences
 from monitor.store.database import reading
-from rules.document import Invalid, near
+from rules.document import Invalid
 from rules.target import Book, Level
 
 PARTS = ("target", "subject", "section", "unit", "label")

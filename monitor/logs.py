@@ -5,23 +5,17 @@ import logging
 import re
 import sys
 from datetime import datetime
-from enum import StrEnum
+
+from monitor.config import Log
 
 _NAMED = re.compile(r"(?:(?<!\S)(\w+)=)?%[sdr]")
 _ACTION = re.compile(r"action=(\S+)")
 
 
-class Form(StrEnum):
-    """How the log is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-def setup(form: Form) -> None:
+def setup(form: Log) -> None:
     """Write the log of the daemon to stderr; of libraries, only what is wrong."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Json() if form is Form.JSON else _TEXT)
+    handler.setFormatter(Json() if form is Log.JSON else _TEXT)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("monitor").setLevel(logging.INFO)
 

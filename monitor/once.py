@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from alerts.circuit import Circuit
 from alerts.delivery import Status
 from connectors.base import Stepwise
+from connectors.strict import near
 from monitor import pipeline
 from monitor.app import open_store
 from monitor.cache import Cache
@@ -30,7 +31,7 @@ from monitor.store.pulls import Pulled
 from monitor.watch import Watch
 from rules import feed as feed_rules
 from rules import inherited, loader
-from rules.document import Invalid, near
+from rules.document import Invalid
 from rules.target import Book, Target
 
 Decision: TypeAlias = Callable[[Connection, int, str, str, datetime], quarantine.Kept]

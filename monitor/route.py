@@ -18,10 +18,11 @@ from alerts.notice import section
 from alerts.organisation import Organisation, Person, Role, Unit
 from alerts.routing import Matter, Route, rhythm, routes
 from alerts.suppression import Held, paced
+from connectors.strict import near
 from monitor.clock import Clock, parse_moment
 from monitor.force import InForce, target_of
 from rules.calendar import Every, period_ends
-from rules.document import Invalid, near
+from rules.document import Invalid
 from rules.target import Book, Level, Target
 
 _AHEAD = 30

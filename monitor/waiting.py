@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from alerts import digest
@@ -86,7 +87,7 @@ class Waiting:
     def _firing(self) -> Iterator[Firing]:
         """The alerts that may hold others. Whether they may is asked once for all subjects of a target."""
         targets = {(target.book, target.id): target for book in self._watch.books for target in book.targets}
-        anywhere = [rule.by.model_copy(update={"subject": ()}) for rule in self._organisation.inhibit]
+        anywhere = [replace(rule.by, subject=()) for rule in self._organisation.inhibit]
         holds: dict[tuple[object, ...], bool] = {}
         for identity, alert in (self._watch.alerts | dict(self._moved)).items():
             target = targets.get((identity.book, identity.target))

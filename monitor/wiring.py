@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
-
 from alerts.channels.base import Channel
 from alerts.channels.registry import channel_class
 from connectors import filing_form
 from connectors.base import Connector, ConnectorError
 from connectors.registry import connector_class
+from connectors.strict import Strict, Wrong, read
 from monitor.config import ChannelSpec
-from rules.document import Invalid, explain
+from rules.document import Invalid
 from rules.target import Book, Source
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def channels(specs: Mapping[str, ChannelSpec], errors: list[str]) -> dict[str, C
         place = f"channels.{name}"
         try:
             kind = channel_class(spec.kind)
-            options = _options(kind.Options, spec.model_extra or {}, place)
+            options = _options(kind.Options, spec.options, place)
         except LookupError as error:
             errors.append(f"{place}: {error.args[0]}")
             continue
@@ -91,8 +90,8 @@ def channels(specs: Mapping[str, ChannelSpec], errors: list[str]) -> dict[str, C
     return made
 
 
-def _options(model: type[BaseModel], given: Mapping[str, Any], place: str) -> BaseModel:
+def _options(kind: type[Strict], given: Mapping[str, Any], place: str) -> Strict:
     try:
-        return model.model_validate(given)
-    except ValidationError as found:
-        raise Invalid([f"{place}: {explain(error, model)}" for error in found.errors()]) from None
+        return read(kind, given)
+    except Wrong as wrong:
+        raise Invalid([f"{place}: {words}" for _, words in wrong.errors]) from None

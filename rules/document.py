@@ -1,17 +1,17 @@
 """A YAML file with the lines of its keys, so that every error can say where it is."""
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
 from yaml import MappingNode, MarkedYAMLError, Node, ScalarNode, SequenceNode, YAMLError
 from yaml.reader import ReaderError
 
-Model = TypeVar("Model", bound=BaseModel)
+from connectors.strict import Wrong, read
+
+T = TypeVar("T")
 
 
 class Invalid(Exception):
@@ -85,27 +85,6 @@ _FOUND = (
     ("expected the node content", "缺少值"),
 )
 """What YAML says it found, in the author's words; the first that fits."""
-_MEANT = {
-    "int": "应为整数",
-    "float": "应为数",
-    "finite": "应为有限的数",
-    "bool": "应为 true 或 false",
-    "string": "应为文字；纯数字的请加引号",
-    "tuple": "应为文字或列表",
-    "list": "应为列表",
-    "dict": "应为“键: 值”",
-    "model": "应为“键: 值”",
-}
-"""What a value of the wrong kind should be, by the first word of pydantic's name of the error."""
-
-
-_PATTERNS = {
-    r"^[a-z0-9][a-z0-9-]*$": "应为小写字母、数字和连字符，如 urban-jobs",
-    r"^at most -?\d+(\.\d+)?$": "应如 at most 100",
-    r"^[^:]+:\d+$": "应如 127.0.0.1:9105",
-    r"^https?://\S*[^/\s]$": "应如 https://grafana.example，末尾不写 /",
-}
-"""What a text should be, by the pattern that it does not match."""
 
 
 class _Reading:
@@ -216,72 +195,12 @@ class Document:
             node = node[key]
         return self._lines.get(id(node), {}).values()
 
-    def parse(self, model: type[Model], *loc: str | int) -> Model:
-        """The document, or the part at ``loc``, as ``model``. Raises Invalid with every error in it."""
+    def parse(self, kind: type[T], *loc: str | int) -> T:
+        """The document, or the part at ``loc``, as ``kind``. Raises Invalid with every error in it."""
         part: Any = self.node
         for key in loc:
             part = part[key]
         try:
-            return model.model_validate(part)
-        except ValidationError as found:
-            errors = [f"{self.place(*loc, *e['loc'])}: {explain(e, model)}" for e in found.errors()]
-            raise Invalid(errors) from None
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """``; 是否应为 'x'?`` for the known name that is most like ``name``, or ""."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; 是否应为 '{found[0]}'?" if found else ""
-
-
-def explain(error: Any, model: type[BaseModel]) -> str:
-    """Pydantic's finding in words a rule author can act on."""
-    key = next((part for part in reversed(error["loc"]) if isinstance(part, str) and part != "[key]"), "")
-    match error["type"]:
-        case "missing":
-            return f"缺少必填项 '{key}' (missing key)"
-        case "extra_forbidden" if key == "cases":
-            return "这是测试，不是目标册 (case file)；请移到册的文件夹之下的 tests 文件夹"
-        case "extra_forbidden":
-            known = _keys(model, set())
-            if key in known:
-                return f"键 '{key}' 不能写在此处 (unknown key)；请检查缩进和括号，含逗号的值请加引号"
-            return f"未知的键 '{key}' (unknown key){near(key, known)}"
-        case "value_error":
-            return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
-        case "enum" | "literal_error":
-            allowed = error["ctx"]["expected"].replace(" or ", ", ")
-            return f"{key}: 不认识 '{error['input']}' (unknown value); 可用: {allowed}"
-        case "string_pattern_mismatch":
-            pattern = error["ctx"]["pattern"]
-            return f"{key}: '{error['input']}' 写法不对 (bad pattern); {_PATTERNS.get(pattern, f'应符合 {pattern}')}"
-        case _ if error["input"] is None:
-            return f"{key}: 没有写值 (missing value)；请写明，或删去这一键"
-        case kind:
-            return f"{key}: 值 {error['input']!r} 不对 ({kind}): {meant(error)}"
-
-
-def meant(error: Any) -> str:
-    """What a value of the wrong kind or size should be, of pydantic's finding."""
-    match error["type"], error.get("ctx", {}):
-        case "greater_than_equal", {"ge": least}:
-            return f"应不小于 {least}"
-        case "less_than_equal", {"le": most}:
-            return f"应不大于 {most}"
-        case kind, _:
-            return _MEANT.get(kind.partition("_")[0], str(error["msg"]))
-
-
-def _keys(model: type[BaseModel], seen: set[type[BaseModel]]) -> list[str]:
-    """Every key that may be written anywhere inside ``model``."""
-    seen.add(model)
-    keys: list[str] = []
-    for name, field in model.model_fields.items():
-        keys.append(field.alias or name)
-        stack: list[Any] = [field.annotation]
-        while stack:
-            kind = stack.pop()
-            stack.extend(getattr(kind, "__args__", ()))
-            if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen:
-                keys.extend(_keys(kind, seen))
-    return keys
+            return read(kind, part)
+        except Wrong as found:
+            raise Invalid([f"{self.place(*loc, *where)}: {words}" for where, words in found.errors]) from None

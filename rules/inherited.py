@@ -1,7 +1,9 @@
 """Where each setting of a target was written: on the target itself, further up in its book, or nowhere."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from rules import defaults
 from rules.document import Document
@@ -22,6 +24,12 @@ class Site(NamedTuple):
     target: Target
     document: Document
     number: int
+
+    @property
+    def node(self) -> dict[str, Any]:
+        """The target as it stands in the file."""
+        found: dict[str, Any] = self.document.node["targets"][self.number]
+        return found
 
     def place(self, *loc: str) -> str:
         """``file:line`` of a key of the target, or of what holds it."""
@@ -49,7 +57,7 @@ def origins(site: Site, written: Written) -> dict[str, str]:
     """``file:line`` of each setting in force for the target; "" for what nobody wrote, which is the measure's default."""
     spec, found = site.spec, dict[str, str]()
     for key in ("goal", "measure", "expect", "reporter", "changes", *_BOOK_WIDE, *_OF_ITEM):
-        found[key] = site.place(key) if key in spec.model_fields_set else ""
+        found[key] = site.place(key) if key in site.node else ""
     for key in _BOOK_WIDE:
         if not found[key] and written[key] is not None and not (key != "source" and site.target.goal.by is not None):
             found[key] = written.place(key)
@@ -67,7 +75,7 @@ def origins(site: Site, written: Written) -> dict[str, str]:
 def repeated(site: Site, written: Written) -> Iterator[tuple[str, str]]:
     """Settings that the target writes though it would have them anyway: where, and where the same is written."""
     spec, target = site.spec, site.target
-    silent = site._replace(spec=spec.model_copy(update={"levels": LevelsSpec()}))
+    silent = site._replace(spec=replace(spec, levels=LevelsSpec()))
     by_measure = (written["measures"] or {}).get(target.measure)
     above = defaults.levels(target.measure, LevelsSpec(), by_measure, written["levels"])
     places = origins(silent, written)
@@ -77,7 +85,7 @@ def repeated(site: Site, written: Written) -> Iterator[tuple[str, str]]:
     for key in _BOOK_WIDE:
         mine, wide = getattr(spec, key), written[key]
         if key == "source" and mine is not None and wide is not None:
-            mine, wide = (one.model_copy(update={"series": one.series or spec.name}) for one in (mine, wide))
+            mine, wide = (replace(one, series=one.series or spec.name) for one in (mine, wide))
         if mine is not None and mine == wide:
             yield site.place(key), written.place(key)
     for item, place in written.items:

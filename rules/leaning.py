@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
+from connectors.strict import near
 from rules import defaults
 from rules.calendar import Every
 from rules.derived import DERIVED, Derived, Series, in_order, named, ring
-from rules.document import near
 from rules.spec import DerivedSpec, TargetSpec
 from rules.target import ChangedGoal, Op, Target
 from rules.unit import conversion

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from connectors.strict import near
 from rules import formula, inherited, phrase
 from rules.calendar import Days, Publication, period_ends
 from rules.derived import DERIVED
-from rules.document import Document, near
+from rules.document import Document
 from rules.inherited import LEVELS, Site
 from rules.lint_levels import unsound
 from rules.loader import Written

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
+from connectors.strict import near
 from rules import defaults, leaning
 from rules.calendar import Every, Publication, Workdays
 from rules.derived import DERIVED, Derived
-from rules.document import Document, Invalid, near
+from rules.document import Document, Invalid
 from rules.spec import BookFile, DerivedSpec, HistorySpec, ItemSpec, LevelsSpec, TargetSpec
 from rules.target import Against, Book, Goal, Import, Item, Measure, Op, Source, Target
 
@@ -78,7 +79,7 @@ def made(written: "Written") -> Book:
         id=written["book"],
         title=written["title"],
         year=written["year"],
-        timezone=written["timezone"] or "Asia/Shanghai",
+        timezone=str(written["timezone"] or "Asia/Shanghai"),
         supervisor=written["supervisor"] or "督查办",
         folder=folder,
         items=tuple(items.values()),
@@ -129,7 +130,7 @@ def read(folder: Path, instead: Mapping[Path, str] | None = None) -> Written:
     for path in sorted({*folder.glob("*.yaml"), *(path for path in written.instead if path.suffix == ".yaml")}):
         try:
             document = Document(path, written.instead.get(path))
-            part = document.parse(BookFile)
+            part = _part(document)
         except Invalid as found:
             written.errors.extend(found.errors)
             continue
@@ -138,7 +139,7 @@ def read(folder: Path, instead: Mapping[Path, str] | None = None) -> Written:
         written.targets += [(target, document.place("targets", i)) for i, target in enumerate(part.targets)]
         written.derived += [(one, document.place("derived", i)) for i, one in enumerate(part.derived)]
         written.history += part.history
-        for key in part.model_fields_set.difference(_LISTS):
+        for key in [key for key in document.node if key not in _LISTS]:
             if key in written.single:
                 first = written.place(key)
                 written.errors.append(
@@ -153,6 +154,13 @@ def read(folder: Path, instead: Mapping[Path, str] | None = None) -> Written:
     if missing:
         raise Invalid([f"{folder}: 缺少必填项 {'、'.join(missing)} (missing key)"])
     return written
+
+
+def _part(document: Document) -> BookFile:
+    if "cases" in document.node:
+        place = document.place("cases")
+        raise Invalid([f"{place}: 这是测试，不是目标册 (case file)；请移到册的文件夹之下的 tests 文件夹"])
+    return document.parse(BookFile)
 
 
 def _items(written: Written) -> dict[int, Item]:
@@ -177,7 +185,7 @@ def _sources(written: Written) -> dict[str, Source]:
             connector=spec.connector,
             schedule=spec.schedule,
             mark=spec.mark,
-            options=dict(spec.model_extra or {}),
+            options=spec.options,
             place=written.place("sources", name),
         )
         for name, spec in (written["sources"] or {}).items()

@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from connectors.strict import fields
 from rules.amend import END, amend
 from rules.document import Document, Invalid
 from rules.inherited import LEVELS
@@ -18,7 +19,7 @@ from rules.target import Import
 
 HISTORY = "history.yaml"
 _ABOUT_HISTORY = "# 改动记录：何人、何时、为何以表格修改了本册；由 duban book import 续写。\n"
-ORDER = (*(field.alias or name for name, field in TargetSpec.model_fields.items()), *LEVELS.values())
+ORDER = (*fields(TargetSpec), *LEVELS.values())
 
 
 class Edit(NamedTuple):
@@ -88,7 +89,7 @@ def revised(
 def recorded(written: Written, done: Import) -> tuple[Path, str]:
     """The file of the book's history and its text with one more entry."""
     entry = {"at": done.at.isoformat(), "by": done.by, "why": done.why, "changed": done.changed}
-    documents = (document for document, part in written.parts if "history" in part.model_fields_set)
+    documents = (document for document, _ in written.parts if "history" in document.node)
     path = next((document.path for document in documents), written.folder / HISTORY)
     text = text_of(path, written) if path in written.instead or path.is_file() else _ABOUT_HISTORY
     return path, amend(text, {"history": {END: [entry]}})

@@ -1,34 +1,31 @@
 """The book as written: which keys exist and what stands behind them. Strict: an unknown key is an error.
 
 A book is a folder; each of its YAML files holds any of these keys, and together
-they make the book. The JSON Schema for editors is generated from here.
+they make the book. ``rules.schema`` tells editors of it.
 """
 
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints
+from msgspec import Meta, field
 
+from connectors.strict import Before, Names, Phrase, Strict, listed
 from rules import formula, phrase
 from rules.calendar import Every, Publication
 from rules.formula import Formula
 from rules.target import Expect, Goal, Measure, Schedule, Threshold
 from rules.unit import check
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Identifier = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", description="应为小写字母、数字和连字符，如 urban-jobs")
+]
 
 
-def _phrase(parse: Callable[[str], Any], read: Callable[[str], str] = phrase.half) -> PlainValidator:
+def _phrase(parse: Callable[[str], Any]) -> Phrase:
     """A field that is a phrase in the file and a noun in the model."""
-
-    def checked(value: Any) -> Any:
-        if not isinstance(value, str):
-            raise ValueError(f"应为一句文字，而不是 {value!r}")
-        return parse(read(value))
-
-    return PlainValidator(checked, json_schema_input_type=str)
+    return Phrase(lambda text: parse(phrase.half(text)))
 
 
 def _paired(name: str) -> str:
@@ -38,44 +35,23 @@ def _paired(name: str) -> str:
 
 
 def _units(value: Any) -> Any:
-    return phrase.units(value) if isinstance(value, str) else value
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"未知的时区 '{name}', 应如 Asia/Shanghai") from None
-    return name
+    return phrase.units(value) if isinstance(value, str) else listed(value)
 
 
 GoalPhrase = Annotated[Goal, _phrase(phrase.goal)]
-ThresholdPhrases = Annotated[
-    tuple[Threshold, ...], PlainValidator(phrase.thresholds, json_schema_input_type=str | list[str])
-]
+ThresholdPhrases = Annotated[tuple[Threshold, ...], Phrase(phrase.thresholds, str | list[str])]
 """One threshold or several, any of which reaches the level."""
-ClearPhrases = Annotated[tuple[Threshold, ...], PlainValidator(phrase.clear, json_schema_input_type=str | list[str])]
+ClearPhrases = Annotated[tuple[Threshold, ...], Phrase(phrase.clear, str | list[str])]
 """What must be over before an alert is solved; none for the yellow threshold itself."""
 ElapsedPhrase = Annotated[float, _phrase(phrase.elapsed)]
 ExpectPhrase = Annotated[Expect, _phrase(phrase.expect)]
 PublishedPhrase = Annotated[Publication, _phrase(phrase.published)]
 Day = Annotated[date, _phrase(phrase.day)]
 SchedulePhrase = Annotated[Schedule, _phrase(phrase.schedule)]
-FormulaText = Annotated[Formula, _phrase(formula.parse, str.strip)]
-Unit = Annotated[str, AfterValidator(check)]
-Units = Annotated[tuple[str, ...], BeforeValidator(_units, json_schema_input_type=str | list[str])]
+FormulaText = Annotated[Formula, Phrase(lambda text: formula.parse(text.strip()))]
+Unit = Annotated[str, check]
+Units = Annotated[tuple[str, ...], Before(_units, str | list[str])]
 """Units as the plan writes them (``A局、B局及镇街``) or as a list."""
-
-
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
-]
-"""One name or a list of names."""
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class LevelsSpec(Strict):
@@ -83,9 +59,9 @@ class LevelsSpec(Strict):
 
     yellow: ThresholdPhrases | None = None
     red: ThresholdPhrases | None = None
-    not_before: ElapsedPhrase | None = Field(None, alias="not before")
+    not_before: ElapsedPhrase | None = field(default=None, name="not before")
     clear: ClearPhrases | None = None
-    clear_for: Annotated[int, Field(ge=1, le=366)] | None = Field(None, alias="clear for")
+    clear_for: Annotated[int, Meta(ge=1, le=366)] | None = field(default=None, name="clear for")
 
 
 class ItemSpec(Strict):
@@ -109,13 +85,13 @@ def _source_ref(value: Any) -> Any:
     return {"connector": value} if isinstance(value, str) else value
 
 
-SourceField = Annotated[SourceRef, BeforeValidator(_source_ref, json_schema_input_type=str | SourceRef)]
+SourceField = Annotated[SourceRef, Before(_source_ref, str | SourceRef)]
 
 
 class ChangeSpec(Strict):
     """Another goal for the periods that end on a day or later, and why."""
 
-    since: Day = Field(alias="from")
+    since: Day = field(name="from")
     goal: GoalPhrase
     why: str
 
@@ -125,7 +101,7 @@ class TargetSpec(Strict):
 
     id: Identifier
     item: int | None = None
-    name: Annotated[str, AfterValidator(_paired)]
+    name: Annotated[str, _paired]
     words: str = ""
     lead: Units = ()
     responsible: Units = ()
@@ -137,8 +113,8 @@ class TargetSpec(Strict):
     published: PublishedPhrase | None = None
     expect: ExpectPhrase | None = None
     source: SourceField | None = None
-    counts: Annotated[str, StringConstraints(pattern=r"^at most -?\d+(\.\d+)?$")] | None = None
-    levels: LevelsSpec = LevelsSpec.model_construct()
+    counts: Annotated[str, Meta(pattern=r"^at most -?\d+(\.\d+)?$", description="应如 at most 100")] | None = None
+    levels: LevelsSpec = LevelsSpec()
     changes: tuple[ChangeSpec, ...] = ()
 
 
@@ -149,17 +125,16 @@ class DerivedSpec(Strict):
     unit: Unit
     every: Every | None = None
     formula: FormulaText
-    source: str | None = Field(None, alias="from")
+    source: str | None = field(default=None, name="from")
 
 
-class SourceSpec(BaseModel):
+class SourceSpec(Strict):
     """A source: the keys below, and the options of its connector kind."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
-
     connector: str
-    schedule: SchedulePhrase = Field("every 10 minutes", validate_default=True)
+    schedule: SchedulePhrase = phrase.schedule("every 10 minutes")
     mark: str = ""
+    options: dict[str, Any] = field(default_factory=dict, name="")
 
 
 class HistorySpec(Strict):
@@ -176,8 +151,8 @@ class BookFile(Strict):
 
     book: Identifier | None = None
     title: str | None = None
-    year: Annotated[int, Field(ge=2000, le=2100)] | None = None
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    year: Annotated[int, Meta(ge=2000, le=2100)] | None = None
+    timezone: ZoneInfo | None = None
     supervisor: str | None = None
     every: Every | None = None
     published: PublishedPhrase | None = None
@@ -192,8 +167,3 @@ class BookFile(Strict):
     holidays: tuple[Day, ...] = ()
     workdays: tuple[Day, ...] = ()
     history: tuple[HistorySpec, ...] = ()
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of a book file, for completion and checks in editors."""
-    return BookFile.model_json_schema()

@@ -154,13 +154,12 @@ def _subjects(book: Book, text: str) -> Table:
 
 def _own(site: Site) -> Iterator[str]:
     """Columns that a target states itself."""
-    yield from site.spec.model_fields_set & {key for key, _, kind in _TARGET if kind == "open"}
+    yield from site.node.keys() & {key for key, _, kind in _TARGET if kind == "open"}
     yield from (word for key, word in LEVELS.items() if getattr(site.spec.levels, key) is not None)
 
 
 def _target(site: Site, written: Written) -> dict[str, str]:
     spec, target, levels = site.spec, site.target, site.target.levels
-    node = site.document.node["targets"][site.number]
     places = inherited.origins(site, written)
     clear = _several(levels.clear) or ("yellow" if places["clear"] else "")
     told = {
@@ -170,7 +169,7 @@ def _target(site: Site, written: Written) -> dict[str, str]:
         "words": target.words,
         "measure": target.measure.value,
         "every": target.every.value,
-        "goal": str((node.get("changes") or [node])[-1]["goal"]),
+        "goal": str((site.node.get("changes") or [site.node])[-1]["goal"]),
         "meaning": _meaning(site),
         "expect": "" if target.expect.shape is Shape.STAGES else target.expect.text,
         "published": target.published.text,

@@ -1,10 +1,13 @@
 """What the documents say is true: settings, snippets, commands."""
 
+import ast
+import inspect
 import os
 import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import openpyxl
@@ -12,6 +15,8 @@ import pytest
 
 from alerts import organisation
 from connectors.registry import connector_class, kinds
+from connectors.strict import fields
+from monitor import config
 from monitor.config import AT_ONCE, Settings, load
 from monitor.rehearsal.figures import from_file
 from monitor.wiring import feeds
@@ -28,9 +33,14 @@ HEADER = "book: snippet-2025\ntitle: 例\nyear: 2025\n"
 def settings_table() -> str:
     """The table of settings as the README must show it."""
     lines = ["| setting | environment | default | meaning |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    body = ast.parse(inspect.getsource(config)).body
+    (settings,) = (node for node in body if isinstance(node, ast.ClassDef) and node.name == "Settings")
+    for field, told in pairwise(settings.body):
+        if not isinstance(field, ast.AnnAssign):
+            continue
+        name = field.target.id
+        default, meaning = getattr(Settings(), name), " ".join(told.value.value.split()).removesuffix(".")
         scalar = name != "channels"
-        default = field.default
         if name == "books":
             shown = "`rules/books`"
         elif not scalar:
@@ -40,7 +50,7 @@ def settings_table() -> str:
                 f"`{str(default).lower() if isinstance(default, bool) else default}`" if default is not None else "–"
             )
         environment = f"`DUBAN_{name.upper()}`" if scalar else "–"
-        lines.append(f"| `{name}` | {environment} | {shown} | {field.description} |")
+        lines.append(f"| `{name}` | {environment} | {shown} | {meaning[0].lower()}{meaning[1:]} |")
     return "\n".join(lines)
 
 
@@ -53,7 +63,7 @@ def test_the_readme_shows_every_setting_as_it_is():
 @pytest.mark.parametrize("kind", kinds())
 def test_the_guide_names_every_option_of_a_connector(kind):
     named = set(re.findall(r"\w+", GUIDE, re.ASCII))
-    assert connector_class(kind).Options.model_fields.keys() <= named
+    assert fields(connector_class(kind).Options).keys() <= named
 
 
 def test_every_file_the_readme_links_to_exists():

@@ -5,10 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any
 
+from msgspec import Meta
 from msgspec.structs import replace
-from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from alerts.alert import State
 from alerts.channels import base
@@ -18,7 +18,9 @@ from alerts.channels.payload import ALERTNAMES, SEVERITIES, annotations
 from alerts.delivery import Attempt, Result
 from alerts.message import Form, render
 
-_LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+_LabelName = Annotated[
+    str, Meta(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", description="只用英文字母、数字和下划线，不以数字开头")
+]
 _LEFT_ALONE = 30.0
 """Seconds."""
 _OURS = ("alertname", "book", "target", "subject", "kind", "severity")
@@ -32,22 +34,21 @@ class AlertmanagerOptions(base.Options):
     address of the status page.
     """
 
-    urls: Annotated[list[Address], Field(min_length=1)]
+    urls: Annotated[list[Address], Meta(min_length=1)]
     token_file: Path | None = None
     token_env: str | None = None
-    labels: Mapping[_LabelName, Annotated[str, StringConstraints(min_length=1)]] = Field(default_factory=dict)
-    resend: Annotated[int, Field(ge=5)] = 60
+    labels: Mapping[_LabelName, Annotated[str, Meta(min_length=1)]] = {}
+    resend: Annotated[int, Meta(ge=5)] = 60
     ends_after: int = 3600
     page: Address | None = None
     timeout: Timeout = 10
 
-    @model_validator(mode="after")
-    def _outlives_a_missed_turn(self) -> Self:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.ends_after < 3 * self.resend:
             raise ValueError("ends_after 应不小于 resend 的 3 倍 (ends too soon)，否则少报一次即被误作解除")
         if taken := sorted(set(self.labels) & set(_OURS)):
             raise ValueError(f"labels 不能使用 {taken[0]} (reserved label)：该标签由系统填写")
-        return self
 
 
 class Alertmanager(base.Channel):
@@ -58,7 +59,7 @@ class Alertmanager(base.Channel):
     others, which need not wait for it. A demonstration's clock is not theirs: nothing ends in their future.
     """
 
-    Options: ClassVar[type[BaseModel]] = AlertmanagerOptions
+    Options = AlertmanagerOptions
     at_once = 100
     apart = True
 

@@ -4,28 +4,27 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, model_validator
 
+import connectors.base
 from alerts.channels.limits import Slots
 from alerts.delivery import Attempt
 from alerts.notice import Notice
+from connectors.strict import Strict
 from rules.document import Invalid
 
 _LONGEST_ANSWER = 500
 """Characters of an answer that are kept."""
 
 
-class Options(BaseModel):
-    """Base of a channel's options: strict, so that a misspelt key is an error with its place.
+class Options(connectors.base.Options):
+    """Base of a channel's options.
 
     A secret NAME is never written among the options: the field ``NAME_file`` names the file that holds it,
     or ``NAME_env`` the environment variable. ``needs`` are the secrets that a channel cannot do without.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     needs: ClassVar[tuple[str, ...]] = ()
 
@@ -40,15 +39,13 @@ class Options(BaseModel):
             raise Invalid([f"{name}_env: 没有环境变量 {variable} 或其值为空 (no such variable)"])
         return found
 
-    @model_validator(mode="after")
-    def _one_way_to_each_secret(self) -> Self:
-        for name in [field.removesuffix("_env") for field in type(self).model_fields if field.endswith("_env")]:
+    def __post_init__(self) -> None:
+        for name in [field.removesuffix("_env") for field in self.__struct_fields__ if field.endswith("_env")]:
             given = [getattr(self, f"{name}_{way}") for way in ("file", "env")]
             if None not in given:
                 raise ValueError(f"{name}_file 与 {name}_env 只能填写一项 (two ways to a secret)")
             if name in self.needs and given == [None, None]:
                 raise ValueError(f"缺少 {name} (missing secret): 请填写 {name}_file 或 {name}_env")
-        return self
 
 
 class Letter(Struct, frozen=True, gc=False):
@@ -71,7 +68,7 @@ class Channel(Protocol):
     every alert by itself, however many there are at one moment.
     """
 
-    Options: ClassVar[type[BaseModel]]
+    Options: ClassVar[type[Strict]]
     at_once: int = 1
     repeat: timedelta | None = None
     slots: Slots | None = None

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
-from pydantic import BaseModel
-
 from alerts.channels.http import Address
 from alerts.channels.robot import BUTTON, Message, Robot, SigningOptions, Trouble
 from alerts.delivery import Result
@@ -27,7 +25,7 @@ class DingTalk(Robot):
     Cards cannot mention. Beyond 20 messages a minute the robot is blocked for ten minutes.
     """
 
-    Options: ClassVar[type[BaseModel]] = DingTalkOptions
+    Options = DingTalkOptions
     at_once = 20
     form = Form.DINGTALK
     most_bytes = 16_000

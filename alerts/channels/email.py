@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from email.headerregistry import Address
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
+from msgspec import Meta
 
 from alerts.channels import base
 from alerts.channels.base import Letter
@@ -33,6 +33,12 @@ _REMEMBERED = 10_000
 _CLOSING = 421
 
 
+def _one_address(sender: str) -> str:
+    if len(addresses(sender)) != 1:
+        raise ValueError(f"'{sender}' 应为一个邮件地址, 如 督办系统 <duban@example.gov.cn>")
+    return sender
+
+
 class EmailOptions(base.Options):
     """``host`` takes the mail; ``port`` follows ``security`` unless said. ``sender`` is ``name <address>`` or an address.
 
@@ -41,27 +47,21 @@ class EmailOptions(base.Options):
     or those of $SSL_CERT_FILE.
     """
 
-    host: Annotated[str, StringConstraints(min_length=1)]
-    port: Annotated[int, Field(gt=0, lt=65536)] | None = None
+    host: Annotated[str, Meta(min_length=1)]
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     security: Security = Security.STARTTLS
-    username: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$")] | None = None
+    username: (
+        Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$", description="只能含可打印的 ASCII 字符，不含空格")] | None
+    ) = None
     password_file: Path | None = None
     password_env: str | None = None
-    sender: str
-    timeout: Annotated[float, Field(gt=0, le=60)] = 10
+    sender: Annotated[str, _one_address]
+    timeout: Annotated[float, Meta(gt=0, le=60)] = 10
 
-    @field_validator("sender")
-    @classmethod
-    def _one_address(cls, sender: str) -> str:
-        if len(addresses(sender)) != 1:
-            raise ValueError(f"'{sender}' 应为一个邮件地址, 如 督办系统 <duban@example.gov.cn>")
-        return sender
-
-    @model_validator(mode="after")
-    def _login_is_whole(self) -> Self:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.username is None) != (self.password_file is None and self.password_env is None):
             raise ValueError("username 与 password_file（或 password_env）应同时填写 (half a login)")
-        return self
 
 
 class Email(base.Channel):
@@ -77,7 +77,7 @@ class Email(base.Channel):
     with a new attempt for the others, as long as this object lives.
     """
 
-    Options: ClassVar[type[BaseModel]] = EmailOptions
+    Options = EmailOptions
 
     def __init__(self, options: EmailOptions, folder: Path) -> None:
         """Raises Invalid where the password cannot be read, or holds what a login cannot carry."""

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from pydantic import BaseModel
-
 from alerts.channels.http import Address
 from alerts.channels.limits import Limit, PerMinute
 from alerts.channels.robot import BUTTON, Message, Robot, SigningOptions, Trouble
@@ -26,7 +24,7 @@ class FeishuOptions(SigningOptions):
 class Feishu(Robot):
     """An interactive card, coloured by the alert; the address holds the ids to mention, or ``all``."""
 
-    Options: ClassVar[type[BaseModel]] = FeishuOptions
+    Options = FeishuOptions
     at_once = 20
     form = Form.FEISHU
     most_bytes = 16_000

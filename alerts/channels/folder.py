@@ -5,9 +5,6 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
-
-from pydantic import BaseModel
 
 from alerts.channels import base
 from alerts.channels.base import Letter
@@ -32,7 +29,7 @@ class Folder(base.Channel):
     writes nothing. The letter counts as sent when it is on the disk.
     """
 
-    Options: ClassVar[type[BaseModel]] = FolderOptions
+    Options = FolderOptions
 
     def __init__(self, options: FolderOptions, folder: Path) -> None:
         self._path = folder / options.path

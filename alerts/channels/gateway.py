@@ -9,16 +9,17 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+from msgspec import field
 
 from alerts.channels import base, limits
 from alerts.channels.base import Letter
-from alerts.channels.http import Address, HeaderName, Http, Reply, Timeout
+from alerts.channels.http import HeaderName, Http, Reply, Timeout, without_password
 from alerts.channels.limits import Limit, PerMinute
 from alerts.delivery import Attempt, Result
 from alerts.message import facts
 from alerts.specimens import specimens
 from connectors.json_rule import Rule
+from connectors.strict import Before, listed
 from rules.document import Invalid
 
 
@@ -27,10 +28,7 @@ def _is_a_rule(text: str) -> str:
     return text
 
 
-_Rules = Annotated[
-    list[Annotated[str, AfterValidator(_is_a_rule)]],
-    BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
-]
+_Rules = Annotated[list[Annotated[str, _is_a_rule]], Before(listed, str | list[str])]
 
 
 class Secret(base.Options):
@@ -54,14 +52,14 @@ class GatewayOptions(base.Options):
     of them; ``throttled`` is the rule of one that asks for patience.
     """
 
-    url: str = Field(repr=False)
+    url: str
     method: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
-    headers: Mapping[HeaderName, str] = Field(default_factory=dict, repr=False)
+    headers: Mapping[HeaderName, str] = {}
     body: str = ""
-    secrets: Mapping[str, Secret] = Field(default_factory=dict)
-    status: list[int] = Field(default_factory=lambda: [200, 201, 202, 204])
-    success: _Rules = Field(default_factory=list)
-    throttled: _Rules = Field(default_factory=list)
+    secrets: Mapping[str, Secret] = {}
+    status: list[int] = field(default_factory=lambda: [200, 201, 202, 204])
+    success: _Rules = []
+    throttled: _Rules = []
     per_minute: PerMinute | None = None
     timeout: Timeout = 10
 
@@ -69,7 +67,7 @@ class GatewayOptions(base.Options):
 class Gateway(base.Channel):
     """One request for each letter."""
 
-    Options: ClassVar[type[BaseModel]] = GatewayOptions
+    Options = GatewayOptions
 
     def __init__(self, options: GatewayOptions, folder: Path) -> None:
         """Raises Invalid where a template or a secret is wrong: every template is tried on a letter of odd words."""
@@ -139,9 +137,9 @@ class Gateway(base.Channel):
         if errors:
             raise Invalid(errors)
         try:
-            TypeAdapter(Address).validate_python(made["url"])
-        except ValidationError as error:
-            raise Invalid([f"url: {error.errors()[0]['ctx']['error']}"]) from None
+            without_password(made["url"])
+        except ValueError as error:
+            raise Invalid([f"url: {error}"]) from None
         for name in self._headers:
             if not (made[name].isascii() and made[name].isprintable()):
                 raise Invalid([f"headers.{name}: 只能含 ASCII 字符 (not ascii): 请写作 {{{{ … | urlencode }}}}"])

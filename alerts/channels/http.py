@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
 import urllib3
-from pydantic import AfterValidator, Field, StringConstraints
+from msgspec import Meta
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, LocationParseError, LocationValueError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
@@ -25,13 +25,21 @@ _TOO_EARLY = frozenset({409, 425})
 _TELLING = 4
 """Text shorter than this is no secret, and blanking it would spoil the answers."""
 
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
-HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$")]
-Timeout = Annotated[float, Field(gt=0, le=60)]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$", description="只用英文字母、数字和连字符")]
+Timeout = Annotated[float, Meta(gt=0, le=60)]
 """Seconds for a whole exchange."""
 
 
-def _http_without_password(url: str) -> str:
+def _printable(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("只能含可打印的 ASCII 字符 (not ascii)")  # the value itself may be secret
+    return value
+
+
+HeaderValue = Annotated[str, _printable]
+
+
+def without_password(url: str) -> str:
     try:
         parts = parse_url(url)
     except LocationParseError:
@@ -43,7 +51,7 @@ def _http_without_password(url: str) -> str:
     return url
 
 
-Address = Annotated[str, AfterValidator(_http_without_password)]
+Address = Annotated[str, without_password]
 """An http or https address without a password in it."""
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 
-from pydantic import Field
+from msgspec import Meta
 
 clock: Callable[[], float] = time.monotonic
 """Seconds; only differences count."""
@@ -16,7 +16,7 @@ _CUT = "……"
 _HEADING = 3
 """Lines that a section begins with: what it is of, of which plan, and the first of what it tells."""
 
-PerMinute = Annotated[int, Field(ge=1)]
+PerMinute = Annotated[int, Meta(ge=1)]
 """Messages within any 60 seconds."""
 
 

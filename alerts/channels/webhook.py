@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate, chain, islice
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
-from pydantic import BaseModel, Field
 from urllib3.util import parse_url
 
 from alerts.channels import base
@@ -29,13 +29,13 @@ class WebhookOptions(base.Options):
     url is checked against the system's authorities, or those of $SSL_CERT_FILE.
     """
 
-    url: Address = Field(repr=False)
+    url: Address
     secret_file: Path | None = None
     secret_env: str | None = None
     timeout: Timeout = 10
-    headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict, repr=False)
-    most: Annotated[int, Field(ge=1, le=1000)] = 500
-    max_bytes: Annotated[int, Field(ge=1)] = 900_000  # many a server takes a mebibyte
+    headers: Mapping[HeaderName, HeaderValue] = {}
+    most: Annotated[int, Meta(ge=1, le=1000)] = 500
+    max_bytes: Annotated[int, Meta(ge=1)] = 900_000  # many a server takes a mebibyte
 
 
 class Webhook(base.Channel):
@@ -49,7 +49,7 @@ class Webhook(base.Channel):
     compares it in constant time and refuses a timestamp more than a few minutes old.
     """
 
-    Options: ClassVar[type[BaseModel]] = WebhookOptions
+    Options = WebhookOptions
     apart = True
 
     def __init__(self, options: WebhookOptions, folder: Path) -> None:

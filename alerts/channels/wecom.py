@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
-from pydantic import BaseModel
-
 from alerts.channels.http import Address
 from alerts.channels.robot import BUTTON, Message, Robot, RobotOptions, Trouble
 from alerts.delivery import Result
@@ -24,7 +22,7 @@ class WeComOptions(RobotOptions):
 class WeCom(Robot):
     """Markdown of at most 4096 bytes; the address holds the user ids to mention."""
 
-    Options: ClassVar[type[BaseModel]] = WeComOptions
+    Options = WeComOptions
     form = Form.WECOM
     most_bytes = 4096
     mention = re.compile(r"@?[\w.@-]{1,64}")

@@ -14,13 +14,14 @@ from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
+from connectors.strict import near
 from monitor import config
 from monitor.author import comparing
 from monitor.author.book_sheet import HEAD, HIDDEN, Exported, opened, workbook
 from monitor.clock import Clock
 from rules import lint, phrase
 from rules.difference import Difference, differences
-from rules.document import Invalid, near
+from rules.document import Invalid
 from rules.loader import Written, load_books, made, read
 from rules.revise import Edit, Reason, recorded, revised
 from rules.table import ITEMS, TARGETS, Column, Table, amount, tables

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
-
 from connectors.observation import Status
 from connectors.period import moment, period_end
+from connectors.strict import Names, Strict, near
 from monitor.clock import parse_moment
 from rules import inherited, loader
 from rules.calendar import period_ends
 from rules.derived import DERIVED, Series
-from rules.document import Document, Invalid, near
-from rules.spec import Names, Strict
+from rules.document import Document, Invalid
 from rules.target import Book, Level, Target
 from rules.unit import conversion
 from rules.verdict import Reason
@@ -53,9 +51,9 @@ class CaseSpec(Strict):
     name: str
     target: str
     subject: str = ""
-    figures: dict[Any, Any] = Field(default_factory=dict)
-    series: dict[str, dict[Any, Any]] = Field(default_factory=dict)
-    peers: dict[str, dict[Any, Any]] = Field(default_factory=dict)
+    figures: dict[Any, Any] = {}
+    series: dict[str, dict[Any, Any]] = {}
+    peers: dict[str, dict[Any, Any]] = {}
     expect: dict[Any, Any]
 
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import Engine
 
+from connectors.strict import near
 from monitor.clock import Clock
 from monitor.config import Settings
 from monitor.force import InForce
@@ -14,7 +15,6 @@ from monitor.store.database import reading
 from monitor.watch import Watch
 from rules import lint_history
 from rules.calendar import period_ends
-from rules.document import near
 from rules.lint import Finding
 from rules.target import Book
 

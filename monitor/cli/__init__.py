@@ -22,7 +22,6 @@ def main(words: Sequence[str] | None = None) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it asks every package that is installed
     try:
         app(sys.argv[1:] if words is None else words, "duban")
         sys.stdout.flush()

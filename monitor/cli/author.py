@@ -223,7 +223,7 @@ def targets(
 @author.command()
 def schema() -> None:
     """输出目标册的 JSON Schema，供编辑器补全与校验。"""
-    from rules.spec import json_schema
+    from rules.schema import json_schema
 
     print(json_text(json_schema()))
 

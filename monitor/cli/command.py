@@ -90,7 +90,7 @@ class Command:
                     one.take(word, given)
         if extra := [*left]:
             if self.commands and extra[0] == words[0]:
-                from rules.document import near  # slow to load, and only who errs needs it
+                from connectors.strict import near  # slow to load, and only who errs needs it
 
                 raise UsageError(f"没有命令 '{extra[0]}' (no such command){near(extra[0], self.commands)}")
             raise UsageError(f"多余的参数 ({' '.join(extra)}) (extra argument)；含空格的请加引号")
@@ -185,7 +185,7 @@ def _sorted(words: Sequence[str], options: dict[str, _Parameter]) -> tuple[dict[
         elif word == "-" or not word.startswith("-"):
             loose.append(word)
         elif name not in options:
-            from rules.document import near  # slow to load, and only who errs needs it
+            from connectors.strict import near  # slow to load, and only who errs needs it
 
             raise UsageError(f"没有选项 {name} (no such option){near(name, [*options, '--help'])}")
         elif options[name].kind is bool:

@@ -20,6 +20,7 @@ from connectors.filing_form import KIND, Form, Line
 from connectors.filing_workbook import Filing, FilingWorkbook, filed
 from connectors.observation import Refused
 from connectors.period import period_end
+from connectors.strict import near
 from monitor import pipeline
 from monitor.app import open_store
 from monitor.force import InForce
@@ -29,7 +30,7 @@ from monitor.store import history
 from monitor.store.database import reading
 from monitor.wiring import Feed
 from rules.calendar import Every, label, period_ends
-from rules.document import Invalid, near
+from rules.document import Invalid
 from rules.plausible import limits
 from rules.target import Book, Measure, Target, quantity
 from rules.unit import COUNTED

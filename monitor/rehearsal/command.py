@@ -71,7 +71,7 @@ def command(force: InForce, asked: Asked) -> tuple[dict[str, Any], list[str]]:
     against = None if before is None else (before[0], difference(played, before[1]))
     finding = Finding(book, score, against, trial, failed)
     if not asked.as_json:
-        minutes = {name: (spec.model_extra or {}).get("per_minute") for name, spec in force.settings.channels.items()}
+        minutes = {name: spec.options.get("per_minute") for name, spec in force.settings.channels.items()}
         show(finding, minutes)
     if asked.html is not None:
         asked.html.parent.mkdir(parents=True, exist_ok=True)

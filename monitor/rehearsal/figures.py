@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from alerts.escalation import OPENS
 from connectors.base import ConnectorError
 from connectors.observation import COLUMNS, FINAL, Query, Reading
+from connectors.strict import near
 from monitor import pipeline, wide
 from monitor.intake import sieve
 from monitor.store import appending, quarantine, registry, stated
@@ -23,7 +24,7 @@ from monitor.store.observations import Figures, Group
 from monitor.wiring import Feed
 from rules.calendar import period_ends
 from rules.derived import Series
-from rules.document import Invalid, near
+from rules.document import Invalid
 from rules.past import YEARS
 from rules.target import SUMS, Book
 

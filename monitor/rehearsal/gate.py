@@ -5,8 +5,9 @@ import operator
 import re
 from typing import NamedTuple
 
+from connectors.strict import near
 from monitor.rehearsal.score import METRICS
-from rules.document import Invalid, near
+from rules.document import Invalid
 
 _SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 

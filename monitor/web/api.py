@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from monitor.snapshot import OpenAlert, Snapshot
 from monitor.web.rows import Span, spans
-from rules.target import Level
 from rules.verdict import Verdict
 
 
-def targets(snapshot: Snapshot, book: str | None, level: Level | None, offset: int, limit: int) -> dict[str, Any]:
+def targets(snapshot: Snapshot, book: str | None, level: int | None, offset: int, limit: int) -> dict[str, Any]:
     """One object per target and subject: ``limit`` of them from ``offset`` on, and how many there are in ``total``."""
     found = [span for one in snapshot.books if book in (None, one.id) for span in spans(snapshot, one)]
     chosen = [(span, _rows(span, level)) for span in found]
@@ -29,7 +28,7 @@ def alerts(snapshot: Snapshot) -> dict[str, Any]:
     return {"at": snapshot.at.isoformat(), "alerts": [_alert(item) for item in snapshot.alerts]}
 
 
-def _rows(span: Span, level: Level | None) -> NDArray[np.int64]:
+def _rows(span: Span, level: int | None) -> NDArray[np.int64]:
     if level is None:
         return np.arange(span.start, span.stop)
     return span.start + np.flatnonzero(span.levels == level)

@@ -2,8 +2,9 @@
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationError
+from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -12,13 +13,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.strict import Strict, Wrong, read
 from monitor.intake.pushing import Inbox
 from monitor.metrics import Exposition, Format
 from monitor.snapshot import Snapshot
 from monitor.web import api
 from monitor.web.page import STYLE_HASH, render, waiting
 from monitor.web.push import handing_in
-from rules.document import explain
 from rules.target import Level
 
 HANGS = "停滞：判定久无进展，等待重新启动"
@@ -67,13 +68,13 @@ def create_app(
     return Starlette(routes=routes, middleware=[Middleware(_Headers)])
 
 
-class _Asked(BaseModel):
+class _Asked(Strict):
     """What may be asked of the targets."""
 
     book: str | None = None
-    level: Level | None = None
-    offset: int = Field(0, ge=0)
-    limit: int = Field(1000, ge=1, le=_MOST)
+    level: Annotated[int, Meta(ge=Level.NOT_JUDGED.value, le=Level.RED.value)] | None = None
+    offset: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=1, le=_MOST)] = 1000
 
 
 def _pages(
@@ -130,9 +131,9 @@ def _api(snapshot: Callable[[], Snapshot | None]) -> list[Route]:
 
     def targets(request: Request) -> JSONResponse:
         try:
-            asked = _Asked.model_validate(dict(request.query_params))
-        except ValidationError as found:
-            return JSONResponse({"error": "；".join(explain(e, _Asked) for e in found.errors())}, status_code=422)
+            asked = read(_Asked, dict(request.query_params))
+        except Wrong as wrong:
+            return JSONResponse({"error": "；".join(words for _, words in wrong.errors)}, status_code=422)
         now = snapshot()
         if now is None:
             return JSONResponse(not_yet, status_code=503)

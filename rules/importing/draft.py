@@ -4,8 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from pydantic import ValidationError
-
+from connectors.strict import Wrong, read
 from rules import defaults, phrase
 from rules.calendar import Every
 from rules.importing import deadline
@@ -158,9 +157,9 @@ def _wrong(fields: dict[str, str]) -> str:
     """What a book would refuse in a target, "" for nothing."""
     given = {key: value for key, value in fields.items() if key in ("id", "goal", "measure")}
     try:
-        spec = TargetSpec.model_validate({**given, "name": "-"})
-    except ValidationError as error:
-        return str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        spec = read(TargetSpec, {**given, "name": "-"})
+    except Wrong as wrong:
+        return wrong.errors[0][1]
     shown = defaults.stated(spec.measure, spec.goal)
     curve = phrase.expect(fields["expect"].strip('"')) if "expect" in fields else defaults.expect(spec.measure, shown)
     levels = defaults.levels(spec.measure, LevelsSpec(), None, None)

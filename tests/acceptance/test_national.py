@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.organisation import Organisation
+from connectors.strict import read
 from connectors.table_file import TableFile
 from monitor import pipeline
 from monitor.store.database import open_engine
@@ -74,7 +75,7 @@ class Day:
 def _replayed(database: Path, year: int, published: str, days: Sequence[date]) -> Iterator[Day]:
     engine = open_engine(f"sqlite:///{database}")
     book = _book(year, published)
-    connector = TableFile(TableFile.Options(path=FIGURES.name, columns=COLUMNS), FIGURES.parent)
+    connector = TableFile(read(TableFile.Options, {"path": FIGURES.name, "columns": COLUMNS}), FIGURES.parent)
     feed, watch = Feed(book, book.sources["nbs"], connector), Watch([book])
     for day in days:
         at = datetime(day.year, day.month, day.day, 10, tzinfo=ZoneInfo("Asia/Shanghai"))

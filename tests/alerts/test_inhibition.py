@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from alerts.inhibition import Firing, Inhibitors
 from alerts.organisation import Organisation
 from alerts.routing import Matter
+from connectors.strict import read
 from tests.alerts.builders import data_notice, pace_notice
 
 
@@ -19,7 +20,7 @@ def yellow(**facts):
 
 
 def held(rules, firing, one):
-    organisation = Organisation.model_validate({"inhibit": rules})
+    organisation = read(Organisation, {"inhibit": rules})
     return Inhibitors(organisation, [Firing(by, number) for number, by in enumerate(firing, 1)]).of(one)
 
 

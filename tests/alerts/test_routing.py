@@ -5,6 +5,7 @@ import pytest
 from alerts.digest import digest
 from alerts.organisation import Organisation
 from alerts.routing import Matter, Route, rhythm, routes
+from connectors.strict import read
 from tests.alerts.builders import data_notice, pace_notice
 
 MAIL = {"email": "jobs@example.org"}
@@ -26,7 +27,7 @@ ALIASES = {"人社局": "人力社保局", "镇街": ["万盛街道", "南桐镇
 
 def an_organisation(**keys):
     written = {"default": {"contacts": [{"folder": "all"}]}, "units": UNITS, "people": PEOPLE, "aliases": ALIASES}
-    return Organisation.model_validate({**written, **keys})
+    return read(Organisation, {**written, **keys})
 
 
 def told(lead, supervisor="督查办", **organisation):

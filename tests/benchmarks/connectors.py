@@ -32,6 +32,7 @@ from connectors.base import Connector
 from connectors.http_json import HttpJson, HttpOptions
 from connectors.observation import Query
 from connectors.sql import Sql, SqlOptions
+from connectors.strict import read
 from connectors.table_file import TableFile, TableOptions
 from tests.servers.postgres import Postgres
 
@@ -71,20 +72,20 @@ def _cases(figures: pd.DataFrame, folder: Path, stack: ExitStack) -> Iterator[Ca
     yield (
         "CSV",
         len(figures),
-        TableFile(TableOptions.model_validate({"path": "figures.csv", "columns": COLUMNS}), folder),
+        TableFile(read(TableOptions, {"path": "figures.csv", "columns": COLUMNS}), folder),
         lambda: pd.read_csv(folder / "figures.csv", parse_dates=["period", "known"]),
     )
     yield (
         "XLSX",
         len(few),
-        TableFile(TableOptions.model_validate({"path": "figures.xlsx", "columns": COLUMNS}), folder),
+        TableFile(read(TableOptions, {"path": "figures.xlsx", "columns": COLUMNS}), folder),
         lambda: pd.read_excel(folder / "figures.xlsx", parse_dates=["period", "known"]),
     )
     options = {"url": url, "rows": "rows", "fields": COLUMNS, "max_bytes": 2**30, "budget": 300}
     yield (
         "JSON",
         len(figures),
-        HttpJson(HttpOptions.model_validate(options), folder),
+        HttpJson(read(HttpOptions, options), folder),
         lambda: _dated(pd.DataFrame(json.load(BytesIO(requests.get(url, timeout=60).content))["rows"])),
     )
     for name, address in databases.items():
@@ -94,7 +95,7 @@ def _cases(figures: pd.DataFrame, folder: Path, stack: ExitStack) -> Iterator[Ca
         yield (
             name,
             len(figures),
-            Sql(SqlOptions.model_validate({"url": address, "query": SELECT, **limits}), folder),
+            Sql(read(SqlOptions, {"url": address, "query": SELECT, **limits}), folder),
             lambda engine=engine: pd.read_sql(SELECT, engine, parse_dates=["period", "known"]),  # type: ignore[misc]
         )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from connectors.strict import read
 from rules import defaults, phrase
 from rules.calendar import Every, period_ends
 from rules.panel import Panel
@@ -38,7 +39,7 @@ def country(counties: int, seed: int = 7, *, seasonal: bool = False) -> Book:
 def _target(index: int, *, seasonal: bool) -> Target:
     measure, op, unit = _KINDS[index % len(_KINDS)]
     goal = Goal(op, 0.0, unit)
-    levels = LevelsSpec.model_validate({"red": "behind 15% for 2"} if measure is Measure.CUMULATIVE else {})
+    levels = read(LevelsSpec, {"red": "behind 15% for 2"} if measure is Measure.CUMULATIVE else {})
     return Target(
         book="country",
         id=f"t{index:03d}",

@@ -27,6 +27,7 @@ from rich.progress import Progress, TaskID
 
 from alerts.organisation import Organisation
 from connectors.observation import COLUMNS, FINAL
+from connectors.strict import read
 from monitor import pipeline
 from monitor.rehearsal import replay, run
 from monitor.rehearsal.figures import Stock, from_file
@@ -162,7 +163,7 @@ def main() -> None:
             lambda: stated(book, given.months) if given.country else from_file(file, book, to_date=False)
         )
     led = {"contacts": ["folder"], "reports to": "王主任"}
-    organisation = Organisation.model_validate({"default": led, "people": {"王主任": {"contacts": ["folder"]}}})
+    organisation = read(Organisation, {"default": led, "people": {"王主任": {"contacts": ["folder"]}}})
     now, days = (
         datetime(YEAR + 1, 12, 31, tzinfo=UTC),
         (date(YEAR - -(-given.months // 12) + 1, 1, 1), date(YEAR, 12, 31)),

@@ -32,6 +32,7 @@ from alerts.channels.webhook import Webhook, WebhookOptions
 from alerts.circuit import Circuit
 from alerts.organisation import Organisation
 from alerts.suppression import NO_CROWDS
+from connectors.strict import read
 from monitor import pipeline
 from monitor.clock import Clock
 from monitor.serve import for_much_data
@@ -190,13 +191,13 @@ def main() -> None:
     told = {"default": {"contacts": ["hook"]}}
     people = {"王主任": {"contacts": ["hook"]}}
     led = {"contacts": ["hook"], "reports to": "王主任"}
-    usual = Organisation.model_validate({"default": led, "people": people})
+    usual = read(Organisation, {"default": led, "people": people})
     cases = {
-        "neither": (Organisation.model_validate({**told, "reminders": {}, "escalation": []}), NO_CROWDS),
+        "neither": (read(Organisation, {**told, "reminders": {}, "escalation": []}), NO_CROWDS),
         "usual": (usual, NO_CROWDS),
         "usual, to people": (usual, {"hook": 20}),
         "digest": (
-            Organisation.model_validate({"default": {**led, "digest": "daily 09:00"}, "people": people}),
+            read(Organisation, {"default": {**led, "digest": "daily 09:00"}, "people": people}),
             NO_CROWDS,
         ),
     }

@@ -11,6 +11,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from connectors.filing_form import KEY, STATUS, VALUE, Form, Line
 from connectors.filing_workbook import FilingWorkbook
+from connectors.strict import read
 from monitor.intake.filing_sheet import workbook
 
 JOBS = Line("urban-jobs", "城镇新增就业", "", "城镇新增就业", "人", whole=True)
@@ -67,7 +68,7 @@ def put(folder: Path, name: str, content: bytes, second: int = 0) -> Path:
 
 
 def connector(folder: Path) -> FilingWorkbook:
-    return FilingWorkbook(FilingWorkbook.Options(path="in/*.xlsx"), folder)
+    return FilingWorkbook(read(FilingWorkbook.Options, {"path": "in/*.xlsx"}), folder)
 
 
 NIL = {STATUS: "无报送事项"}

@@ -5,12 +5,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
 
 from connectors.base import ConnectorError, Failure
 from connectors.border import Border, Depth, Networks, depth
-
-NETWORKS = TypeAdapter(Networks)
+from connectors.strict import Wrong, read
 
 
 @pytest.mark.parametrize(
@@ -75,7 +73,7 @@ def test_an_odd_spelling_of_an_address_is_the_address(disguise):
 
 
 def test_what_is_allowed_is_reached_and_nothing_beside_it():
-    border = Border.around("http://stats.example/", NETWORKS.validate_python(["169.254.169.254", "127.0.0.0/8"]))
+    border = Border.around("http://stats.example/", read(Networks, ["169.254.169.254", "127.0.0.0/8"]))
     assert border.admits(ip_address("169.254.169.254"))
     assert border.admits(ip_address("127.9.9.9"))
     assert not border.admits(ip_address("169.254.169.253"))
@@ -92,5 +90,5 @@ def test_a_redirect_leads_no_further_inside_than_where_it_comes_from():
 
 @pytest.mark.parametrize("written", ["nowhere", "10.0.0.0/99", 5.5])
 def test_what_is_no_network_is_told(written):
-    with pytest.raises(ValidationError, match="看不懂地址段"):
-        NETWORKS.validate_python([written])
+    with pytest.raises(Wrong, match="看不懂地址段"):
+        read(Networks, [written])

@@ -20,6 +20,7 @@ from connectors.prometheus import Prometheus
 from connectors.push import FIELDS, Batch, Push
 from connectors.sdmx import Sdmx
 from connectors.sql import Sql
+from connectors.strict import read
 from connectors.table_file import TableFile
 from tests.servers.postgres import Postgres
 
@@ -35,7 +36,7 @@ TITLES = {
 
 
 def _table(path: Path) -> TableFile:
-    return TableFile(TableFile.Options(path=path.name, columns=TITLES), path.parent)
+    return TableFile(read(TableFile.Options, {"path": path.name, "columns": TITLES}), path.parent)
 
 
 class TestCsv(ConnectorContract):
@@ -80,7 +81,7 @@ class TestPushed(ConnectorContract):
         return self._batch(b"")
 
     def _batch(self, body: bytes) -> Batch:
-        return Push(Push.Options(token_env="TOKEN"), Path()).handed_in(body, table=False)
+        return Push(read(Push.Options, {"token_env": "TOKEN"}), Path()).handed_in(body, table=False)
 
 
 class TestXls(ConnectorContract):
@@ -117,7 +118,7 @@ class TestFolderOfFiles(ConnectorContract):
         return self.broken()
 
     def broken(self) -> TableFile:
-        return TableFile(TableFile.Options(path="files/*.csv", columns=TITLES), self.folder.parent)
+        return TableFile(read(TableFile.Options, {"path": "files/*.csv", "columns": TITLES}), self.folder.parent)
 
 
 class TestHttpJson(ConnectorContract):
@@ -127,7 +128,9 @@ class TestHttpJson(ConnectorContract):
 
     def _at(self, url: str) -> HttpJson:
         fields = {field: f"figure.{field}" for field in TITLES}
-        return HttpJson(HttpJson.Options(url=url, rows="data.rows", fields=fields, retries=0), self.folder)
+        return HttpJson(
+            read(HttpJson.Options, {"url": url, "rows": "data.rows", "fields": fields, "retries": 0}), self.folder
+        )
 
     def connector(self, rows: tuple[Row, ...]) -> HttpJson:
         answer = {"data": {"rows": [{"figure": asdict(row)} for row in rows]}}
@@ -155,7 +158,7 @@ class TestSqlite(ConnectorContract):
         return self._at("sqlite:///nowhere.db")
 
     def _at(self, url: str) -> Sql:
-        return Sql(Sql.Options(url=url, query="SELECT * FROM figures ORDER BY rowid"), self.path.parent)
+        return Sql(read(Sql.Options, {"url": url, "query": "SELECT * FROM figures ORDER BY rowid"}), self.path.parent)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +189,7 @@ class TestPostgres(ConnectorContract):
 
     def _at(self, url: str) -> Sql:
         query = f"SELECT {', '.join(TITLES)} FROM figures ORDER BY row"
-        return Sql(Sql.Options(url=url, query=query), Path())
+        return Sql(read(Sql.Options, {"url": url, "query": query}), Path())
 
 
 class TestPrometheus(ConnectorContract):
@@ -198,7 +201,9 @@ class TestPrometheus(ConnectorContract):
 
     def _at(self, url: str) -> Prometheus:
         labels = {field: field for field in TITLES if field != "value"}
-        return Prometheus(Prometheus.Options(url=url, query="figures", labels=labels, retries=0), Path())
+        return Prometheus(
+            read(Prometheus.Options, {"url": url, "query": "figures", "labels": labels, "retries": 0}), Path()
+        )
 
     def connector(self, rows: tuple[Row, ...]) -> Prometheus:
         def answer(request: Request) -> Response:
@@ -254,7 +259,7 @@ class TestSdmx(ConnectorContract):
 
     def broken(self) -> Sdmx:
         dimensions = {name: name for name in ("series", "subject", "unit", "known", "status")}
-        return Sdmx(Sdmx.Options(path="figures.json", dimensions=dimensions), self.folder)
+        return Sdmx(read(Sdmx.Options, {"path": "figures.json", "dimensions": dimensions}), self.folder)
 
 
 def _dimension(name: str, place: int, values: list[str]) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
+from connectors import strict
 from connectors.base import ConnectorError, Failure
 from connectors.observation import LeftOut, Query, Refused
 from connectors.table_file import TableFile
@@ -19,7 +20,7 @@ LONG = {"series": "就业", "columns": {"period": "月份", "value": "数值"}}
 
 
 def read(folder: Path, path: str = "files/*.csv", **options):
-    return TableFile(TableFile.Options(path=path, **(LONG | options)), folder).fetch(YEAR)
+    return TableFile(strict.read(TableFile.Options, {"path": path, **LONG | options}), folder).fetch(YEAR)
 
 
 def failure(folder: Path, path: str, **options) -> ConnectorError:

@@ -10,8 +10,8 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
+from connectors import strict
 from connectors.base import ConnectorError, Failure
 from connectors.contract import ConnectorContract, Row
 from connectors.filing_form import HIDDEN, KEY, NAME, NOTE, OF_PERIOD, STATUS, UNIT, VALUE, Line, opened, sealed
@@ -358,8 +358,8 @@ def test_an_empty_folder_has_no_figures_and_no_folder_is_an_error(tmp_path):
     "options", [{"path": "in/a.xlsx"}, {"path": "*/*.xlsx"}, {"path": "in/*.xlsx", "receipts": "."}]
 )
 def test_a_path_that_is_no_folder_of_forms_is_an_error(options):
-    with pytest.raises(ValidationError, match="bad path|bad receipts"):
-        FilingWorkbook.Options(**options)
+    with pytest.raises(strict.Wrong, match="bad path|bad receipts"):
+        strict.read(FilingWorkbook.Options, options)
 
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors import strict
 from connectors.observation import LeftOut, Query, Reading, Refused
 from connectors.table_file import TableFile
 from tests.connectors.test_table_file import rested
@@ -109,7 +110,7 @@ def read(folder):
 
     def reading(name: str) -> Reading:
         if name not in readings:
-            readings[name] = TableFile(TableFile.Options(**MAPPINGS[name]), folder).fetch(ALL)
+            readings[name] = TableFile(strict.read(TableFile.Options, MAPPINGS[name]), folder).fetch(ALL)
         return readings[name]
 
     return reading
@@ -199,14 +200,14 @@ def test_columns_that_nobody_asked_for_are_named(read):
 
 def test_a_month_and_the_year_to_date_are_not_mixed(folder):
     mixed = {name: option for name, option in TRADE.items() if name != "to_date"} | {"skip": ["累计比去年同期±％"]}
-    found = TableFile(TableFile.Options(**mixed), folder).fetch(ALL)
+    found = TableFile(strict.read(TableFile.Options, mixed), folder).fetch(ALL)
     assert {refusal.reason for refusal in found.refusals} == {Refused.CONFLICT}
     assert len(found.observations) + len(found.refusals) == 72
 
 
 def test_a_title_that_is_no_period_is_refused_unless_it_is_skipped_or_explained(folder):
     said = {"2025/累计比去年同期±％/进出口": {"series": "进出口增速", "period": "1—11月"}}
-    found = TableFile(TableFile.Options(**TRADE, values=said), folder).fetch(ALL)
+    found = TableFile(strict.read(TableFile.Options, {**TRADE, "values": said}), folder).fetch(ALL)
     assert {refusal.text for refusal in found.refusals} == {
         "2025年出口",
         "2025年进口",

@@ -4,11 +4,11 @@ import socket
 from dataclasses import replace
 
 import pytest
-from pydantic import TypeAdapter
 
 from connectors.base import ConnectorError, Failure
 from connectors.border import Networks
 from connectors.http_get import Answer, Call, Client, Limits, Tls, get
+from connectors.strict import read
 from tests.alerts.channels.smtp_receiver import Certificate
 from tests.connectors.faults import ANSWER, fault_server
 
@@ -29,7 +29,7 @@ def faults():
 
 
 def call(url, *allowed, headers=None, **more):
-    return Call(url, {}, headers or {}, allowed=TypeAdapter(Networks).validate_python(list(allowed)), **more)
+    return Call(url, {}, headers or {}, allowed=read(Networks, list(allowed)), **more)
 
 
 def failure(one, limits=LIMITS):

@@ -10,12 +10,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 from pytest_httpserver import HTTPServer
 
 from connectors.base import ConnectorError, Failure
 from connectors.http_json import HttpJson
 from connectors.observation import Query, Reading, Refused
+from connectors.strict import Wrong, read
 from tests.connectors.faults import FaultServer, fault_server
 
 DATA = Path(__file__).parent / "data"
@@ -35,7 +35,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
 
 
 def fetch(url: str, folder: Path = DATA, asked: Query = YEAR, **options: object) -> Reading:
-    return HttpJson(HttpJson.Options(url=url, **{**PLAIN, **options}), folder).fetch(asked)
+    return HttpJson(read(HttpJson.Options, {"url": url, **PLAIN, **options}), folder).fetch(asked)
 
 
 def failure(url: str, folder: Path = DATA, **options: object) -> ConnectorError:
@@ -187,7 +187,7 @@ def test_no_secret_is_ever_shown(faults, tmp_path):
     (tmp_path / "token").write_text("s3cret")
     options = {"headers": {"X-Key": "k3y"}, "query": {"key": "p4ram"}, **TOKEN, "message": "message"}
     error = failure(faults.url("unauthorized"), tmp_path, **options)
-    made = HttpJson.Options(url=faults.url("good"), **{**PLAIN, **options})
+    made = read(HttpJson.Options, {"url": faults.url("good"), **PLAIN, **options})
     shown = f"{error.detail} {error!r} {made!r} {HttpJson(made, tmp_path)!r} {fetch(faults.url('good'), tmp_path, **options)!r}"
     assert "bad key" in error.detail
     for secret in ("s3cret", "k3y", "p4ram"):
@@ -195,8 +195,8 @@ def test_no_secret_is_ever_shown(faults, tmp_path):
 
 
 def test_a_secret_in_options_that_are_wrong_is_not_shown():
-    with pytest.raises(ValidationError) as caught:
-        HttpJson.Options(url="http://someone:s3cret@127.0.0.1/", **PLAIN)
+    with pytest.raises(Wrong) as caught:
+        read(HttpJson.Options, {"url": "http://someone:s3cret@127.0.0.1/", **PLAIN})
     assert "auth" in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
@@ -329,5 +329,5 @@ def test_the_document_is_the_bare_address_and_the_digest_that_of_the_body(faults
     ],
 )
 def test_options_that_cannot_work_are_refused(options, words):
-    with pytest.raises(ValidationError, match=words):
-        HttpJson.Options.model_validate({"url": "http://127.0.0.1/", **PLAIN, **options})
+    with pytest.raises(Wrong, match=words):
+        read(HttpJson.Options, {"url": "http://127.0.0.1/", **PLAIN, **options})

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from connectors.base import ConnectorError, Failure
 from connectors.http_json import HttpJson
 from connectors.observation import Query, Refused
+from connectors.strict import Wrong, read
 from tests.connectors.faults import fault_server
 
 YEAR = Query(datetime(2025, 11, 30, tzinfo=UTC), date(2025, 1, 1), date(2025, 12, 31), ("就业",))
@@ -34,7 +34,7 @@ def faults():
 
 
 def connector(url: str, folder: Path = Path(), **options: object) -> HttpJson:
-    return HttpJson(HttpJson.Options.model_validate({"url": url, **PLAIN, **options}), folder)
+    return HttpJson(read(HttpJson.Options, {"url": url, **PLAIN, **options}), folder)
 
 
 @contextmanager
@@ -293,7 +293,7 @@ def test_numbers_that_json_does_not_have_are_refused(faults):
 def test_a_metadata_address_is_refused_and_can_be_allowed():
     with failing(Failure.FORBIDDEN_ADDRESS, "169.254.169.254", "allow"):
         connector("http://169.254.169.254/latest").fetch(YEAR)
-    allowed = HttpJson.Options(url="http://169.254.169.254/latest", allow=["169.254.169.254"], **PLAIN)
+    allowed = read(HttpJson.Options, {"url": "http://169.254.169.254/latest", "allow": ["169.254.169.254"], **PLAIN})
     assert [str(network) for network in allowed.allow] == ["169.254.169.254/32"]
 
 
@@ -325,7 +325,7 @@ def test_a_metadata_address_is_refused_and_can_be_allowed():
     ],
 )
 def test_options_that_contradict_themselves_are_refused(options, words):
-    with pytest.raises(ValidationError, match=words):
+    with pytest.raises(Wrong, match=words):
         connector("http://127.0.0.1/", **options)
 
 

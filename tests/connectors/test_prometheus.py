@@ -8,13 +8,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import ValidationError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Reading, Refused
 from connectors.prometheus import Prometheus
+from connectors.strict import Wrong, read
 from tests.connectors.faults import fault_server
 from tests.servers import prometheus
 
@@ -26,7 +26,7 @@ PLAIN = {"query": "jobs", "every": "month", "series": "就业"}
 def source(url: str, **options: object) -> Prometheus:
     given = {**PLAIN, "retries": 0, **options}
     return Prometheus(
-        Prometheus.Options(url=url, **{key: one for key, one in given.items() if one is not None}), Path()
+        read(Prometheus.Options, {"url": url, **{key: one for key, one in given.items() if one is not None}}), Path()
     )
 
 
@@ -246,7 +246,7 @@ def test_a_secret_is_sent_and_shown_nowhere(httpserver, tmp_path):
         {"status": "error", "errorType": "bad_data", "error": "not for s3cret"}, status=400
     )
     auth = {"by": "bearer", "secret_file": "token"}
-    options = Prometheus.Options(url=httpserver.url_for(""), auth=auth, retries=0, **PLAIN)
+    options = read(Prometheus.Options, {"url": httpserver.url_for(""), "auth": auth, "retries": 0, **PLAIN})
     with pytest.raises(ConnectorError) as caught:
         Prometheus(options, tmp_path).fetch(YEAR)
     assert "not for ***" in caught.value.detail
@@ -259,7 +259,7 @@ def test_a_secret_is_sent_and_shown_nowhere(httpserver, tmp_path):
         ({"labels": {"period": "period"}}, "every 与 labels.period"),
         ({"series": None}, "序列名"),
         ({"labels": {"series": "name"}}, "series"),
-        ({"labels": {"place": "county"}}, "labels"),
+        ({"labels": {"place": "county"}}, "place: 不认识"),
         ({"every": "week"}, "every"),
         ({"url": "http://me:s3cret@127.0.0.1:9090"}, "credentials in url"),
         ({"url": "http://127.0.0.1:9090/?a=1"}, "query in url"),
@@ -267,8 +267,8 @@ def test_a_secret_is_sent_and_shown_nowhere(httpserver, tmp_path):
     ],
 )
 def test_options_that_cannot_work_are_refused(options, words):
-    with pytest.raises(ValidationError, match=words) as caught:
-        Prometheus.Options.model_validate({"url": "http://127.0.0.1:9090", **PLAIN, **options})
+    with pytest.raises(Wrong, match=words) as caught:
+        read(Prometheus.Options, {"url": "http://127.0.0.1:9090", **PLAIN, **options})
     assert "s3cret" not in str(caught.value)
 
 

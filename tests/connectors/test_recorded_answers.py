@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
+from connectors import strict
 from connectors.base import ConnectorError, Failure
 from connectors.http_json import HttpJson
 from connectors.observation import Query, Reading, Refused
@@ -27,7 +28,9 @@ def read(server: HTTPServer, mapping: str, answer: str | object, query: Query = 
     body = (DATA / answer).read_bytes() if isinstance(answer, str) else json.dumps(answer).encode()
     server.expect_request("/").respond_with_data(body, content_type="application/json")
     options = Document(Path("book.yaml"), mapping).node
-    return HttpJson(HttpJson.Options(url=server.url_for("/"), retries=0, **options), DATA).fetch(query)
+    return HttpJson(strict.read(HttpJson.Options, {"url": server.url_for("/"), "retries": 0, **options}), DATA).fetch(
+        query
+    )
 
 
 @dataclass(frozen=True)

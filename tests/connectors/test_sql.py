@@ -11,13 +11,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from pydantic import ValidationError
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Reading, Refused
 from connectors.sql import Sql
+from connectors.strict import Wrong, read
 from tests.acceptance.running import until
 from tests.servers.postgres import Postgres
 
@@ -53,7 +53,7 @@ class Made:
             return cursors[-1].fetchall() if cursors[-1].description else []
 
     def source(self, query: str = SELECT, **options: Any) -> Sql:
-        return Sql(Sql.Options(**{"url": self.url, "query": query, **options}), self.folder)
+        return Sql(read(Sql.Options, {"url": self.url, "query": query, **options}), self.folder)
 
     def fetch(self, query: str = SELECT, asked: Query = YEAR, **options: Any) -> Reading:
         return self.source(query, **options).fetch(asked)
@@ -486,19 +486,22 @@ def test_an_address_file_that_holds_none_is_told_without_its_contents(tmp_path):
         ({"query": "SELECT * FROM figures WHERE period > :fist"}, "未知的参数 :fist"),
         ({"again": "2 months"}, "看不懂 again"),
         ({"columns": {"unit": "单位"}, "unit": "人"}, "unit 既是常量又有来源"),
-        ({"columns": {"units": "单位"}}, "columns"),
+        ({"columns": {"units": "单位"}}, "units: 不认识"),
         ({"timeout": 0}, "timeout"),
         ({"max_rows": 0}, "max_rows"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, words):
-    with pytest.raises(ValidationError, match=words) as caught:
-        Sql.Options.model_validate({"url": "sqlite:///stat.db", "query": SELECT, **options})
+    with pytest.raises(Wrong, match=words) as caught:
+        read(Sql.Options, {"url": "sqlite:///stat.db", "query": SELECT, **options})
     assert "s3cret" not in str(caught.value)
 
 
 def test_a_cast_and_an_escaped_colon_are_no_parameters():
-    Sql.Options(url="sqlite:///x.db", query="SELECT '2025-09'::text AS period, ' \\:x' AS series, 1 AS value")
+    read(
+        Sql.Options,
+        {"url": "sqlite:///x.db", "query": "SELECT '2025-09'::text AS period, ' \\:x' AS series, 1 AS value"},
+    )
 
 
 def test_what_no_number_can_hold_is_refused(tmp_path):

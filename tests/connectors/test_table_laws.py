@@ -11,6 +11,7 @@ from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 
 from connectors.observation import LeftOut, Query, Reading, Refused
+from connectors.strict import read
 from connectors.table_file import TableFile
 from tests.connectors.test_table_file import rested
 
@@ -71,7 +72,10 @@ def test_nothing_is_lost_with_periods_down(tmp_path, kind, grid, labels):
     rows = [[label, *row] for label, row in zip(labels, grid, strict=False)]
     titles = SERIES[: len(grid[0])]
     path = saved(tmp_path, [["月份", *titles], *rows], kind)
-    options = TableFile.Options(path=path.name, columns={"period": "月份"}, values={title: title for title in titles})
+    options = read(
+        TableFile.Options,
+        {"path": path.name, "columns": {"period": "月份"}, "values": {title: title for title in titles}},
+    )
     found = TableFile(options, tmp_path).fetch(WIDE)
     accounted(found, places(rows, kind, len(titles)))
 
@@ -83,7 +87,7 @@ def test_nothing_is_lost_with_periods_across(tmp_path, kind, grid, titles):
     wide = len(grid[0])
     rows = [[f"指标{line}", *row] for line, row in enumerate(grid)]
     path = saved(tmp_path, [["指标", *titles[: wide - 1], "2025年12月"], *rows], kind)
-    options = TableFile.Options(path=path.name, columns={"series": "指标"}, across={"period": 1})
+    options = read(TableFile.Options, {"path": path.name, "columns": {"series": "指标"}, "across": {"period": 1}})
     found = TableFile(options, tmp_path).fetch(WIDE)
     accounted(found, places(rows, kind, wide))
 
@@ -101,8 +105,9 @@ def test_each_kind_of_cell_has_its_own_account(tmp_path, kind):
         ["注：初步数", "以年报为准", "", ""],
     ]
     rows[5][1] = "1,234.5"
-    options = TableFile.Options(
-        path=f"表.{kind}", columns={"period": "月份"}, values={"甲": "甲", "乙": "乙"}, skip=["合计"]
+    options = read(
+        TableFile.Options,
+        {"path": f"表.{kind}", "columns": {"period": "月份"}, "values": {"甲": "甲", "乙": "乙"}, "skip": ["合计"]},
     )
     saved(tmp_path, rows, kind)
     found = TableFile(options, tmp_path).fetch(WIDE)
@@ -132,7 +137,10 @@ def test_a_text_reads_the_same_however_few_rows_are_split_together(tmp_path, gri
     ]
     rows = [row[:1] if line in short else row for line, row in enumerate(rows)]
     path = saved(tmp_path, [["月份", *SERIES[:wide]], *rows], "csv")
-    options = TableFile.Options(path=path.name, columns={"period": "月份"}, values={one: one for one in SERIES[:wide]})
+    options = read(
+        TableFile.Options,
+        {"path": path.name, "columns": {"period": "月份"}, "values": {one: one for one in SERIES[:wide]}},
+    )
     whole = TableFile(options, tmp_path).fetch(WIDE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("connectors.table_text._ROWS", 2)
@@ -144,7 +152,7 @@ def test_a_text_reads_the_same_however_few_rows_are_split_together(tmp_path, gri
 def test_truth_is_no_number_even_where_other_rows_hold_only_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr("connectors.table_text._ROWS", 1)
     path = saved(tmp_path, [["月份", "数"], ["2025-01", "1"], ["2025-02", "TRUE"], ["2025-03", "2.50"]], "csv")
-    options = TableFile.Options(path=path.name, series="甲", columns={"period": "月份", "value": "数"})
+    options = read(TableFile.Options, {"path": path.name, "series": "甲", "columns": {"period": "月份", "value": "数"}})
     found = TableFile(options, tmp_path).fetch(WIDE)
     assert found.observations.value.tolist() == [1, 2.5]
     assert [(one.reason, one.text) for one in found.refusals] == [(Refused.NOT_A_NUMBER, "True")]
@@ -152,7 +160,7 @@ def test_truth_is_no_number_even_where_other_rows_hold_only_numbers(tmp_path, mo
 
 def test_a_column_may_be_label_and_figure(tmp_path):
     path = saved(tmp_path, [["月份", "数"], ["2025-01", "1"], ["2025-02", "-"]], "csv")
-    options = TableFile.Options(path=path.name, columns={"period": "月份", "value": "数", "series": "数"})
+    options = read(TableFile.Options, {"path": path.name, "columns": {"period": "月份", "value": "数", "series": "数"}})
     found = TableFile(options, tmp_path).fetch(WIDE)
     assert found.observations[["series", "value"]].to_numpy().tolist() == [["1", 1]]
     assert found.left_out == {LeftOut.BLANK: 1}

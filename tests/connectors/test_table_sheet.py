@@ -11,6 +11,7 @@ import pytest
 import xlwt
 from openpyxl import Workbook
 
+from connectors import strict
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Query, Refused
 from connectors.table_file import TableFile
@@ -21,7 +22,7 @@ LONG = {"series": "就业", "columns": {"period": "月份", "value": "数值"}}
 
 
 def read(path: Path, **options):
-    return TableFile(TableFile.Options(path=path.name, **(LONG | options)), path.parent).fetch(YEAR)
+    return TableFile(strict.read(TableFile.Options, {"path": path.name, **LONG | options}), path.parent).fetch(YEAR)
 
 
 def failure(path: Path, **options) -> ConnectorError:
@@ -181,8 +182,13 @@ def old_workbook(tmp_path):
 
 
 def test_an_old_workbook_reads_as_a_new_one_does(old_workbook):
-    options = TableFile.Options(
-        path=old_workbook.name, columns={"period": "月份"}, values={"工业(万元)/产值": "产值", "增速": "增速"}
+    options = strict.read(
+        TableFile.Options,
+        {
+            "path": old_workbook.name,
+            "columns": {"period": "月份"},
+            "values": {"工业(万元)/产值": "产值", "增速": "增速"},
+        },
     )
     found = TableFile(options, old_workbook.parent).fetch(YEAR).observations
     assert found[["series", "value", "unit", "cell"]].to_numpy().tolist() == [

@@ -34,7 +34,7 @@ def test_settings_that_are_shipped_are_settings(name):
 def test_what_the_unit_runs_with_does_not_depend_on_where_a_command_is_given():
     settings = config.load(DEPLOY / "systemd" / "duban.yaml", {})
     places = [settings.database_file, settings.books, settings.archive, settings.cache]
-    places += [Path(channel.model_extra["path"]) for channel in settings.channels.values()]
+    places += [Path(channel.options["path"]) for channel in settings.channels.values()]
     assert all(place.is_absolute() for place in places)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from alerts.channels.webhook import Webhook, WebhookOptions
 from alerts.circuit import Circuit
 from alerts.organisation import Organisation
+from connectors.strict import read
 from monitor import pipeline
 from monitor.clock import Clock
 from monitor.store import outbox
@@ -23,7 +24,7 @@ BOOK = a_book(
     ),
     sources={"filings": {"connector": "table_file"}},
 )
-ORGANISATION = Organisation.model_validate({"default": {"contacts": ["hook"]}, "reminders": {}, "escalation": []})
+ORGANISATION = read(Organisation, {"default": {"contacts": ["hook"]}, "reminders": {}, "escalation": []})
 
 
 def live(url: str, address: str, at: datetime, ready: Connection) -> None:

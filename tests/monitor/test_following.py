@@ -9,6 +9,7 @@ from sqlalchemy import select
 from alerts.alert import Event, Identity, Kind
 from alerts.organisation import Organisation
 from connectors.observation import Observation, frame
+from connectors.strict import read
 from monitor import pipeline
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls
@@ -49,7 +50,7 @@ class Town:
             "levels": levels or {"yellow": "behind 10%", "red": "behind 20%"},
         }
         self.book = a_book({**usual, **target}, sources={"filings": {"connector": "table_file"}}, supervisor="督查办")
-        self.organisation = Organisation.model_validate({**TOWN, **(organisation or {})})
+        self.organisation = read(Organisation, {**TOWN, **(organisation or {})})
         self.restart(china("01-01"))
 
     def restart(self, at):
@@ -243,7 +244,7 @@ def test_where_nobody_is_higher_up_nobody_is_bothered_until_the_organisation_say
     town.publish(china("09-24", 8), {8: 600})
     assert [move.change.event for move in town.judge(china("09-24"))] == [Event.FIRED]
     assert town.judge(china("09-25")) == []
-    town.organisation = Organisation.model_validate(TOWN)
+    town.organisation = read(Organisation, TOWN)
     town.restart(china("09-25"))
     assert [move.change.event for move in town.judge(china("09-25", 11))] == [Event.ESCALATED]
 

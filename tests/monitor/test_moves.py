@@ -15,6 +15,7 @@ from sqlalchemy import select
 from alerts.alert import Cause, Event, Identity, Kind, State
 from alerts.organisation import Organisation
 from connectors.observation import Observation, frame
+from connectors.strict import read
 from monitor import pipeline
 from monitor.store import alerts as alert_store
 from monitor.store import observations, outbox, pulls
@@ -27,9 +28,7 @@ from rules.verdict import OUTCOME, Reason
 from tests.rules.builders import a_book
 
 START = datetime(2025, 10, 15, 1, 0, tzinfo=UTC)
-ORGANISATION = Organisation.model_validate(
-    {"default": {"contacts": ["folder"]}, "units": {"督查办": {"contacts": ["folder"]}}}
-)
+ORGANISATION = read(Organisation, {"default": {"contacts": ["folder"]}, "units": {"督查办": {"contacts": ["folder"]}}})
 LENIENT = {"levels": {"yellow": "behind 10%", "red": "behind 20%"}}
 STRICT = {"levels": {"yellow": "behind 5%", "red": "behind 15% for 2"}}
 G, Y, R = Level.GREEN, Level.YELLOW, Level.RED

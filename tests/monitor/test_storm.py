@@ -19,6 +19,7 @@ from alerts.channels.webhook import Webhook
 from alerts.channels.wecom import WeCom
 from alerts.circuit import Circuit
 from alerts.routing import Route
+from connectors.strict import read
 from monitor import pipeline
 from monitor.store import alerts as alert_store
 from monitor.store import outbox
@@ -130,7 +131,7 @@ def test_every_alert_reaches_every_receiver_and_no_limit_is_ever_exceeded(engine
         options = {"host": server.host, "token_file": "token", "timeout": 0.1}
         options |= {"secret_file": "secret"} if server.signed else {}
         servers[name] = server
-        channels[name] = kind(kind.Options.model_validate(options), tmp_path)
+        channels[name] = kind(read(kind.Options, options), tmp_path)
     hook = FaultyHook()
     hook.arrived, hook.faults = Counter(), faults(dice, 0.3, "error", "busy", "reset")
     servers["hook"], channels["hook"] = hook, Webhook(Webhook.Options(url=hook.host, timeout=5), tmp_path)

@@ -12,6 +12,7 @@ from alerts.circuit import Circuit
 from alerts.organisation import Organisation
 from alerts.suppression import NO_CROWDS, Reason, Silence, quiet
 from connectors.observation import Observation, frame
+from connectors.strict import read
 from monitor import pipeline
 from monitor.clock import Clock
 from monitor.store import letters, observations, outbox, pulls, silences
@@ -47,7 +48,7 @@ class Town:
         targets = [{**target, "id": one, "name": words, "labels": labels[one]} for one, words in NAMES.items()]
         self.book = a_book(*targets, sources={"filings": {"connector": "table_file"}}, supervisor="督查办")
         usual = {"units": {"人力社保局": {"contacts": LETTERS}}, "reminders": {}, "escalation": []}
-        self.organisation = Organisation.model_validate({**usual, **organisation})
+        self.organisation = read(Organisation, {**usual, **organisation})
         self.folder = Folder(Folder.Options(path=tmp_path / "letters"), tmp_path)
         self.path = tmp_path / "letters"
         self.restart(china("01-01"))
@@ -145,7 +146,7 @@ def test_a_digest_missed_while_the_daemon_was_down_is_made_up_for_and_sent_once(
 def test_where_the_organisation_wants_no_digest_any_more_what_waits_is_told_after_the_reload(engine, tmp_path):
     town = Town(engine, tmp_path, units=DAILY)
     town.cycle(china("09-24"), mine=(8, 700), road=(8, 700))
-    town.organisation = Organisation.model_validate({"units": {"人力社保局": {"contacts": LETTERS}}})
+    town.organisation = read(Organisation, {"units": {"人力社保局": {"contacts": LETTERS}}})
     town.restart(china("09-24", 11))
     assert len(town.cycle(china("09-24", 11))) == 2
 
@@ -211,7 +212,7 @@ def test_what_people_heard_of_ends_for_them_while_the_total_still_fires(engine, 
 def test_without_the_rule_what_waited_is_told_after_the_reload(engine, tmp_path):
     town = Town(engine, tmp_path, inhibit=PARTS)
     town.cycle(china("09-22"), total=(8, 600), mine=(8, 700))
-    town.organisation = Organisation.model_validate({"units": {"人力社保局": {"contacts": LETTERS}}})
+    town.organisation = read(Organisation, {"units": {"人力社保局": {"contacts": LETTERS}}})
     town.restart(china("09-23"))
     assert town.titles(china("09-23")) == ["【黄色预警】采矿投资（人力社保局）"]
 

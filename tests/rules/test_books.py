@@ -9,7 +9,7 @@ import pytest
 
 from rules.calendar import Every
 from rules.loader import load_books
-from rules.spec import json_schema
+from rules.schema import json_schema
 from rules.target import Book, Expect, Levels, Measure, Op, Shape
 from tests.rules.builders import a_book, a_target
 

@@ -10,6 +10,7 @@ import pytest
 
 from connectors.observation import Observation, Query, Refused, frame
 from connectors.registry import connector_class
+from connectors.strict import read
 from rules import plausible
 from rules.loader import load_book
 from rules.plausible import REASONS, Figures
@@ -60,7 +61,7 @@ def example(name, year=None):
     book = load_book(BOOKS / name)
     (source,) = book.sources.values()
     kind = connector_class(source.connector)
-    connector = kind(kind.Options.model_validate(source.options), book.folder)
+    connector = kind(read(kind.Options, source.options), book.folder)
     year = year or book.year
     return book, connector.fetch(Query(LATE, date(year, 1, 1), date(year, 12, 31))).observations
 

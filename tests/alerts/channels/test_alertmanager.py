@@ -3,10 +3,10 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pydantic import ValidationError
 
 from alerts.channels.alertmanager import Alertmanager
 from alerts.delivery import Result
+from connectors.strict import Wrong, read
 from tests.acceptance.running import until
 from tests.alerts.builders import data_notice, key, letter, pace_notice, send
 from tests.alerts.channels.contract import SECRET, TIMEOUT, ChannelContract
@@ -17,7 +17,7 @@ from tests.servers import alertmanager
 def channel_to(folder, *urls, **options):
     (folder / "token").write_text(SECRET + "\n")
     given = {"urls": urls, "token_file": "token", "timeout": TIMEOUT, **options}
-    return Alertmanager(Alertmanager.Options.model_validate(given), folder)
+    return Alertmanager(read(Alertmanager.Options, given), folder)
 
 
 class Peer:
@@ -175,8 +175,8 @@ def test_an_alert_that_is_refused_does_not_take_the_others_down(server, channel,
     ],
 )
 def test_wrong_options_are_refused_with_the_cure(options, words):
-    with pytest.raises(ValidationError, match=words):
-        Alertmanager.Options.model_validate({"urls": ["http://127.0.0.1:9093"], **options})
+    with pytest.raises(Wrong, match=words):
+        read(Alertmanager.Options, {"urls": ["http://127.0.0.1:9093"], **options})
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from pydantic import ValidationError
 
 from alerts.channels import limits
 from alerts.channels.gateway import Gateway
 from alerts.delivery import Result
+from connectors.strict import Wrong, read
 from rules.document import Invalid
 from tests.alerts.builders import KEY, key, letter, pace_notice, send
 from tests.alerts.channels.contract import SECRET, TIMEOUT, ChannelContract
@@ -24,7 +24,7 @@ def gateway(server, folder, **options):
     (folder / "app").write_text(SECRET + "\n")
     given = {"url": f"{server.host}/sms?app={{{{ secrets.app|urlencode }}}}", "body": BODY, "timeout": TIMEOUT}
     given |= {"secrets": {"app": {"secret_file": "app"}}, "success": "errcode == 0"}
-    return Gateway(Gateway.Options.model_validate({**given, **options}), folder)
+    return Gateway(read(Gateway.Options, {**given, **options}), folder)
 
 
 class Sms:
@@ -140,13 +140,13 @@ def test_a_template_that_would_fail_some_day_is_refused_at_once_with_its_place(s
     [
         ({"success": "errcode = 0"}, "bad rule"),
         ({"method": "DELETE"}, "method"),
-        ({"secrets": {"app": "s3cret"}}, "secrets"),
+        ({"secrets": {"app": "s3cret"}}, "app: 应为“键: 值”"),
         ({"secrets": {"app": {}}}, "missing secret"),
     ],
 )
 def test_wrong_options_are_refused_with_the_cure(options, words):
-    with pytest.raises(ValidationError, match=words):
-        Gateway.Options.model_validate({"url": "http://127.0.0.1/", **options})
+    with pytest.raises(Wrong, match=words):
+        read(Gateway.Options, {"url": "http://127.0.0.1/", **options})
 
 
 def test_beyond_its_limit_letters_wait_untouched(server, tmp_path, monkeypatch):

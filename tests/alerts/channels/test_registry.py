@@ -11,6 +11,7 @@ from alerts.channels.folder import Folder
 from alerts.channels.gateway import Gateway
 from alerts.channels.webhook import Webhook
 from alerts.channels.wecom import WeCom
+from connectors.strict import read
 from monitor import wiring
 from monitor.config import ChannelSpec
 from tests.alerts.builders import letter, send
@@ -79,7 +80,7 @@ class Pigeon(base.Channel):
 
 def made(**options):
     errors = []
-    return wiring.channels({"鸽": ChannelSpec.model_validate({"kind": "pigeon", **options})}, errors), errors
+    return wiring.channels({"鸽": read(ChannelSpec, {"kind": "pigeon", **options})}, errors), errors
 
 
 def test_a_third_partys_channel_is_made_and_used_like_a_built_in_one(pigeon):
@@ -104,7 +105,7 @@ def test_what_is_wrong_in_the_settings_is_told_with_its_place_and_cure(pigeon, o
 
 def test_a_secret_in_the_settings_themselves_is_told_with_its_cure():
     errors = []
-    wiring.channels({"群": ChannelSpec.model_validate({"kind": "dingtalk", "token": "t0psecret"})}, errors)
+    wiring.channels({"群": read(ChannelSpec, {"kind": "dingtalk", "token": "t0psecret"})}, errors)
     assert errors == [
         "channels.群: 未知的键 'token' (unknown key); 是否应为 'token_env'?",
     ]

@@ -9,11 +9,11 @@ from email.utils import format_datetime
 from types import SimpleNamespace
 
 import pytest
-from pydantic import ValidationError
 
 from alerts.channels.http import wait
 from alerts.channels.webhook import Webhook
 from alerts.delivery import Result
+from connectors.strict import Wrong, read
 from rules.document import Invalid
 from tests.alerts.builders import KEY, data_notice, key, letter, pace_notice, send
 from tests.alerts.channels.contract import SECRET, TIMEOUT, ChannelContract
@@ -25,7 +25,7 @@ TOKEN = "Bearer abcdef-令牌".replace("令牌", "0123")
 def webhook(receiver, folder, **options):
     (folder / "secret").write_text(SECRET + "\n", encoding="utf-8")
     given = {"url": receiver.url, "timeout": TIMEOUT, "secret_file": "secret", "headers": {"Authorization": TOKEN}}
-    return Webhook(Webhook.Options.model_validate({**given, **options}), folder)
+    return Webhook(read(Webhook.Options, {**given, **options}), folder)
 
 
 class WebhookReceiver:
@@ -393,8 +393,8 @@ def test_letters_sent_side_by_side_all_arrive(server, tmp_path):
     ],
 )
 def test_wrong_options_are_refused(options):
-    with pytest.raises(ValidationError):
-        Webhook.Options.model_validate({"url": "http://127.0.0.1/", **options})
+    with pytest.raises(Wrong):
+        read(Webhook.Options, {"url": "http://127.0.0.1/", **options})
 
 
 def test_options_do_not_show_what_may_be_secret():

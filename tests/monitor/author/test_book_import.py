@@ -245,7 +245,7 @@ def test_rows_come_and_rows_go_only_on_request(folder):
         ("黄色阈值", "behind 5 吨", "目标!K4: yellow: 阈值单位 吨 与目标单位 人 不能换算"),
         ("红色阈值", "bad", "目标!L4: red: 看不懂的阈值 'bad' (bad threshold)"),
         ("报送时限", "soon", "目标!J4: published: 看不懂的发布规则 'soon'"),
-        ("解除期数", "two", "目标!O4: clear for: 值 'two' 不对"),
+        ("解除期数", "two", "目标!O4: clear for: 值 'two' 应为整数"),
         ("目标", "=1+1", "目标!G4: 是公式 (formula)；请改填文字或数"),
         ("名称", "就业", "目标!C4: 名称由“城镇新增就业”改为“就业”：识别列不能在表中改动 (fixed column)"),
     ],

@@ -11,6 +11,7 @@ import pytest
 
 from alerts.organisation import Organisation
 from connectors.observation import Observation, Reading, frame
+from connectors.strict import read
 from monitor import pipeline
 from monitor.author.cases import Cases
 from monitor.author.proving import prove, text
@@ -130,13 +131,14 @@ def test_a_figure_revised_later_is_corrected(tmp_path):
 
 
 def test_what_stands_is_told_again_and_higher_up(tmp_path):
-    office = Organisation.model_validate(
+    office = read(
+        Organisation,
         {
             "default": {"contacts": ["folder"], "reports to": "李主任"},
             "people": {"李主任": {"contacts": ["folder"]}},
             "reminders": {"red": "5 workdays"},
             "escalation": [{"of": "red", "after": "10 workdays", "to": "top leader"}],
-        }
+        },
     )
     expect = {
         "2025-02-10": {"to": "甲局"},

@@ -46,7 +46,6 @@ def test_the_help_needs_neither_figures_nor_a_store():
         "numpy",
         "pandas",
         "sqlalchemy",
-        "pydantic",
         "yaml",
         "alembic",
         "openpyxl",

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from connectors.base import ConnectorError, Failure
 from connectors.observation import Original
+from connectors.strict import read
 from connectors.table_file import TableFile
 from monitor import pipeline
 from monitor.intake import archive
@@ -71,7 +72,9 @@ def test_an_archive_that_cannot_be_written_says_so(tmp_path):
 def test_a_pull_keeps_its_files_before_anything_is_stored(engine: Engine, tmp_path):
     book = a_book({"source": "filings"}, sources={"filings": {"connector": "table_file"}})
     rested(original(tmp_path / "a.csv").content)
-    options = TableFile.Options(path="a.csv", series="指标", columns={"period": "月份", "value": "数值"})
+    options = read(
+        TableFile.Options, {"path": "a.csv", "series": "指标", "columns": {"period": "月份", "value": "数值"}}
+    )
     feed = Feed(book, book.sources["filings"], TableFile(options, tmp_path))
     pulled = pipeline.pull(engine, feed, AT, tmp_path / "archive")
     assert (pulled.failed, pulled.rows_new) == (False, 1)

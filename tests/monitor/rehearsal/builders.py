@@ -14,6 +14,7 @@ from alerts.circuit import Circuit
 from alerts.delivery import Attempt, Result
 from alerts.organisation import Organisation
 from alerts.suppression import Quiet
+from connectors.strict import read
 from monitor import pipeline
 from monitor.clock import Clock
 from monitor.rehearsal.figures import Released
@@ -59,7 +60,8 @@ def a_retail_book(folder: Path, *, year: int = 2018, **levels: Any) -> Book:
 
 def an_organisation(**keys: Any) -> Organisation:
     """Two units, the supervising office with a digest, a leader; reminders and escalations as usual unless said."""
-    return Organisation.model_validate(
+    return read(
+        Organisation,
         {
             "default": {"contacts": [{"robot": ""}]},
             "units": {
@@ -69,7 +71,7 @@ def an_organisation(**keys: Any) -> Organisation:
             },
             "people": {"张市长": {"contacts": [{"mail": "z@x"}], "digest": "daily 09:00"}},
             **keys,
-        }
+        },
     )
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from alerts.alert import Event, Kind
 from alerts.moving import Telling, as_told
 from alerts.organisation import Organisation
+from connectors.strict import read
 from monitor import pipeline
 from monitor.following import found_steps
 from monitor.moves import found_moves
@@ -152,7 +153,7 @@ def compared(book, known, setting, monkeypatch):
     ids=["leaders", "by county", "told at once"],
 )
 def test_columns_come_out_as_one_by_one(organisation, seed, monkeypatch):
-    book, setting = a_book(), Setting(Organisation.model_validate(organisation))
+    book, setting = a_book(), Setting(read(Organisation, organisation))
     changes = compared(book, figures(book, seed), setting, monkeypatch)
     events = Counter(one.event for one in changes)
     assert events.keys() >= {*Event} - {Event.WITHDRAWN}
@@ -186,14 +187,14 @@ def test_of_two_that_wait_for_as_many_periods_only_the_one_that_has_stood_so_lon
     values = [(0, 1, 0, first), (1, 1, 0, first), (0, 2, 0, then), (1, 3, 0, then)]
     book, known = alone("behind 5%", values)
     leaders = LEADERS | {"escalation": [{"of": "yellow", "after": "3 periods", "to": "leader in charge"}]}
-    changes = compared(book, known, Setting(Organisation.model_validate(leaders)), monkeypatch)
+    changes = compared(book, known, Setting(read(Organisation, leaders)), monkeypatch)
     escalated = [one.identity.subject for one in changes if one.event is Event.ESCALATED]
     assert escalated == ["县0001"]
 
 
 def test_what_goes_together_in_a_rehearsal_is_what_the_daemon_itself_sends_together(monkeypatch):
     book = a_book()
-    setting = Setting(Organisation.model_validate(LEADERS), crowds={"mail": 3})
+    setting = Setting(read(Organisation, LEADERS), crowds={"mail": 3})
     known = figures(book, 4)
     found = played(book, known, setting)
     monkeypatch.setattr(replay, "_AtOnce", lambda *given: _Patient(in_memory(), *given))

@@ -11,6 +11,7 @@ from alerts.alert import Cause, Event, Kind
 from alerts.organisation import Organisation
 from alerts.suppression import quiet
 from connectors.observation import Reading
+from connectors.strict import read
 from monitor import pipeline, wiring
 from monitor.rehearsal.figures import Stock, begins, from_file, from_sources
 from monitor.rehearsal.replay import Replay, Setting, ends, play
@@ -21,12 +22,13 @@ from rules.loader import load_book
 from tests.monitor.rehearsal.builders import RETAIL, ZONE, Lived, a_retail_book, an_organisation, lived
 
 AIR = Path(__file__).parents[3] / "rules" / "books" / "chongqing-air-2025"
-LED = Organisation.model_validate(
+LED = read(
+    Organisation,
     {
         "default": {"contacts": ["robot"], "reports to": "张市长"},
         "people": {"张市长": {"contacts": [{"mail": "z@x"}]}},
         "escalation": [{"of": "yellow", "after": "3 workdays", "to": ["leader in charge"]}],
-    }
+    },
 )
 NIGHTS = quiet("nights 20:00-09:00, days off")
 

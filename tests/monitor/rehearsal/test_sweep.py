@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from alerts.organisation import Organisation
+from connectors.strict import read
 from monitor.rehearsal.figures import Stock, from_file
 from monitor.rehearsal.replay import Setting
 from monitor.rehearsal.run import rehearse
@@ -15,7 +16,7 @@ from tests.monitor.rehearsal.builders import RETAIL, a_retail_book
 
 DAYS = date(2016, 1, 1), date(2018, 12, 31)
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
-NOBODY = Organisation.model_validate({"default": {"contacts": []}})
+NOBODY = read(Organisation, {"default": {"contacts": []}})
 
 
 @pytest.mark.parametrize(
