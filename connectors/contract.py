@@ -5,12 +5,13 @@ It is the only module here that needs pytest; nothing that runs imports it.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import ClassVar
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from connectors.base import Connector, ConnectorError
 from connectors.observation import COLUMNS, STATUSES, Query, Reading, Refused, Status, frame

@@ -6,11 +6,11 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import pandas as pd
+from msgspec.structs import replace
 
 from connectors.base import ConnectorError, Failure
 from connectors.observation import LeftOut, Original, Reading, Refusal, Refused, frame

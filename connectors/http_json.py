@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from connectors.base import ConnectorError, Failure
 from connectors.border import Networks
@@ -147,7 +147,7 @@ class HttpJson:
         template, today = self._options.template, query.at.astimezone(self._options.timezone).date()
         if not template.names("period"):
             return [query]
-        return [replace(query, first=first, last=last) for first, last in template.spans(query, today)]
+        return [structs.replace(query, first=first, last=last) for first, last in template.spans(query, today)]
 
     def _limits(self) -> Limits:
         options = self._options

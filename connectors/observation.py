@@ -8,11 +8,12 @@ September, of the third quarter and of January to September all end on
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +43,7 @@ STATUSES = tuple(Status)
 FINAL, PARTIAL, NIL = range(len(STATUSES))
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """What a pull asks for: figures of ``first`` to ``last`` (inclusive period ends) as published at ``at``.
 
     ``series`` are the names that the books read from this source; a connector
@@ -148,8 +148,7 @@ def where(document: str, cell: str) -> str:
     return f"{document}{cell}" if document.endswith("/") else f"{document} {cell}"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A figure that stays outside the store, with its place and the words found there.
 
     ``period``, ``value`` and ``unit`` are given where the figure itself could be read.
@@ -206,8 +205,7 @@ class Original(NamedTuple):
     content: Path | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The answer of one source to one query.
 
     ``observations`` has the columns ``COLUMNS``: str, str, datetime64 (midnight
@@ -223,7 +221,7 @@ class Reading:
     refusals: tuple[Refusal, ...]
     document: str
     digest: str
-    left_out: Mapping[LeftOut, int] = field(default_factory=dict)
+    left_out: Mapping[LeftOut, int] = {}
     unread: tuple[str, ...] = ()
     originals: tuple[Original, ...] = ()
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from connectors.base import ConnectorError, Failure
 from connectors.fields import Constants, Fields
@@ -103,7 +103,7 @@ class Batch:
         cells = replace(cells, place=lambda _field, at: [self.place(row) for row in at.tolist()])
         document = f"push-{self.digest[:12]}.{'csv' if self._table else 'json'}"
         original = Original(document, self.digest, self._body)
-        return replace(reading(cells, self._options, query, document, self.digest), originals=(original,))
+        return structs.replace(reading(cells, self._options, query, document, self.digest), originals=(original,))
 
     def place(self, row: int) -> str:
         """How the cell of a row is called."""

@@ -3,12 +3,11 @@
 import fnmatch
 import hashlib
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from connectors.base import ConnectorError, Failure, Options
 from connectors.drop_folder import dropped, incomplete, is_pattern, read, read_each, together

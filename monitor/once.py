@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
 from sqlalchemy import Connection
 
 from alerts.circuit import Circuit
@@ -94,7 +95,7 @@ def pull(
         with reading(engine) as connection:
             query = pipeline.asked(feed, at, pipeline.earlier(connection, feed, at))
         if days is not None:
-            query = replace(query, first=days[0], last=days[1])
+            query = structs.replace(query, first=days[0], last=days[1])
         steps = feed.connector.steps(query) if isinstance(feed.connector, Stepwise) else [query]
         done: list[Pulled] = []
         for place, step in enumerate(steps):

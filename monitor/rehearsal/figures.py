@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from msgspec import structs
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
@@ -254,7 +255,7 @@ def _looked(
             feed = Feed(book, book.sources[name], Released(table))  # type: ignore[arg-type]  # made without options
             query = pipeline.asked(feed, moment, earlier)
             if moment > moments[0] and (table["period"][fresh].dt.year >= book.year).all():
-                query = replace(query, first=date(book.year, 1, 1))
+                query = structs.replace(query, first=date(book.year, 1, 1))
             pipeline.pull(memory, feed, moment, query=query)
 
 

@@ -10,6 +10,7 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from connectors import strict
 from connectors.base import ConnectorError, Failure
@@ -239,18 +240,18 @@ def test_the_same_row_twice_is_a_conflict_where_the_figures_differ():
 
 
 def test_a_target_that_left_the_book_is_refused():
-    found = read(a_filing(GOOD), replace(YEAR, series=("城镇新增就业", "失业率")))
+    found = read(a_filing(GOOD), structs.replace(YEAR, series=("城镇新增就业", "失业率")))
     assert len(found.observations) == 2
     assert [(it.reason, it.text) for it in found.refusals] == [(Refused.UNKNOWN_ROW, "社保基金收入（册中已无此目标）")]
 
 
 def test_a_form_of_another_book_is_refused_as_a_whole():
-    found = read(a_filing(GOOD, book="other-2024"), replace(YEAR, book="b"))
+    found = read(a_filing(GOOD, book="other-2024"), structs.replace(YEAR, book="b"))
     assert len(found.observations) == 0
     (refusal,) = found.refusals
     assert refusal.reason is Refused.WRONG_FORM
     assert "other-2024" in refusal.text
-    assert read(a_filing(GOOD), replace(YEAR, book="b")).refusals == ()
+    assert read(a_filing(GOOD), structs.replace(YEAR, book="b")).refusals == ()
 
 
 def test_last_months_form_with_another_month_written_over_it_is_refused():

@@ -1,7 +1,8 @@
 """Which requests a template makes."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
+
+from msgspec.structs import replace
 
 from connectors.http_template import Template
 from connectors.observation import Query
