@@ -302,10 +302,6 @@ def _let_go() -> ColumnElement[bool]:
     return and_(c.suppressed == Reason.INHIBITED.value, ~holds.correlate(delivery).exists())
 
 
-def _by(way: Way) -> list[ColumnElement[bool]]:
-    return [delivery.c[name] == value for name, value in way._asdict().items()]
-
-
 def _waiting(why: Held) -> dict[str, object]:
     return {
         "due_at": why.until,
