@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -199,6 +199,7 @@ class _Session:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._session: Connection | None = None
+        self._turn = threading.Lock()
 
     def look(self) -> Lead:
         with self._used() as session:
@@ -233,21 +234,29 @@ class _Session:
 
     def close(self) -> None:
         session, self._session = self._session, None
-        if session is not None:
-            session.close()
+        if session is None:
+            return
+        # A server notices only after a while that a session was closed; in the midst of a statement, which may hang, or
+        # after an error that has to do.
+        if self._turn.acquire(blocking=False):
+            with suppress(SQLAlchemyError):
+                session.execute(text("SELECT pg_advisory_unlock_all()"))
+            self._turn.release()
+        session.close()
 
     @contextmanager
     def _used(self) -> Iterator[Connection]:
         """The session. After an error it is ended, and with it its locks."""
-        if self._session is None:
-            self._session = self._engine.connect()
-            # Not of the pool: closing it ends it.
-            self._session.detach()
-        try:
-            yield self._session
-        except BaseException:
-            self.close()
-            raise
+        with self._turn:
+            if self._session is None:
+                self._session = self._engine.connect()
+                # Not of the pool: closing it ends it.
+                self._session.detach()
+            try:
+                yield self._session
+            except BaseException:
+                self.close()
+                raise
 
 
 class _File:

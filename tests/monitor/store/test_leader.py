@@ -202,6 +202,17 @@ def test_a_command_leads_for_as_long_as_it_works(engine: Engine, migrated_url: s
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_the_next_one_need_not_wait_until_the_server_sees_that_the_session_is_closed(process, monkeypatch) -> None:
+    _, leader = process()
+    _, stand_by = process()
+    leader.take()
+    with monkeypatch.context() as patched:
+        patched.setattr(leader._seat._session, "close", lambda: None)
+        leader.release()
+    assert stand_by.take()
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 def test_a_leader_whose_session_was_cut_goes_on_if_nobody_took_over(process) -> None:
     engine, leader = process()
     leader.take()
