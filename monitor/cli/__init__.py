@@ -1,6 +1,5 @@
 """The command ``duban``. Heavy imports happen inside the commands, so that a small command stays quick."""
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -19,9 +18,6 @@ for part in (daemon, figures, alerting, author):
 
 def main(words: Sequence[str] | None = None) -> None:
     """Entry point: errors of users are words on stderr and exit status 1 (2 for the command line itself), never a traceback."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
     try:
         app(sys.argv[1:] if words is None else words, "duban")
         sys.stdout.flush()
