@@ -47,14 +47,16 @@ class Event(StrEnum):
     @property
     def told(self) -> bool:
         """Whether people hear of it. What never became an alert is kept in the history only."""
-        return self not in (Event.NOTICED, Event.LAPSED)
+        return self not in _UNTOLD
 
     @property
     def follows(self) -> bool:
         """Whether it says again what was said: the alert stands where its last other change left it."""
-        return self in (Event.REMINDED, Event.ESCALATED)
+        return self in _FOLLOWING
 
 
+_UNTOLD = frozenset({Event.NOTICED, Event.LAPSED})
+_FOLLOWING = frozenset({Event.REMINDED, Event.ESCALATED})
 _EVENTS = {
     Event.NOTICED: "待定",
     Event.LAPSED: "待定撤销",

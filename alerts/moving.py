@@ -3,9 +3,9 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from alerts import escalation, lifecycle
@@ -24,7 +24,7 @@ Standing = Mapping[Kind, NDArray[np.int8]]
 """How the alerts of rows stand, by kind; see ``lifecycle.standing``."""
 
 
-class Moved(NamedTuple):
+class Moved(Struct, frozen=True, gc=False):
     """A step of the alert of one row. A correction of a past period has no ``alert``: it moves none."""
 
     alert: Alert | None
@@ -38,7 +38,7 @@ def moves(
     panel: Panel,
     verdicts: Verdicts,
     standing: Standing,
-    known: Callable[[Kind, Verdict], Alert | None],
+    known: Callable[[Identity], Alert | None],
     at: datetime,
     revised: NDArray[np.bool_] | None = None,
     rows: NDArray[np.int64] | None = None,
@@ -54,7 +54,7 @@ def moves(
         indices = lifecycle.moved(kind, standing[kind], verdicts, anew)
         rows_moved = mine[indices]
         for row, found in zip(rows_moved.tolist(), objects(panel, verdicts, indices, rows_moved), strict=True):
-            before = known(kind, found)
+            before = known(Identity(found.target.book, found.target.id, found.subject, kind))
             alert, change = lifecycle.advance(kind, before, found, at)
             if alert is not None and change is not None:
                 yield Moved(alert, change, found, row, before)

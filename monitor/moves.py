@@ -3,12 +3,13 @@
 Found in columns; objects begin here, and only for rows where something changed.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from sqlalchemy import Engine
@@ -28,7 +29,6 @@ from rules import edit
 from rules.judging import objects
 from rules.panel import Panel
 from rules.plan import Block
-from rules.target import Level
 from rules.verdict import Verdict
 
 Place: TypeAlias = tuple[int, int]
@@ -37,7 +37,7 @@ Recalled: TypeAlias = Callable[[Collection[date], Collection[tuple[str, str, str
 _ENDED = {Event.RESOLVED: "cleared", Event.FIRED: "raised"}
 
 
-class Move(NamedTuple):
+class Move(Struct, frozen=True, gc=False):
     """One alert's step with everything that is saved for it.
 
     ``before`` is the alert as it was told until now. A correction of a past period has no ``alert``: it moves none.
@@ -64,7 +64,7 @@ class Move(NamedTuple):
         return f"{words} {_ENDED.get(change.event, change.event)}: {edits}"
 
 
-class Found(NamedTuple):
+class Found(Struct, frozen=True, gc=False):
     """A move before it is put into words: who hears, and of what. The rest as in ``Move``.
 
     ``verdict`` brought it about; a ``step`` of what stands goes by the one of now, the end of an alert whose target
@@ -89,17 +89,16 @@ def found_moves(
     ``recalled`` finds what people were told of some periods of some places (book, target, subject).
     """
     steps = [(block, step) for block in range(len(judged)) for step in _steps(watch, judged, block, at)]
-    moved = {step.alert.identity: step.alert for _, step in steps if step.alert is not None}
-    steps[:0] = _corrections(watch, moved, at, recalled)
+    steps[:0] = _corrections(watch, steps, at, recalled)
     found = []
-    for block, (alert, change, verdict, row, before) in steps:
-        routes = []
+    for block, step in steps:
+        change, routes = step.change, []
         if change.event.told:
             level = max(change.level, change.previous_level, change.judged)  # who heard of red must hear of its end
             book = watch.by_id[change.identity.book]
-            matter, told = telling.about(change.identity, level, book, verdict.target)
-            routes = telling.with_informed(matter, told, before)
-        found.append(Found(alert, change, routes, before, (block, row), verdict))
+            matter, told = telling.about(change.identity, level, book, step.verdict.target)
+            routes = telling.with_informed(matter, told, step.before)
+        found.append(Found(step.alert, change, routes, step.before, (block, step.row), step.verdict))
     return found
 
 
@@ -137,18 +136,23 @@ def local_day(panel: Panel, at: datetime) -> date:
 
 def _steps(watch: Watch, judged: Sequence[Judged], block: int, at: datetime) -> Iterator[Moved]:
     panel, verdicts = judged[block].panel, judged[block].verdicts
-    return moves(panel, verdicts, watch.standing[block], watch.alert, at, watch.revised[block])
+    return moves(panel, verdicts, watch.standing[block], watch.alerts.get, at, watch.revised[block])
 
 
 def _corrections(
-    watch: Watch, moved: Mapping[Identity, Alert], at: datetime, recalled: Recalled
+    watch: Watch, steps: Sequence[tuple[int, Moved]], at: datetime, recalled: Recalled
 ) -> Iterator[tuple[int, Moved]]:
-    """What revised figures of past periods take back of what was told of those periods, each with its block."""
+    """What revised figures of past periods take back of what was told of those periods, each with its block.
+
+    ``steps`` are what moves now.
+    """
     for block, panel in enumerate(watch.panels):
         told = _told_of_revised(watch, block, recalled)
-        now = {before.identity: moved.get(before.identity) or watch.alerts.get(before.identity) for before, _ in told}
-        for step in corrections(panel, told, now.get, local_day(panel, at), at):
-            yield block, step
+        if told:
+            moved = {step.change.identity: step.alert for _, step in steps}
+            now = {one.identity: moved.get(one.identity) or watch.alerts.get(one.identity) for one, _ in told}
+            for step in corrections(panel, told, now.get, local_day(panel, at), at):
+                yield block, step
 
 
 def _told_of_revised(watch: Watch, block: int, recalled: Recalled) -> list[tuple[Alert, tuple[int, int]]]:
@@ -192,10 +196,8 @@ def worded(engine: Engine, watch: Watch, judged: Sequence[Judged], found: Sequen
     """What was found, with the facts that are saved and told of it."""
     if not found:
         return []
-    moved = {one.change.identity: one.change.judged for one in found if one.alert is not None and one.step is None}
-    follow = ((one.alert, one.place) for one in found if one.alert is not None and _by_now(one, moved))
-    now = {alert.identity: verdict for alert, verdict in held_against(judged, follow)}
-    verdicts = [one.verdict or (now[one.change.identity] if _by_now(one, moved) else None) for one in found]
+    now = {alert.identity: verdict for alert, verdict in held_against(judged, _by_now(found))}
+    verdicts = [one.verdict or now.get(one.change.identity) for one in found]
     read = [_read(watch, one.place, verdict) for one, verdict in zip(found, verdicts, strict=True)]
     with reading(engine) as connection:
         origins = observations.origins(connection, {one for one in read if one is not None}, at)
@@ -215,9 +217,12 @@ def worded(engine: Engine, watch: Watch, judged: Sequence[Judged], found: Sequen
     return moves
 
 
-def _by_now(one: Found, moved: Mapping[Identity, Level]) -> bool:
-    """Whether a step goes by the verdict of now: where the cycle has ``moved`` its alert, it stands on what is told of that."""
-    return one.step is not None and moved.get(one.change.identity) is not one.change.judged
+def _by_now(found: Sequence[Found]) -> Iterator[tuple[Alert, Place | None]]:
+    """Alerts whose steps go by the verdict of now: where the cycle has moved one, its steps stand on what is told of that."""
+    moved = {one.change.identity: one.change.judged for one in found if one.alert is not None and one.step is None}
+    for one in found:
+        if one.alert is not None and one.step is not None and moved.get(one.change.identity) is not one.change.judged:
+            yield one.alert, one.place
 
 
 def _read(watch: Watch, place: Place | None, verdict: Verdict | None) -> tuple[int, date] | None:

@@ -179,8 +179,7 @@ def judge(
             said = {number: move.notice for number, move in told}
             silences.gather(connection, [one for one in due if one.id not in ended], said, crowds, at)
         # Only after the commit: what stands in memory is never ahead of what is saved.
-        for alert in (*kept, *saved.left):
-            watch.stand(alert)
+        watch.stand([*kept, *saved.left])
     anew = watch.loaded
     watch.settled([found.verdicts for found in judged])
     with engine.begin() as connection:

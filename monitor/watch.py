@@ -3,6 +3,7 @@
 All of it is rebuilt from the books and the store; nothing here is the only copy.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
@@ -26,7 +27,7 @@ from rules.plan import Block, compile_plan
 from rules.plausible import Figures as Stood
 from rules.target import Book, Target
 from rules.unit import conversion
-from rules.verdict import Verdict, Verdicts
+from rules.verdict import Verdicts
 
 NEVER = np.datetime64("9999-12-31", "s")
 AT_ONCE = np.datetime64(0, "s")
@@ -168,8 +169,7 @@ class Watch:
         """How the alerts stand, and what was told of figures that are others now."""
         standing = alert_store.standing(connection, self._newest())
         told = alert_store.told(connection, [day for panel in self.panels for day in panel.block.ends.tolist()])
-        for alert in standing:
-            self.stand(alert)
+        self.stand(standing)
         self.gone = [
             alert.identity
             for alert in standing
@@ -203,15 +203,19 @@ class Watch:
         for first, last in _months(range(min(years), max(years) + 1), every):
             self._enter(observations.known(connection, at, first, last))
 
-    def stand(self, alert: Alert) -> None:
-        """Remember where an alert stands. One whose target is no longer in a book stands in the store only."""
-        row = self.place(*alert.identity[:3])
-        if row is None:
-            return
-        self.alerts[alert.identity] = alert
-        block, index = row
-        self.standing[block][alert.identity.kind][index] = lifecycle.standing(alert)
-        self.due[block][alert.identity.kind][index] = AT_ONCE
+    def stand(self, alerts: Iterable[Alert]) -> None:
+        """Remember where alerts stand. One whose target is no longer in a book stands in the store only."""
+        found = defaultdict[tuple[int, Kind], dict[int, np.int8]](dict)
+        for alert in alerts:
+            place = self.place(*alert.identity[:3])
+            if place is not None:
+                self.alerts[alert.identity] = alert
+                block, row = place
+                found[block, alert.identity.kind][row] = lifecycle.standing(alert)
+        for (block, kind), stands in found.items():
+            rows = list(stands)
+            self.standing[block][kind][rows] = list(stands.values())
+            self.due[block][kind][rows] = AT_ONCE
 
     def settled(self, judged: Sequence[Verdicts]) -> None:
         """A cycle has dealt with all there was. A revision of the newest period waits while that is not judged."""
@@ -223,10 +227,6 @@ class Watch:
                 revised[panel.latest[waiting], waiting] = kept
         self.gone = []
         self.loaded = False
-
-    def alert(self, kind: Kind, verdict: Verdict) -> Alert | None:
-        """Where the alert of a verdict's target stands, if it is pending or firing or was since the start."""
-        return self.alerts.get(Identity(verdict.target.book, verdict.target.id, verdict.subject, kind))
 
     def target(self, alert: Identity) -> Target:
         """The target of an alert, which a book in force has."""

@@ -244,7 +244,7 @@ class _Replay:
         today = at.astimezone(self.zone).date()
         verdicts = judge(self.panel, today, rows=rows)
         standing = {kind: column[rows] for kind, column in self.standing.items()}
-        moved = list(moves(self.panel, verdicts, standing, self._known, at, self.revised, rows))
+        moved = list(moves(self.panel, verdicts, standing, self._alert, at, self.revised, rows))
         told = self._told_of_revised(rows)
         newer = {step.alert.identity: step.alert for step in moved if step.alert is not None}
         taken_back = corrections(
@@ -265,9 +265,6 @@ class _Replay:
                     one.proof.failed.append(Failed(expected, seen, wrong))
             if (now, row) in looks:
                 one.told.clear()
-
-    def _known(self, kind: Kind, found: Verdict) -> Alert | None:
-        return self._alert(Identity(found.target.book, found.target.id, found.subject, kind))
 
     def _alert(self, identity: Identity) -> Alert | None:
         return self._of(identity).alerts.get(identity)

@@ -219,11 +219,12 @@ class Alike:
     def _correct(self, block: int, told: Sequence[tuple[Alert, tuple[int, int]]], at: datetime) -> None:
         """Take back what was told of past periods, where revised figures say so."""
         panel, book = self._watch.panels[block], self._watch.books[0]
-        for _, change, verdict, _, before in corrections(panel, told, self._stands, local_day(panel, at), at):
+        for step in corrections(panel, told, self._stands, local_day(panel, at), at):
+            change = step.change
             self._history.add_all([change])
             level = max(change.level, change.previous_level, change.judged)
-            matter = Matter.about(change.identity, level, book, verdict.target)
-            self._told.update(self._hearing.of_matter(matter, before))
+            matter = Matter.about(change.identity, level, book, step.verdict.target)
+            self._told.update(self._hearing.of_matter(matter, step.before))
 
     def _stands(self, identity: Identity) -> Alert | None:
         place = self._watch.place(*identity[:3])

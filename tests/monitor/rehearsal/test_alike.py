@@ -59,9 +59,8 @@ class OneByOne:
         moves = found_moves(watch, judged, self.telling, at, self.recalled)
         watch.settled([found.verdicts for found in judged])
         moves += found_steps(watch, judged, [], self.telling, at, moves)
+        watch.stand(move.alert for move in moves if move.alert is not None)
         for move in moves:
-            if move.alert is not None:
-                watch.stand(move.alert)
             if move.change.event.told and not move.change.event.follows and move.change.identity.kind is Kind.PACE:
                 self.told[move.change.identity, move.change.basis.period] = as_told(move.change, 0)
         self.history.add_all(move.change for move in moves)
