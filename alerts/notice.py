@@ -95,9 +95,7 @@ class Notice(Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def text(self) -> str:
         """As JSON, without what is not known."""
-        room = bytearray(2048)  # to grow it bit by bit takes as long as to write
-        _encoder.encode_into(self, room)
-        return room.decode()
+        return _encoder.encode(self).decode()
 
     def facts(self) -> dict[str, Any]:
         """By name, without what is not known."""
@@ -205,14 +203,14 @@ def _alike(
         responsible=target.responsible,
         asked=target.reporter if owed else target.lead,
         supervisor=book.supervisor,
-        kind=kind,
-        event=event,
-        cause=cause,
-        state=state,
-        level=level,
-        previous_level=previous_level,
-        judged=judged,
-        reason=reason,
+        kind=kind.value,
+        event=event.value,
+        cause=cause.value,
+        state=state.value,
+        level=level.value,
+        previous_level=previous_level.value,
+        judged=judged.value,
+        reason=reason.value,
         period=_period(target, period, at, book.timezone),
         status=status.text,
         unit=target.goal.unit,
