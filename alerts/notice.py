@@ -1,7 +1,7 @@
 """A change as the facts that a message is written from."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from alerts.alert import Alert, Cause, Change, Event, Kind, State
+from connectors.observation import Status
 from rules import edit, wording
 from rules.calendar import Every, label
 from rules.target import Book, Level, Target
@@ -121,71 +122,115 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
 
     ``origin`` tells where the figure was read; ``before`` is the alert as it was told, and what a correction takes back.
     """
-    target = verdict.target
-    unit, zone = target.goal.unit, book.timezone
-    taken_back = before if change.event is Event.CORRECTED else None
+    goal, probability = verdict.target.goal, verdict.probability
+    said = replace(
+        _alike(
+            book,
+            verdict.target,
+            change.identity.kind,
+            change.event,
+            change.cause,
+            change.state,
+            change.level,
+            change.previous_level,
+            change.judged,
+            change.since,
+            change.at,
+            verdict.reason,
+            verdict.period,
+            verdict.status,
+        ),
+        subject=verdict.subject,
+        owed=wording.owed(verdict),
+        nil=wording.nil(verdict),
+        goal=wording.goal(verdict),
+        goal_value=verdict.goal,
+        actual=verdict.actual,
+        actual_text="" if verdict.actual is None else goal.figure(verdict.actual),
+        expected=verdict.expected,
+        expected_text="" if verdict.expected is None else goal.figure(verdict.expected),
+        shortfall=verdict.shortfall,
+        gap_text=wording.gap(verdict),
+        pace_text=wording.pace(verdict, book.workdays),
+        probability=probability,
+        outlook_text="" if probability is None else wording.outlook(verdict),
+        origin=origin,
+        enough_text=wording.enough(verdict) if change.level == change.judged and change.state is State.FIRING else "",
+    )
+    if before is None:
+        return said
+    if change.event is Event.CORRECTED:
+        told = before.basis.actual
+        said = replace(
+            said,
+            told_at=_local(before.changed, book.timezone),
+            told_level=before.level,
+            told_actual=told,
+            told_text="" if told is None else goal.figure(told),
+        )
+    return replace(said, edit=_edit(change, before)) if change.cause is Cause.RULE_EDITED else said
+
+
+@lru_cache(maxsize=16)  # the subjects of a target come one after the other; books that were replaced are soon forgotten
+def _alike(
+    book: Book,
+    target: Target,
+    kind: Kind,
+    event: Event,
+    cause: Cause,
+    state: State,
+    level: Level,
+    previous_level: Level,
+    judged: Level,
+    since: datetime,
+    at: datetime,
+    reason: Reason,
+    period: date | None,
+    status: Status,
+) -> Notice:
+    """What is said to all subjects of ``target`` whose alerts move alike at one moment, without any figure."""
+    owed = kind is Kind.DATA
+    # The last period of a year solves whatever meets its goal.
+    last = period is not None and (period.month, period.day) == (12, 31)
     return Notice(
         book=book.id,
         book_title=book.title,
         target=target.id,
-        subject=verdict.subject,
         name=target.name,
         item=target.item,
         section=section(book, target),
         lead=target.lead,
         responsible=target.responsible,
-        asked=target.reporter if change.identity.kind is Kind.DATA else target.lead,
+        asked=target.reporter if owed else target.lead,
         supervisor=book.supervisor,
-        kind=change.identity.kind,
-        event=change.event,
-        cause=change.cause,
-        state=change.state,
-        level=change.level,
-        previous_level=change.previous_level,
-        judged=change.judged,
-        reason=verdict.reason,
-        period=_period(verdict, change, zone),
-        status=verdict.status.text,
-        owed=wording.owed(verdict),
-        nil=wording.nil(verdict),
-        unit=unit,
-        goal=wording.goal(verdict),
-        goal_value=verdict.goal,
+        kind=kind.value,
+        event=event.value,
+        cause=cause.value,
+        state=state.value,
+        level=level.value,
+        previous_level=previous_level.value,
+        judged=judged.value,
+        reason=reason.value,
+        period=_period(target, period, at, book.timezone),
+        status=status.text,
+        unit=target.goal.unit,
         by=wording.deadline(target, book.year),
-        actual=verdict.actual,
-        actual_text="" if verdict.actual is None else target.goal.figure(verdict.actual),
-        expected=verdict.expected,
-        expected_text="" if verdict.expected is None else target.goal.figure(verdict.expected),
-        shortfall=verdict.shortfall,
-        gap_text=wording.gap(verdict),
-        pace_text=wording.pace(verdict, book.workdays),
-        probability=verdict.probability,
-        outlook_text="" if verdict.probability is None else wording.outlook(verdict),
-        rule=_rule(change, verdict),
-        since=_local(change.since, zone),
-        at=_local(change.at, zone),
-        origin=origin,
+        rule=_rule(target, kind, judged, reason),
+        since=_local(since, book.timezone),
+        at=_local(at, book.timezone),
         mark=book.mark(target),
-        told_at=_local(taken_back.changed, zone) if taken_back else "",
-        told_level=taken_back.level if taken_back else None,
-        told_actual=taken_back.basis.actual if taken_back else None,
-        told_text=target.goal.figure(taken_back.basis.actual)
-        if taken_back and taken_back.basis.actual is not None
-        else "",
-        edit=_edit(change, before),
-        clear_text=_clear(change, verdict),
-        enough_text=wording.enough(verdict) if change.state is State.FIRING and change.level == change.judged else "",
+        clear_text="" if last or owed else wording.clearing(target),
         labels=target.labels,
     )
 
 
-def _period(verdict: Verdict, change: Change, zone: str) -> str:
+def _period(target: Target, period: date | None, at: datetime, zone: str) -> str:
     """Of what the figure speaks; of a task with a deadline, which has come so far by now, the day."""
-    if verdict.period is None:
+    if period is None:
         return ""
-    if verdict.target.goal.by is not None:
-        return label(Every.DAY, change.at.astimezone(ZoneInfo(zone)).date())
-    return label(verdict.target.every, verdict.period)
+    if target.goal.by is not None:
+        return label(Every.DAY, at.astimezone(ZoneInfo(zone)).date())
+    return label(target.every, period)
 
 
 def section(book: Book, target: Target) -> str:
@@ -220,31 +265,18 @@ def restated(change: Change, last: Notice) -> Notice:
     )
 
 
-def _clear(change: Change, verdict: Verdict) -> str:
-    """When the alert is solved, in words; the last period of a year solves whatever meets its goal."""
-    last = verdict.period is not None and (verdict.period.month, verdict.period.day) == (12, 31)
-    return "" if last or change.identity.kind is Kind.DATA else wording.clearing(verdict.target)
-
-
-def _edit(change: Change, before: Alert | None) -> str:
-    """What was changed in the rule since the alert was told, where that is the cause."""
-    if before is None or change.cause is not Cause.RULE_EDITED:
-        return ""
+def _edit(change: Change, before: Alert) -> str:
+    """What was changed in the rule since the alert was told."""
     return "，".join(found.text for found in edit.edits(before.basis.rule, change.basis.rule))
 
 
-def _rule(change: Change, verdict: Verdict) -> str:
-    """The rule that brought the change about, in words."""
-    if change.identity.kind is Kind.DATA:
-        return f"数据应于{wording.publication(verdict.target.published, verdict.target)}报送"
-    if verdict.reason is Reason.GOAL_MISSED and change.judged is Level.YELLOW:
+def _rule(target: Target, kind: Kind, level: Level, reason: Reason) -> str:
+    """The rule that brought a change about, in words."""
+    if kind is Kind.DATA:
+        return f"数据应于{wording.publication(target.published, target)}报送"
+    if reason is Reason.GOAL_MISSED and level is Level.YELLOW:
         # At the end of the year any shortfall counts, however small; no threshold is needed for it.
         return "期满未达目标"
-    return _reached(verdict.target, change.judged)
-
-
-@lru_cache(maxsize=4096)  # of one target, for all its subjects
-def _reached(target: Target, level: Level) -> str:
     reached = target.levels.red if level is Level.RED else target.levels.yellow
     return wording.thresholds(reached or target.levels.red, target)
 

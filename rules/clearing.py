@@ -10,7 +10,7 @@ from rules.expectation import Floats
 from rules.limits import Limits
 from rules.panel import Panel
 from rules.target import Against
-from rules.verdict import Clearing
+from rules.verdict import Clearing, listed
 from rules.yardstick import against, allowed
 
 
@@ -25,11 +25,12 @@ def clearings(panel: Panel, rows: NDArray[np.int64], slots: NDArray[np.int16]) -
     if not len(told):
         return found
     least, most = _bounds(panel, rows[told], slots[told] + np.int16(1))
+    known = (least <= most) & ((least > -np.inf) | (most < np.inf))
+    told, least, most = told[known], least[known], most[known]
     ends = panel.block.ends[slots[told] + 1].tolist()
-    bounds = zip(told.tolist(), ends, least.tolist(), most.tolist(), strict=True)
-    for place, end, low, high in bounds:
-        if low <= high and (low > -np.inf or high < np.inf):
-            found[place] = Clearing(end, low if low > -np.inf else None, high if high < np.inf else None)
+    bounds = map(Clearing, ends, listed(least, least > -np.inf), listed(most, most < np.inf))
+    for place, clearing in zip(told.tolist(), bounds, strict=True):
+        found[place] = clearing
     return found
 
 

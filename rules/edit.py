@@ -83,7 +83,7 @@ def _goal(verdict: Verdict) -> str:
     target = verdict.target
     if target.goal.reference:
         return target.goal.text
-    return wording.goals(target) or wording.goal(verdict)
+    return wording.goals(target) if target.changes else wording.goal(verdict)
 
 
 def _measure(target: Target) -> str:

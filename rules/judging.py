@@ -13,13 +13,14 @@ from rules.clearing import clearings
 from rules.limits import Limits, Rows
 from rules.panel import Panel
 from rules.target import Against, Level
-from rules.verdict import CODE, OUTCOME, REASONS, Clearing, Reason, Verdict, Verdicts, empty
+from rules.verdict import CODE, OUTCOME, REASONS, Clearing, Reason, Verdict, Verdicts, empty, listed
 from rules.yardstick import Seen, against, against_plan, columns, exceeded
 
 _CHUNK = 16_384
 """Rows judged at a time: the columns of a chunk stay in the processor's cache, and need no fresh memory."""
 _LAST_JUDGED = max(CODE[reason] for reason in OUTCOME)
-_LEVEL = {level.value: level for level in Level}
+_REASON = np.array(REASONS, np.object_)
+_LEVEL = np.array([Level.GREEN, Level.YELLOW, Level.RED, Level.NOT_JUDGED], np.object_)  # the last is the place -1
 _NOT_JUDGED, _GREEN, _YELLOW, _RED = (np.int8(level) for level in sorted(Level))
 
 
@@ -210,45 +211,32 @@ def objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: N
 
 def _objects(panel: Panel, verdicts: Verdicts, indices: NDArray[np.intp], rows: NDArray[np.intp]) -> Iterator[Verdict]:
     block, slot = panel.block, verdicts.slot[indices]
-    ends = [*block.ends.tolist(), None]  # the last is the place -1
+    ends = np.array([*block.ends.tolist(), None])  # the last is the place -1
     index = np.searchsorted(block.first_row, rows, side="right") - 1
-    places = zip(index.tolist(), (rows - block.first_row[index]).tolist(), strict=True)
-    whole = (verdicts.reason, verdicts.level, verdicts.pending, verdicts.keep, verdicts.owed, verdicts.nil)
+    places = list(zip(index.tolist(), (rows - block.first_row[index]).tolist(), strict=True))
     figures = (
         panel.goals(rows, slot),
         *(column[indices] for column in (verdicts.actual, verdicts.expected, verdicts.shortfall, verdicts.probability)),
         panel.landings.low[rows],
         panel.landings.high[rows],
     )
-    cleared: list[Clearing | None] = [None] * len(rows)
+    clears: list[Clearing | None] = [None] * len(rows)
     stands = np.flatnonzero((verdicts.level[indices] > Level.GREEN) | verdicts.keep[indices])
     for place, clearing in zip(stands.tolist(), clearings(panel, rows[stands], slot[stands]), strict=True):
-        cleared[place] = clearing
-    listed = [column[indices].tolist() for column in whole]
-    listed += [[None if value != value else value for value in column.tolist()] for column in figures]  # noqa: PLR0124  NaN
-    known = zip(*listed[len(whole) :], panel.past.years(rows).tolist(), strict=True)
-    facts = zip(*listed[: len(whole)], verdicts.preliminary[indices].tolist(), slot.tolist(), cleared, strict=True)
-    for (target, subject), fact, figure in zip(places, facts, known, strict=True):
-        reason, level, pending, keep, owed, nil, preliminary, judged, clears = fact
-        goal, actual, expected, shortfall, probability, low, high, years = figure
-        yield Verdict(
-            block.targets[target],
-            block.subjects[target][subject],
-            REASONS[reason],
-            _LEVEL[level],
-            _LEVEL[pending],
-            keep,
-            ends[judged],
-            ends[owed],
-            goal,
-            actual,
-            expected,
-            shortfall,
-            probability,
-            low,
-            high,
-            years,
-            ends[nil],
-            preliminary,
-            clears,
-        )
+        clears[place] = clearing
+    return map(
+        Verdict,
+        [block.targets[target] for target, _ in places],
+        [block.subjects[target][subject] for target, subject in places],
+        _REASON[verdicts.reason[indices]].tolist(),
+        _LEVEL[verdicts.level[indices]].tolist(),
+        _LEVEL[verdicts.pending[indices]].tolist(),
+        verdicts.keep[indices].tolist(),
+        ends[slot].tolist(),
+        ends[verdicts.owed[indices]].tolist(),
+        *(listed(column, ~np.isnan(column)) for column in figures),
+        panel.past.years(rows).tolist(),
+        ends[verdicts.nil[indices]].tolist(),
+        verdicts.preliminary[indices].tolist(),
+        clears,
+    )

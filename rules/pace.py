@@ -2,17 +2,19 @@
 
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from rules.calendar import PUBLISHED, Every, Workdays, period_ends
-from rules.target import Measure, Op, Target
+from rules.target import AT_MOST, Measure, Target
 
-_PACED = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS, Measure.REDUCTION, Measure.LEVEL})
+_STARTED = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS, Measure.REDUCTION})
+"""What begins at nothing with the year."""
+_PACED = _STARTED | {Measure.LEVEL}
 
 
-class Pace(NamedTuple):
+class Pace(Struct, frozen=True, gc=False):
     """``needed`` units per period over the ``left`` periods that remain; ``so_far`` units per period until now.
 
     ``daily`` and ``daily_so_far`` are the same per working day, of which ``workdays`` remain (0: the year ends in days
@@ -29,12 +31,12 @@ class Pace(NamedTuple):
 
 def pace(target: Target, goal: float, actual: float, period: date, workdays: Workdays = PUBLISHED) -> Pace | None:
     """Pace from the end of ``period`` to the goal; None where pace has no meaning, nothing is left, or the goal is reached."""
-    if target.measure not in _PACED or target.goal.op in (Op.AT_MOST, Op.LESS_THAN):
+    if target.measure not in _PACED or target.goal.op in AT_MOST:
         return None
     gone, left, worked, remain = _days(target.every, period, workdays)
     if left == 0 or actual >= goal:
         return None
-    missing, started = goal - actual, target.measure is not Measure.LEVEL and gone > 0
+    missing, started = goal - actual, gone > 0 and target.measure in _STARTED
     return Pace(
         needed=missing / left,
         so_far=actual / gone if started else None,

@@ -56,6 +56,8 @@ PERCENT = frozenset({"%", "个百分点"})
 SUMS = frozenset({Measure.CUMULATIVE, Measure.GOOD_DAYS})
 # Where the year will land can be said from earlier years: of a sum, and of a figure that ends near where it stands.
 FORECAST = SUMS | {Measure.LEVEL, Measure.GROWTH, Measure.SHARE, Measure.REDUCTION}
+# The less the better.
+AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 # A red line: any breach is red at once.
 HARD = frozenset({Measure.FLOOR, Measure.CEILING, Measure.CLASS, Measure.ZERO})
 
@@ -88,7 +90,7 @@ def quantity(value: float, unit: str) -> str:
         return f"{_CLASSES[int(value)]}类"
     if unit == "位":
         return f"第{number(value)}位"
-    return f"{number(value)}{unit}"
+    return number(value) + unit
 
 
 _DIRECTIONS = {
@@ -144,17 +146,17 @@ class Goal(Struct, frozen=True):
             return self._leaning(value)
         if math.isnan(value):
             return "未定"
-        amount = quantity(value, self.unit)
-        if self.nodes:
+        if self.by or self.stages:
             return "、".join(f"{when.year}年{when.month}月{when.day}日前{name}" for name, when in self.nodes)
-        if self.op is Op.BETWEEN and self.upper is not None:
+        if self.upper is not None and self.op is Op.BETWEEN:
             return f"{number(value)}—{quantity(self.upper, self.unit)}"
-        if self.op is Op.ABOUT:
-            unit = "个百分点" if self.unit == "%" else self.unit
-            return f"{amount}左右（容差{number(self.tolerance)}{unit}）"
-        if self.op is Op.AT_MOST and self.unit in ("位", "类"):
+        amount = quantity(value, self.unit)
+        if self.unit in ("位", "类") and self.op is Op.AT_MOST:
             return f"保持前{number(value)}位" if self.unit == "位" else f"达到或优于{amount}"
-        return f"{_DIRECTIONS[self.op]}{amount}"
+        if words := _DIRECTIONS.get(self.op):
+            return f"{words}{amount}"
+        unit = "个百分点" if self.unit == "%" else self.unit
+        return f"{amount}左右（容差{number(self.tolerance)}{unit}）"
 
     def _leaning(self, value: float) -> str:
         """不低于全市平均增速加1个百分点（本期6.8%）: with the value of one period, where it is known."""
@@ -324,13 +326,13 @@ class Source(Struct, frozen=True):
         return f"{self.book}/{self.name}"
 
 
-class Target(Struct, frozen=True):
+class Target(Struct, frozen=True, eq=False):
     """One measurable commitment.
 
     ``reporter`` files the figure: the lead, unless the book names another unit.
     ``counts`` (good-days only) is the highest daily value that still counts as good.
     ``leans_on`` is the series of ``goal.reference``; ``changes`` are later goals, oldest first.
-    By its ``labels`` an organisation may choose who is told.
+    By its ``labels`` an organisation may choose who is told. No two are equal: what is kept by one is found at once.
     """
 
     book: str
@@ -360,9 +362,6 @@ class Target(Struct, frozen=True):
         """``book/id``, as people and commands name it."""
         return f"{self.book}/{self.id}"
 
-    def __hash__(self) -> int:
-        return hash((self.book, self.id))  # of all its fields it takes longer than what is kept by it saves
-
     @property
     def reads(self) -> Series:
         """Where its own figures come from."""
@@ -378,12 +377,12 @@ class Import(Struct, frozen=True):
     changed: dict[str, str]
 
 
-class Book(Struct, frozen=True, dict=True):
+class Book(Struct, frozen=True, dict=True, eq=False):
     """A year's plan in force. ``goals`` holds the goal of each target (columns) for each subject (rows).
 
     A book about one place has the single subject "". A target that the table
     of subjects names has that table's goals, NaN where a subject has none yet
-    (it is not judged there); any other target has its own goal for all.
+    (it is not judged there); any other target has its own goal for all. No two are equal.
     """
 
     id: str

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -145,7 +144,14 @@ def empty(count: int) -> Verdicts:
     )
 
 
-class Clearing(NamedTuple):
+def listed(values: NDArray[np.floating], known: NDArray[np.bool_]) -> list[float | None]:
+    """A column (N,) as the figures of N objects: None where they are not known."""
+    found = values.astype(np.object_)
+    found[~known] = None
+    return list(found)
+
+
+class Clearing(Struct, frozen=True, gc=False):
     """A figure of the period that ends on ``period`` clears an alert from ``least`` on and up to ``most``.
 
     In the target's unit; None where there is no such bound.

@@ -12,6 +12,7 @@ from rules.derived import DERIVED
 from rules.pace import Pace
 from rules.pace import pace as pace_of
 from rules.target import (
+    AT_MOST,
     FORECAST,
     HARD,
     LEARNT,
@@ -75,6 +76,9 @@ def deadline(target: Target, year: int) -> str:
     return f"{year}年{'全年' if target.expect.shape is Shape.HOLD else '底'}"
 
 
+# Asked of every alert of a storm: to find a member in its class takes Python 3.11 seven times as long.
+_MILESTONE, _GOOD_DAYS, _HOLD, _DAY = Measure.MILESTONE, Measure.GOOD_DAYS, Shape.HOLD, Every.DAY
+_TWO_SIDED = frozenset({Op.BETWEEN, Op.EXACTLY})
 _PLACES = {Measure.RANK: ("位次", "落后", "靠前"), Measure.CLASS: ("类别", "差", "好")}
 """What is counted in places: its name, and what is said of worse and better ones."""
 
@@ -84,27 +88,26 @@ def gap(verdict: Verdict) -> str:
     short, expected = verdict.shortfall, verdict.expected
     if short is None or expected is None:
         return ""
-    target = verdict.target
-    less = target.goal.op not in (Op.AT_MOST, Op.LESS_THAN)
-    if target.goal.stages:
+    target, goal = verdict.target, verdict.target.goal
+    if goal.stages:
         return _stage(verdict)
-    if target.measure is Measure.MILESTONE:
+    if target.measure is _MILESTONE:
         return "已完成" if short <= 0 else f"尚差{number(short)}%"
-    held, over = target.expect.shape is Shape.HOLD, False
-    if target.goal.op in (Op.BETWEEN, Op.EXACTLY) and verdict.actual is not None:
+    held, over = target.expect.shape is _HOLD, False
+    if goal.op in _TWO_SIDED and verdict.actual is not None:
         over = short > 0 and verdict.actual > expected
         if short < 0 and held:
             return "在目标范围内"
         short = expected - verdict.actual if short <= 0 else short
     if abs(short) < 1e-9:
-        return "与预期持平" + {Op.MORE_THAN: "，尚未超过", Op.LESS_THAN: "，尚未低于"}.get(target.goal.op, "")
+        return "与预期持平" + {Op.MORE_THAN: "，尚未超过", Op.LESS_THAN: "，尚未低于"}.get(goal.op, "")
     if found := _PLACES.get(target.measure):
         noun, worse, better = found
         return f"比目标{noun}{worse if short > 0 else better}{number(abs(short))}个{noun}"
-    percent = target.goal.unit in PERCENT
-    amount = f"{number(abs(short))}{'个百分点' if percent else target.goal.unit}"
-    low = (short > 0) == less and not over
-    other = target.goal.reference and (f"{target.goal.reference}{'的要求' if target.goal.plus else ''}")
+    percent = goal.unit in PERCENT
+    amount = f"{number(abs(short))}{'个百分点' if percent else goal.unit}"
+    low = (short > 0) == (goal.op not in AT_MOST) and not over
+    other = goal.reference and f"{goal.reference}{'的要求' if goal.plus else ''}"
     if target.measure in PROGRESS:
         words = f"比{other or ('目标' if held or over else '时序进度')}{'少' if low else '多'}{amount}"
         if expected and not percent and not over:
@@ -192,25 +195,25 @@ def pace(verdict: Verdict, workdays: Workdays = PUBLISHED) -> str:
     """
     if verdict.goal is None or verdict.actual is None or verdict.period is None or verdict.target.goal.reference:
         return ""
-    target = verdict.target
+    target, unit = verdict.target, verdict.target.goal.unit
     # From here on leads to the goal that will be in force, as the outlook has it.
     goal = target.changes[-1].goal.value if target.changes else verdict.goal
     found = pace_of(target, goal, verdict.actual, verdict.period, workdays)
     if found is None:
         return ""
-    if target.measure is Measure.GOOD_DAYS:
+    if target.measure is _GOOD_DAYS:
         return _good_days(found, goal, verdict.actual, verdict.period)
-    each, unit = PERIOD_NAMES[target.every].removeprefix("个"), target.goal.unit
-    needed = [f"每{each}需完成{_enough(found.needed, unit)}"]
-    before = [f"{each}均{quantity(found.so_far, unit)}"] if found.so_far is not None else []
-    left = [f"{found.left}{PERIOD_NAMES[target.every]}"]
+    periods = PERIOD_NAMES[target.every]
+    each = periods.removeprefix("个")
+    needed = f"每{each}需完成{_enough(found.needed, unit)}"
+    before = "" if found.so_far is None else f"前期{each}均{quantity(found.so_far, unit)}"
+    left = f"余{found.left}{periods}"
     # Where less than one comes a working day, that says nothing of things that come whole.
-    if target.every is not Every.DAY and found.daily is not None and (unit not in COUNTED or found.daily > 1):
-        needed.append(f"每个工作日{_enough(found.daily, unit)}")
-        before += [f"工作日均{quantity(found.daily_so_far, unit)}"] if found.daily_so_far is not None else []
-        left.append(f"{found.workdays}个工作日")
-    so_far = f"前期{'、'.join(before)}，" if before else ""
-    return f"此后{'、'.join(needed)}（{so_far}余{'、'.join(left)}）"
+    if found.daily is not None and target.every is not _DAY and (unit not in COUNTED or found.daily > 1):
+        needed += f"、每个工作日{_enough(found.daily, unit)}"
+        before += "" if found.daily_so_far is None else f"、工作日均{quantity(found.daily_so_far, unit)}"
+        left += f"、{found.workdays}个工作日"
+    return f"此后{needed}（{before and f'{before}，'}{left}）"
 
 
 def _enough(value: float, unit: str) -> str:
@@ -280,7 +283,7 @@ def enough(verdict: Verdict) -> str:
     A sum by days has none: no single day makes up for what is missing.
     """
     target, found = verdict.target, verdict.clears
-    if found is None or target.measure is Measure.MILESTONE or (target.every is Every.DAY and target.measure in SUMS):
+    if found is None or target.measure is _MILESTONE or (target.every is _DAY and target.measure in SUMS):
         return ""
     return f"{label(target.every, found.period)}{_within(target, found)}"
 
@@ -290,8 +293,8 @@ def _within(target: Target, found: Clearing) -> str:
     unit = target.goal.unit
     scale = 1 if unit in COUNTED else 100
     # What binary fractions add is no reason to ask for one more.
-    least = None if found.least is None else math.ceil(round(found.least * scale, 4)) / scale
-    most = None if found.most is None else math.floor(round(found.most * scale, 4)) / scale
+    least = None if found.least is None else math.ceil(found.least * scale - 5e-5) / scale
+    most = None if found.most is None else math.floor(found.most * scale + 5e-5) / scale
     sum_of = "累计" if target.measure in SUMS else ""
     if most is None and least is not None:
         return f"{sum_of}{'高于' if target.goal.op is Op.MORE_THAN else '不低于'}{quantity(least, unit)}"
@@ -322,7 +325,7 @@ def threshold(level: Threshold, target: Target) -> str:
         case Against.PERIOD:
             words = f"当期完成数低于当期应完成数的{number(100 - level.value)}%" if level.value else "未完成当期任务"
         case Against.AVERAGE:
-            words = f"{'高' if target.goal.op in (Op.AT_MOST, Op.LESS_THAN) else '低'}于各对象平均数"
+            words = f"{'高' if target.goal.op in AT_MOST else '低'}于各对象平均数"
         case Against.LATE:
             words = f"应到阶段逾期满{value}{unit}"
         case Against.OVERDUE:
