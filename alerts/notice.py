@@ -93,9 +93,9 @@ class Notice(Struct, frozen=True, omit_defaults=True, gc=False):
     told: tuple["Notice", ...] = ()
 
     @property
-    def text(self) -> str:
-        """As JSON, without what is not known."""
-        return _encoder.encode(self).decode()
+    def json(self) -> bytes:
+        """In UTF-8, without what is not known."""
+        return _encoder.encode(self)
 
     def facts(self) -> dict[str, Any]:
         """By name, without what is not known."""

@@ -7,21 +7,14 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import astuple, replace
 from sqlalchemy import (
-    Column,
     Connection,
-    Integer,
-    MetaData,
     Select,
-    Table,
     and_,
     bindparam,
-    delete,
     func,
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.schema import CreateTable
 
 from alerts.alert import Alert, Basis, Cause, Change, Event, Identity, Kind, State
 from alerts.notice import Notice
@@ -42,15 +35,6 @@ _STAND = (
     *_STOOD_ON,
     alert.c.reminded,
     alert.c.steps,
-)
-# Where ``save`` lays its alerts down, so that one statement moves them all. Each connection has its own.
-_moving = Table(
-    "moving_alert",
-    MetaData(),
-    Column("place", Integer, primary_key=True, autoincrement=False),
-    *(Column(column.name, column.type, nullable=column.nullable) for column in (*_IDENTITY, *_STAND)),
-    prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
 )
 _STANDING = (State.PENDING.value, State.FIRING.value)
 _TOLD = tuple(event.value for event in Event if event.told and not event.follows)
@@ -126,7 +110,7 @@ def save(connection: Connection, changes: Sequence[tuple[Alert | None, Change, N
         "level": list(map(int, level)),
         "previous_level": list(map(int, previous_level)),
         "since": moments.column(since, dialect),
-        "notice": [notice.text for _, _, notice in changes],
+        "notice": [notice.json for _, _, notice in changes],
         "cause": list(map(str, cause)),
         "judged": list(map(int, judged)),
         "corrects": corrects,
@@ -257,33 +241,16 @@ def _left(changes: Sequence[tuple[Alert | None, Change, Notice]], ids: Sequence[
     return left
 
 
-def _upsert(connection: Connection, latest: Mapping[Identity, Alert]) -> dict[Identity, int]:
+def _upsert(connection: Connection, left: Mapping[Identity, Alert]) -> dict[Identity, int]:
     """Store where alerts stand; returns their ids."""
-    if not latest:
+    if not left:
         return {}
-    connection.execute(CreateTable(_moving, if_not_exists=True))
-    connection.execute(delete(_moving))
-    bulk.insert(connection, _moving, len(latest), _columns(connection, list(latest.values())))
-    names = [column.name for column in (*_IDENTITY, *_STAND)]
-    source = select(*(_moving.c[name] for name in names)).where(_moving.c.place >= 0)  # SQLite wants a WHERE here
-    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(alert).from_select(names, source)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=_IDENTITY, set_={column.name: statement.excluded[column.name] for column in _STAND}
-        )
-    )
-    same = and_(*(_moving.c[column.name] == column for column in _IDENTITY))
-    ids = connection.scalars(select(alert.c.id).join(_moving, same).order_by(_moving.c.place))
-    return dict(zip(latest, ids, strict=True))
-
-
-def _columns(connection: Connection, alerts: Sequence[Alert]) -> bulk.Columns:
     dialect = connection.dialect.name
-    identity, state, level, since, changed, basis, change_id, reminded, steps = zip(*map(astuple, alerts), strict=True)
+    identity, state, level, since, changed, basis, change_id, reminded, steps = zip(
+        *map(astuple, left.values()), strict=True
+    )
     book, target, subject, kind = zip(*identity, strict=True)
-    return {
-        "place": range(len(alerts)),
+    columns: bulk.Columns = {
         "book": book,
         "target": target,
         "subject": subject,
@@ -297,6 +264,9 @@ def _columns(connection: Connection, alerts: Sequence[Alert]) -> bulk.Columns:
         "reminded": moments.column(reminded, dialect),
         "steps": list(map("\n".join, steps)),
     }
+    key = [column.name for column in _IDENTITY]
+    ids = dict(bulk.upsert(connection, alert, len(left), columns, key, ("last_change_id", "id")))
+    return {whose: ids[last] for whose, last in zip(identity, change_id, strict=True)}
 
 
 def _stood_on(connection: Connection, found: Sequence[Basis]) -> bulk.Columns:

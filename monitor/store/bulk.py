@@ -1,9 +1,9 @@
 """Many rows at once, in columns: what a driver does best, without an object per cell."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ _ROWS_AT_ONCE = 64
 """Rows per INSERT on SQLite: its fixed cost weighs as much as several rows; above this nothing is gained."""
 _ROWS_A_PORTION = 20_000
 """Rows per piece of a COPY: the server stores one while the next is being written."""
-_ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_ESCAPED = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 class Same:
@@ -29,7 +29,8 @@ class Same:
 
 
 Columns = Mapping[str, Sequence[Any] | Same]
-"""Cells by column, in the driver's own types (see ``moments.written``); all columns of one length. None is no value."""
+"""Cells by column, in the driver's own types (see ``moments.written``); all columns of one length. None is no value, bytes
+are text in UTF-8."""
 
 
 def insert(connection: Connection, table: Table, rows: int, columns: Columns) -> None:
@@ -37,9 +38,30 @@ def insert(connection: Connection, table: Table, rows: int, columns: Columns) ->
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        _insert_sqlite(connection, table, rows, columns)
+        _insert_sqlite(connection, table.name, rows, columns)
     else:
-        _copy(connection, table, rows, columns)
+        _copy(connection, table.name, rows, columns)
+
+
+def upsert(
+    connection: Connection, table: Table, rows: int, columns: Columns, key: Sequence[str], told: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Add ``rows`` rows; one whose ``key`` is there already takes the place of what was there.
+
+    Returns the columns ``told`` of each, in any order.
+    """
+    name, names = table.name, _names(columns)
+    others = ", ".join(f'"{one}" = excluded."{one}"' for one in columns if one not in key)
+    end = f" ON CONFLICT ({_names(key)}) DO UPDATE SET {others} RETURNING {_names(told)}"
+    if connection.dialect.name == "sqlite":
+        return _insert_sqlite(connection, name, rows, columns, end)
+    # Laid down beside the table, in a place that each connection has for itself: one statement then moves them all.
+    laid = f"TABLE IF NOT EXISTS new_{name} ON COMMIT DELETE ROWS AS SELECT {names} FROM {name}"  # noqa: S608  our own names
+    connection.exec_driver_sql(f"CREATE TEMPORARY {laid} WITH NO DATA")
+    connection.exec_driver_sql(f"DELETE FROM new_{name}")  # noqa: S608
+    _copy(connection, f"new_{name}", rows, columns)
+    moved = connection.exec_driver_sql(f"INSERT INTO {name} ({names}) SELECT {names} FROM new_{name}{end}")  # noqa: S608
+    return list(map(tuple, moved))
 
 
 def reserve(connection: Connection, table: Table, rows: int) -> range | list[int]:
@@ -70,45 +92,44 @@ def fetch(connection: Connection, statement: Select[Any], columns: Sequence[tupl
     return _packed(connection, statement, columns)
 
 
-def _insert_sqlite(connection: Connection, table: Table, rows: int, columns: Columns) -> None:
+def _insert_sqlite(connection: Connection, table: str, rows: int, columns: Columns, end: str = "") -> list[Any]:
+    """Returns what a statement with that ``end`` tells of the rows."""
+    columns = {name: _alike(column) for name, column in columns.items()}
     same = [column.value for column in columns.values() if isinstance(column, Same)]
     varying = [column for column in columns.values() if not isinstance(column, Same)]
-    cells = list(chain.from_iterable(zip(*varying, strict=True)))
-    width, whole = len(varying), rows // _ROWS_AT_ONCE * _ROWS_AT_ONCE
-
-    def blocks(first: int, last: int, step: int) -> Iterator[list[Any]]:
-        for row in range(first, last, step):
-            yield same + cells[row * width : (row + step) * width]
-
-    for first, last, step in ((0, whole, _ROWS_AT_ONCE), (whole, rows, 1)):
-        if first < last:
-            cursor = connection.connection.cursor()
-            cursor.executemany(_statement(table, columns, step), blocks(first, last, step))  # type: ignore[arg-type]
-            cursor.close()
+    cells = chain.from_iterable(zip(*varying, strict=True))
+    told = list[Any]()
+    cursor = connection.connection.cursor()
+    for block, count in ((_ROWS_AT_ONCE, rows // _ROWS_AT_ONCE), (1, rows % _ROWS_AT_ONCE)):
+        statement = _statement(table, columns, block) + end if count else ""
+        for _ in range(count):
+            cursor.execute(statement, [*same, *islice(cells, block * len(varying))])
+            told += cursor.fetchall()
+    cursor.close()
+    return told
 
 
-def _statement(table: Table, columns: Columns, rows: int) -> str:
+def _statement(table: str, columns: Columns, rows: int) -> str:
     """INSERT of ``rows`` rows: equal values are bound once, as the first parameters, and used in every row."""
     fixed = [name for name, column in columns.items() if isinstance(column, Same)]
     place = len(fixed)
     groups = []
     for _ in range(rows):
         marks = []
-        for name in columns:
-            if name in fixed:
-                marks.append(f"?{fixed.index(name) + 1}")
+        for name, column in columns.items():
+            if isinstance(column, Same):
+                mark = f"?{fixed.index(name) + 1}"
             else:
                 place += 1
-                marks.append(f"?{place}")
+                mark = f"?{place}"
+            marks.append(f"CAST({mark} AS TEXT)" if isinstance(_first(column), bytes) else mark)
         groups.append(f"({','.join(marks)})")
-    names = ",".join(f'"{name}"' for name in columns)
-    return f'INSERT INTO "{table.name}" ({names}) VALUES {",".join(groups)}'  # noqa: S608  names are those of our own tables
+    return f'INSERT INTO "{table}" ({_names(columns)}) VALUES {",".join(groups)}'  # noqa: S608  names are those of our own tables
 
 
-def _copy(connection: Connection, table: Table, rows: int, columns: Columns) -> None:
-    names = ",".join(f'"{name}"' for name in columns)
+def _copy(connection: Connection, table: str, rows: int, columns: Columns) -> None:
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+    with driver.cursor() as cursor, cursor.copy(f'COPY "{table}" ({_names(columns)}) FROM STDIN') as copy:
         for start in range(0, rows, _ROWS_A_PORTION):
             end = min(start + _ROWS_A_PORTION, rows)
             written = [
@@ -116,6 +137,21 @@ def _copy(connection: Connection, table: Table, rows: int, columns: Columns) -> 
                 for column in columns.values()
             ]
             copy.write("\n".join(map("\t".join, zip(*written, strict=True))) + "\n")
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ",".join(f'"{name}"' for name in columns)
+
+
+def _alike(column: Sequence[Any] | Same) -> Sequence[Any] | Same:
+    """Cells that are all equal as one value: of thousands of alerts that move at once half the columns are such."""
+    if isinstance(column, Same) or column[0] != column[-1] or column.count(column[0]) < len(column):
+        return column
+    return Same(column[0])
+
+
+def _first(column: Sequence[Any] | Same) -> Any:
+    return column.value if isinstance(column, Same) else column[0]
 
 
 def _packed(connection: Connection, statement: Select[Any], columns: Sequence[tuple[str, str]]) -> NDArray[Any]:
@@ -140,9 +176,15 @@ def _packed(connection: Connection, statement: Select[Any], columns: Sequence[tu
 def _words(column: Sequence[Any]) -> list[str]:
     """A column in COPY's text form."""
     if None in column:
-        return [r"\N" if cell is None else str(cell).translate(_ESCAPED) for cell in column]
+        return [r"\N" if cell is None else _escaped(str(cell)) for cell in column]
+    if isinstance(column[0], bytes):
+        return [_escaped(cell.decode()) for cell in column]
     if not isinstance(column[0], str):
         return list(map(str, column))
-    if any(mark in "".join(column) for mark in "\\\t\n\r"):
-        return [cell.translate(_ESCAPED) for cell in column]
-    return list(column)
+    return list(map(_escaped, column))
+
+
+def _escaped(cell: str) -> str:
+    for mark, written in _ESCAPED.items():
+        cell = cell.replace(mark, written)
+    return cell

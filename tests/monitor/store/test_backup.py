@@ -5,6 +5,8 @@ import subprocess
 import threading
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import func, select, text
 
 from monitor.app import Daemon
@@ -144,11 +146,20 @@ def test_a_filled_database_of_an_earlier_version_is_migrated_under_a_reader_and_
         for index in ("quarantine_pull_id", "delivery_status_finished_at_channel_due_at"):
             connection.execute(text(f"DROP INDEX ix_{index}"))
         connection.execute(text("CREATE INDEX ix_delivery_status_channel_due_at ON delivery (status, channel, due_at)"))
+        op = Operations(MigrationContext.configure(connection))
+        for name in ("delivery_key", "delivery_change_id_receiver_channel_address"):
+            op.drop_index(f"ix_{name}", "delivery")
+        op.create_index("ix_delivery_change_id", "delivery", ["change_id"])
+        for name, referred in (("change", "alert"), ("delivery", "change"), ("attempt", "delivery")):
+            with op.batch_alter_table(name) as table:
+                table.create_foreign_key(f"fk_{name}_{referred}_id", referred, [f"{referred}_id"], ["id"])
+                if name == "delivery":
+                    table.create_unique_constraint("uq_delivery_key", ["key"])
         connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
     with reading(daemon.engine) as reader:
         assert reader.scalar(select(func.count()).select_from(tables.observation)) == 3
         other = open_engine(daemon.engine.url.render_as_string(hide_password=False))
-        assert migrate(other) == "0011"
+        assert migrate(other) == "0012"
         other.dispose()
         assert reader.scalar(select(func.count()).select_from(tables.observation)) == 3
     assert rows(daemon.engine) == before

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, insert, inspect, select, text
+from sqlalchemy import Engine, String, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from monitor.store import database, pulls
 from monitor.store.database import DatabaseError, Failure, migrate, open_engine, reading, revision, shown
 from monitor.store.leader import leadership
-from monitor.store.tables import attempt, metadata, pull, series
+from monitor.store.tables import delivery, metadata, pull, quarantine, series
 from tests.monitor.store.samples import START
 
 
 def test_an_empty_database_has_no_revision_and_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     assert revision(engine) is None
-    assert migrate(engine) == revision(engine) == "0011"
+    assert migrate(engine) == revision(engine) == "0012"
     assert set(inspect(engine).get_table_names()) == set(metadata.tables) | {"alembic_version"}
     engine.dispose()
 
@@ -40,7 +40,7 @@ def test_the_database_says_how_much_room_it_takes(engine: Engine) -> None:
 def test_a_daemon_at_work_does_not_hold_up_a_migration(engine: Engine) -> None:
     with leadership(engine) as leading:
         assert leading
-        assert migrate(engine) == "0011"
+        assert migrate(engine) == "0012"
 
 
 def test_migrations_and_tables_agree(engine: Engine) -> None:
@@ -84,7 +84,7 @@ def test_processes_that_start_together_migrate_once(database_url: str) -> None:
         )
         for _ in range(2)
     ]
-    assert [process.communicate() for process in started] == [("0011\n", "")] * 2
+    assert [process.communicate() for process in started] == [("0012\n", "")] * 2
 
 
 def test_a_failed_migration_leaves_nothing_behind(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,9 +228,19 @@ def test_writers_wait_for_each_other(engine: Engine) -> None:
 
 
 def test_foreign_keys_are_enforced(engine: Engine) -> None:
-    row = {"delivery_id": 7, "at": START, "result": "sent", "answer": ""}
+    names = [column.name for column in quarantine.columns if isinstance(column.type, String)]
+    row = dict.fromkeys(names, "") | {"pull_id": 7, "first_seen": START, "last_seen": START}
     with pytest.raises(IntegrityError), engine.begin() as connection:
-        connection.execute(insert(attempt).values(row))
+        connection.execute(insert(quarantine).values(row))
+
+
+@pytest.mark.parametrize("same", [{"change_id": 7}, {"key": "a", "bulletin": "drill"}], ids=["change", "bulletin"])
+def test_a_message_is_queued_once(engine: Engine, same: dict[str, Any]) -> None:
+    row = {"receiver": "督查办", "channel": "hook", "address": "", "why": "", "status": "queued", "attempts": 0}
+    with engine.begin() as connection:
+        connection.execute(insert(delivery).values({"key": "a", "due_at": START} | row | same))
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(delivery).values({"key": "b", "due_at": START} | row | same))
 
 
 def _sqlite(engine: Engine) -> bool:
