@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Text, and_, case, cast, func, insert, or_, select, update
@@ -126,18 +128,15 @@ def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Statu
     Returns how many are done with. Of the others the lease had run out and another sender has them by now:
     only the try is written down.
     """
-    columns: bulk.Columns = {
-        "delivery_id": [taken.id for taken, *_ in made],
-        "at": bulk.Same(moments.written(at, connection.dialect.name)),
-        "result": [tried.result.value for _, tried, *_ in made],
-        "answer": [clean(tried.answer) for _, tried, *_ in made],
-    }
-    bulk.insert(connection, attempt, len(made), columns)
-    for taken, _, status, _ in made:
-        if status is Status.SENT and taken.notice.kind == Bulletin.DIGEST:
-            digests.arrived(connection, taken.id, at)
+    written = moments.written(at, connection.dialect.name)
+    for tried, together in groupby(made, itemgetter(1)):  # those that went in one message
+        ids = [taken.id for taken, *_ in together]
+        said = {"result": bulk.Same(tried.result.value), "answer": bulk.Same(clean(tried.answer))}
+        bulk.insert(connection, attempt, len(ids), {"delivery_id": ids, "at": bulk.Same(written), **said})
     alike: dict[tuple[int, Status, datetime], list[int]] = {}
     for taken, _, status, due_at in made:
+        if status is Status.SENT and taken.notice.kind == Bulletin.DIGEST:
+            digests.arrived(connection, taken.id, at)
         alike.setdefault((taken.attempts, status, due_at), []).append(taken.id)
     ended = 0
     for (attempts, status, due_at), ids in alike.items():
