@@ -70,7 +70,7 @@ def own(notice: Notice) -> Own:
     )
 
 
-def shape(letter: Letter, mine: Iterable[str]) -> Hashable:
+def shape(letter: Letter, mine: Iterable[bytes]) -> Hashable:
     """Letters of one shape say the same, but for what each alert has for itself: ``mine``, of which "" is not said."""
     notice, gap, short = letter.notice, letter.notice.gap_text, letter.notice.shortfall
     ahead = short is not None and short <= 0

@@ -108,7 +108,7 @@ class Notice(Struct, frozen=True, omit_defaults=True, gc=False):
         return msgspec.convert(facts, Notice)
 
 
-def read(texts: Iterable[str]) -> list[Notice]:
+def read(texts: Iterable[str | bytes]) -> list[Notice]:
     """From JSON."""
     return list(map(_decoder.decode, texts))
 

@@ -4,7 +4,8 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from operator import itemgetter
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,6 +33,9 @@ _MARK = {**{name: getattr(MARKS, name) for name in _OWN}, **dict(zip(_ALSO_OWN, 
 _MARKED = re.compile(f"[{''.join(_MARKS)}]")
 _MARKED_BYTES = re.compile(b"|".join(mark.encode() for mark in _MARKS))
 _json = msgspec.json.Encoder().encode
+_text = msgspec.json.Decoder(str).decode
+_figures = attrgetter("goal_value", "actual", "expected", "shortfall", "probability")
+_identity = attrgetter(*_IDENTITY)
 
 
 class Mould(NamedTuple):
@@ -45,40 +49,36 @@ class Mould(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One alert: its mould, and what it has for itself, a text for each of ``_MARKS``."""
+    """One alert: its mould, and what it has for itself, a text for each of ``_MARKS`` as JSON writes it."""
 
     mould: Mould
-    mine: tuple[str, ...]
+    mine: tuple[bytes, ...]
 
     @property
     def json(self) -> bytes:
-        # No text has the separator in it: a quotation mark of its own is written behind a backslash.
-        written = _json(self.mine)[2:-2].split(b'","')
-        return self.mould.text % self.mould.pick(written)
+        return self.mould.text % self.mould.pick(self.mine)
 
 
-def told(letters: Iterable[Letter]) -> list[Told]:
+def told(letters: Sequence[Letter]) -> list[Told]:
     """Each letter as an alert; what many of them share is put into words once."""
     moulds: dict[Hashable, Mould] = {}
+    like = shape if plain() else lambda letter, _: letter.key
     found = []
-    for letter in letters:
-        mine = _mine(letter)
-        alike = shape(letter, mine) if plain() else letter.key
+    # Those of one shape mostly follow each other: to compare it is quicker than to look it up.
+    for alike, run in groupby(zip(letters, _mine(letters), strict=True), lambda row: like(*row)):
+        rows = list(run)
         if alike not in moulds:
-            moulds[alike] = _mould(letter, mine)
-        found.append(Told(moulds[alike], mine))
+            moulds[alike] = _mould(*rows[0])
+        found += [Told(moulds[alike], mine) for _, mine in rows]
     return found
 
 
 def group(receiver: str, alerts: Sequence[Told]) -> dict[str, Any]:
     """What Alertmanager would post of a group beside its ``alerts``: what they have in common."""
-    same = {
-        mark
-        for mark, mine in zip(_MARKS, zip(*(alert.mine for alert in alerts), strict=True), strict=True)
-        if len(set(mine)) == 1
-    }
+    first, *others = [alert.mine for alert in alerts]
+    same = {mark for place, mark in enumerate(_MARKS) if all(mine[place] == first[place] for mine in others)}
     moulds = list({id(alert.mould): alert.mould for alert in alerts}.values())
-    values = dict(zip(_MARKS, alerts[0].mine, strict=True))
+    values = dict(zip(_MARKS, (_text(b'"%b"' % cell) for cell in first), strict=True))
     labels, facts = (
         _common(found, same, values)
         for found in ([mould.labels for mould in moulds], [mould.annotations for mould in moulds])
@@ -143,24 +143,25 @@ def annotations(letter: Letter, said: Rendered) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _mine(letter: Letter) -> tuple[str, ...]:
-    notice = letter.notice
-    return (
-        *own(notice),
-        _number(notice.goal_value),
-        _number(notice.actual),
-        _number(notice.expected),
-        _number(notice.shortfall),
-        _number(notice.probability),
-        letter.key,
-        notice.subject,
-        hashlib.sha256("\0".join(filter(None, (getattr(notice, name) for name in _IDENTITY))).encode()).hexdigest()[
-            :16
-        ],
-    )
+def _mine(letters: Sequence[Letter]) -> Iterable[tuple[bytes, ...]]:
+    """What each has for itself: see ``Told``."""
+    notices = [letter.notice for letter in letters]
+    columns = [
+        *zip(*map(own, notices), strict=True),
+        *([_number(value) for value in column] for column in zip(*map(_figures, notices), strict=True)),
+        [letter.key for letter in letters],
+        [notice.subject for notice in notices],
+        [_fingerprint(notice) for notice in notices],
+    ]
+    # No text has the separator in it: a quotation mark of its own is written behind a backslash.
+    return zip(*(_json(column)[2:-2].split(b'","') for column in columns), strict=True)
 
 
-def _mould(letter: Letter, mine: Sequence[str]) -> Mould:
+def _fingerprint(notice: Notice) -> str:
+    return hashlib.sha256("\0".join(filter(None, _identity(notice))).encode()).hexdigest()[:16]
+
+
+def _mould(letter: Letter, mine: Sequence[bytes]) -> Mould:
     notice = letter.notice
     open_places = {name: mark for name, mark in _MARK.items() if mine[_MARKS.index(mark)]}
     facts = annotations(letter, marked(letter))

@@ -62,7 +62,7 @@ class Webhook(base.Channel):
 
     def send(self, letters: Sequence[Letter]) -> list[Attempt]:
         ones = [_alone(letter) for letter in letters]
-        found = iter(told(chain.from_iterable(ones)))
+        found = iter(told(list(chain.from_iterable(ones))))
         alerts = [list(islice(found, len(mine))) for mine in ones]
         written = [b",".join([alert.json for alert in mine]) for mine in alerts]
         count = max(1, sum(size <= self._max_bytes for size in accumulate(map(len, written))))

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Text, and_, case, cast, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Text, and_, case, cast, func, insert, or_, select, update
 
 from alerts.alert import State
 from alerts.bulletin import Bulletin
@@ -87,33 +89,37 @@ def claim(connection: Connection, channel: str, at: datetime, limit: int, *, tog
     """Take up to ``limit`` messages of ``channel`` that are due, the longest due first, for ``LEASE`` from ``at``.
 
     ``together``: only those that go to the same receiver and address as the first of them. No two senders get the
-    same one. A message whose sender fell silent is due again when its lease ends; the try that was begun counts.
-    Commit before sending.
+    same one. A message whose sender fell silent is due again when its lease ends, before those that nobody has taken
+    yet; the try that was begun counts. Commit before sending.
     """
     c = delivery.c
-    waiting = [c.status.in_(_WAITING), c.channel == channel, c.due_at <= at]
-    if together:
-        first = connection.execute(
-            select(c.receiver, c.address).where(*waiting).order_by(c.due_at, c.id).limit(1)
-        ).one_or_none()
-        if first is None:
-            return []
-        waiting += [c.receiver == first.receiver, c.address == first.address]
-    due = (
-        select(c.id)
-        .where(*waiting)
-        .order_by(c.due_at, c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)  # no such thing on SQLite, where one transaction writes at a time
-        .cte("due")
-    )
-    taken = connection.scalars(
-        update(delivery)
-        .where(c.id.in_(select(due.c.id)))
-        .values(status=Status.SENDING.value, attempts=c.attempts + 1, due_at=at + LEASE)
-        .returning(c.id)
-    )
-    return _deliveries(connection, list(taken))
+    taken: list[int] = []
+    same: list[ColumnElement[bool]] = []
+    # One status after the other, and with what the index has in between: it is then read in order, as far as the limit.
+    for status in (Status.SENDING, Status.QUEUED):
+        waiting = [c.status == status.value, c.finished_at.is_(None), c.channel == channel, c.due_at <= at]
+        if together and not same:
+            first = connection.execute(
+                select(c.receiver, c.address).where(*waiting).order_by(c.due_at, c.id).limit(1)
+            ).one_or_none()
+            if first is None:
+                continue
+            same = [c.receiver == first.receiver, c.address == first.address]
+        due = (
+            select(c.id)
+            .where(*waiting, *same)
+            .order_by(c.due_at, c.id)
+            .limit(limit - len(taken))
+            .with_for_update(skip_locked=True)  # no such thing on SQLite, where one transaction writes at a time
+            .cte("due")
+        )
+        taken += connection.scalars(
+            update(delivery)
+            .where(c.id.in_(select(due.c.id)))
+            .values(status=Status.SENDING.value, attempts=c.attempts + 1, due_at=at + LEASE)
+            .returning(c.id)
+        )
+    return _deliveries(connection, taken)
 
 
 def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Status, datetime]], at: datetime) -> int:
@@ -122,18 +128,15 @@ def finish(connection: Connection, made: Sequence[tuple[Delivery, Attempt, Statu
     Returns how many are done with. Of the others the lease had run out and another sender has them by now:
     only the try is written down.
     """
-    columns: bulk.Columns = {
-        "delivery_id": [taken.id for taken, *_ in made],
-        "at": bulk.Same(moments.written(at, connection.dialect.name)),
-        "result": [tried.result.value for _, tried, *_ in made],
-        "answer": [clean(tried.answer) for _, tried, *_ in made],
-    }
-    bulk.insert(connection, attempt, len(made), columns)
-    for taken, _, status, _ in made:
-        if status is Status.SENT and taken.notice.kind == Bulletin.DIGEST:
-            digests.arrived(connection, taken.id, at)
+    written = moments.written(at, connection.dialect.name)
+    for tried, together in groupby(made, itemgetter(1)):  # those that went in one message
+        ids = [taken.id for taken, *_ in together]
+        said = {"result": bulk.Same(tried.result.value), "answer": bulk.Same(clean(tried.answer))}
+        bulk.insert(connection, attempt, len(ids), {"delivery_id": ids, "at": bulk.Same(written), **said})
     alike: dict[tuple[int, Status, datetime], list[int]] = {}
     for taken, _, status, due_at in made:
+        if status is Status.SENT and taken.notice.kind == Bulletin.DIGEST:
+            digests.arrived(connection, taken.id, at)
         alike.setdefault((taken.attempts, status, due_at), []).append(taken.id)
     ended = 0
     for (attempts, status, due_at), ids in alike.items():
@@ -188,7 +191,7 @@ def standing(connection: Connection, channel: str, since: datetime) -> list[Deli
         .where(c.channel == channel, c.status == Status.SENT.value)
         .where(or_(alert.c.state == State.FIRING.value, alert.c.changed > since))
     )
-    return _deliveries(connection, list(connection.scalars(latest)))
+    return _deliveries(connection, connection.scalars(latest).all())
 
 
 def release(connection: Connection, channel: str | None = None) -> int:
@@ -259,11 +262,13 @@ def redrive(connection: Connection, ids: Collection[int], who: str, at: datetime
     return taken
 
 
-def _deliveries(connection: Connection, ids: list[int]) -> list[Delivery]:
+def _deliveries(connection: Connection, ids: Sequence[int]) -> list[Delivery]:
     c = delivery.c
+    # SQLite keeps UTF-8, which is what is read: no text need be made of it.
+    plain = LargeBinary() if connection.dialect.name == "sqlite" else Text()
     query = (
         select(c.id, c.key, c.receiver, c.channel, c.address, c.why, c.attempts - 1)
-        .add_columns(cast(func.coalesce(change.c.notice, c.notice), Text))
+        .add_columns(cast(func.coalesce(change.c.notice, c.notice), plain))
         .outerjoin(change, change.c.id == c.change_id)
         .where(bulk.among(connection, c.id, ids))
         .order_by(c.id)
