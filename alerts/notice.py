@@ -123,6 +123,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
     ``origin`` tells where the figure was read; ``before`` is the alert as it was told, and what a correction takes back.
     """
     goal, probability = verdict.target.goal, verdict.probability
+    # Of its own a notice has 14 facts: the keywords of a longer call are gathered in a dict first (Python 3.11).
     said = replace(
         _alike(
             book,
