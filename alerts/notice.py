@@ -123,6 +123,7 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
     ``origin`` tells where the figure was read; ``before`` is the alert as it was told, and what a correction takes back.
     """
     goal, probability = verdict.target.goal, verdict.probability
+    # Of its own a notice has 14 facts: the keywords of a longer call are gathered in a dict first (Python 3.11).
     said = replace(
         _alike(
             book,
@@ -139,10 +140,10 @@ def notice(change: Change, verdict: Verdict, book: Book, origin: str = "", befor
             verdict.reason,
             verdict.period,
             verdict.status,
+            wording.owed(verdict),
+            wording.nil(verdict),
         ),
         subject=verdict.subject,
-        owed=wording.owed(verdict),
-        nil=wording.nil(verdict),
         goal=wording.goal(verdict),
         goal_value=verdict.goal,
         actual=verdict.actual,
@@ -187,9 +188,11 @@ def _alike(
     reason: Reason,
     period: date | None,
     status: Status,
+    owed: str,
+    nil: str,
 ) -> Notice:
     """What is said to all subjects of ``target`` whose alerts move alike at one moment, without any figure."""
-    owed = kind is Kind.DATA
+    debt = kind is Kind.DATA
     # The last period of a year solves whatever meets its goal.
     last = period is not None and (period.month, period.day) == (12, 31)
     return Notice(
@@ -201,7 +204,7 @@ def _alike(
         section=section(book, target),
         lead=target.lead,
         responsible=target.responsible,
-        asked=target.reporter if owed else target.lead,
+        asked=target.reporter if debt else target.lead,
         supervisor=book.supervisor,
         kind=kind.value,
         event=event.value,
@@ -213,13 +216,15 @@ def _alike(
         reason=reason.value,
         period=_period(target, period, at, book.timezone),
         status=status.text,
+        owed=owed,
+        nil=nil,
         unit=target.goal.unit,
         by=wording.deadline(target, book.year),
         rule=_rule(target, kind, judged, reason),
         since=_local(since, book.timezone),
         at=_local(at, book.timezone),
         mark=book.mark(target),
-        clear_text="" if last or owed else wording.clearing(target),
+        clear_text="" if last or debt else wording.clearing(target),
         labels=target.labels,
     )
 

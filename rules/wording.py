@@ -77,7 +77,8 @@ def deadline(target: Target, year: int) -> str:
 
 
 # Asked of every alert of a storm: to find a member in its class takes Python 3.11 seven times as long.
-_MILESTONE, _GOOD_DAYS, _HOLD, _DAY = Measure.MILESTONE, Measure.GOOD_DAYS, Shape.HOLD, Every.DAY
+_MILESTONE, _GOOD_DAYS, _MORE_THAN = Measure.MILESTONE, Measure.GOOD_DAYS, Op.MORE_THAN
+_HOLD, _DAY, _YEAR = Shape.HOLD, Every.DAY, Every.YEAR
 _TWO_SIDED = frozenset({Op.BETWEEN, Op.EXACTLY})
 _PLACES = {Measure.RANK: ("位次", "落后", "靠前"), Measure.CLASS: ("类别", "差", "好")}
 """What is counted in places: its name, and what is said of worse and better ones."""
@@ -238,7 +239,7 @@ def _good_days(found: Pace, goal: float, actual: float, period: date) -> str:
 def outlook(verdict: Verdict) -> str:
     """Where the year will land: 预计全年1.2万—1.25万人（八成把握），完成目标的可能性约35%. Empty where nothing is foreseen."""
     target, period = verdict.target, verdict.period
-    if target.measure not in FORECAST or target.every is Every.YEAR or verdict.goal is None or period is None:
+    if target.measure not in FORECAST or target.every is _YEAR or verdict.goal is None or period is None:
         return ""
     if target.goal.reference:
         return ""  # nobody foresees where the other series will end
@@ -297,7 +298,7 @@ def _within(target: Target, found: Clearing) -> str:
     most = None if found.most is None else math.floor(found.most * scale + 5e-5) / scale
     sum_of = "累计" if target.measure in SUMS else ""
     if most is None and least is not None:
-        return f"{sum_of}{'高于' if target.goal.op is Op.MORE_THAN else '不低于'}{quantity(least, unit)}"
+        return f"{sum_of}{'高于' if target.goal.op is _MORE_THAN else '不低于'}{quantity(least, unit)}"
     if most is not None and target.measure is Measure.RANK:
         return f"进入前{number(most)}位"
     if most is not None and target.measure is Measure.CLASS:
