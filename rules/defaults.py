@@ -6,6 +6,7 @@ from rules.calendar import Every
 from rules.phrase import ANY_BREACH, OPS, thresholds
 from rules.spec import LevelsSpec
 from rules.target import (
+    AT_MOST,
     FORECAST,
     HARD,
     LEARNT,
@@ -16,7 +17,6 @@ from rules.target import (
     Goal,
     Levels,
     Measure,
-    Op,
     Shape,
     Threshold,
 )
@@ -39,7 +39,6 @@ _UNITS = {
     Measure.CLASS: "类",
     Measure.GOOD_DAYS: "天",
 }
-_AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 _PHRASES = {op: words for words, op in OPS.items()}
 
 
@@ -88,7 +87,7 @@ def objections(measure: Measure, every: Every, goal: Goal, expect: Expect, level
     if goal.by is not None and every is not Every.YEAR:
         found.append("every: 节点任务应写 every: year (milestone)")
     wanted = {Measure.FLOOR: "at least", Measure.CEILING: "at most", Measure.ZERO: "at most", Measure.RANK: "at most"}
-    if measure in wanted and (goal.op in _AT_MOST) != (wanted[measure] == "at most"):
+    if measure in wanted and (goal.op in AT_MOST) != (wanted[measure] == "at most"):
         found.append(f"goal: {measure} 的目标应写 {wanted[measure]} (direction)")
     found += _curve_objections(measure, goal, expect)
     for name, thresholds_of in (("yellow", levels.yellow), ("red", levels.red), ("clear", levels.clear)):
@@ -117,7 +116,7 @@ def _curve_objections(measure: Measure, goal: Goal, expect: Expect) -> list[str]
         found.append("expect: 分阶段的节点任务以各阶段的日期为曲线，不另写 expect (stages)")
     if goal.reference and expect.shape is not Shape.HOLD:
         found.append("expect: 对照其他序列的目标各期与同期数相比，不另写 expect (leaning)")
-    if expect.shape is Shape.CHECKPOINTS and goal.op in _AT_MOST:
+    if expect.shape is Shape.CHECKPOINTS and goal.op in AT_MOST:
         found.append("expect: checkpoints 只用于越多越好的目标；逐步下降请写 path from 起点 (direction)")
     if expect.shape in LEARNT and measure not in PROGRESS:
         found.append(f"expect: {expect.text} 只用于逐期推进的指标，{measure} 请写 hold (seasonal)")
@@ -126,7 +125,7 @@ def _curve_objections(measure: Measure, goal: Goal, expect: Expect) -> list[str]
 
 def _threshold_objection(measure: Measure, every: Every, goal: Goal, expect: Expect, level: Threshold) -> str | None:
     if level.against is Against.PERIOD and (
-        measure not in PROGRESS or expect.shape is Shape.HOLD or goal.op in _AT_MOST
+        measure not in PROGRESS or expect.shape is Shape.HOLD or goal.op in AT_MOST
     ):
         return f"当期任务只用于逐期推进、越多越好的指标 ('{level.text}')"
     if level.against is Against.SPREAD and expect.shape is not Shape.SEASONAL:

@@ -22,7 +22,7 @@ from rules.inherited import LEVELS, Site
 from rules.lint_levels import unsound
 from rules.loader import Written
 from rules.plan import beyond_calendar
-from rules.target import PROGRESS, SUMS, Book, Measure, Op, Source, Target, number
+from rules.target import AT_MOST, PROGRESS, SUMS, Book, Measure, Op, Source, Target, number
 from rules.unit import KNOWN, conversion
 
 CODES = {
@@ -258,13 +258,7 @@ def _unlike_the_words(book: Book, sites: Sequence[Site]) -> Iterator[Finding]:
                 words = f"目标为 {goal.text}，原话中是“{written}” (not the words)；请核对数值"
                 yield Finding("D112", site.place("goal"), words)
         floor, ceiling = _FLOOR.search(target.words), _CEILING.search(target.words)
-        turned = (
-            floor
-            if goal.op in (Op.AT_MOST, Op.LESS_THAN)
-            else ceiling
-            if goal.op in (Op.AT_LEAST, Op.MORE_THAN)
-            else None
-        )
+        turned = floor if goal.op in AT_MOST else ceiling if goal.op in (Op.AT_LEAST, Op.MORE_THAN) else None
         if turned and not (floor and ceiling) and _of_goal(turned[0], own):
             words = f"目标为 {goal.text}，原话为“{turned[0]}” (other direction)；请核对方向"
             yield Finding("D112", site.place("goal"), words)

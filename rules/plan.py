@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from rules.calendar import Days, Every, period_ends
 from rules.expectation import Floats, shares
 from rules.limits import Limits, Rows, among, compile_limits, compile_sparse, or_none, repeated
-from rules.target import FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Shape, Target
+from rules.target import AT_MOST, FORECAST, HARD, LEARNT, SUMS, Against, Book, Op, Shape, Target
 
-_AT_MOST = frozenset({Op.AT_MOST, Op.LESS_THAN})
 _STRICT = frozenset({Op.MORE_THAN, Op.LESS_THAN})
 _ROUNDING = 1e-9  # of the goal: what binary fractions may add to or take off a difference
 
@@ -169,7 +168,7 @@ def _block(year: int, every: Every, timezone: str, members: list[tuple[Book, Tar
         subjects=tuple(book.subjects for book, _ in members),
         first_row=first_row,
         goal=goal,
-        sign=column(-1.0 if target.goal.op in _AT_MOST else 1.0 for target in targets),
+        sign=column(-1.0 if target.goal.op in AT_MOST else 1.0 for target in targets),
         upper=or_none(np.where(exact, goal, column(target.goal.upper for target in targets))),
         slack=column(target.goal.tolerance for target in targets) + strict * _ROUNDING * np.fmax(np.abs(goal), 1.0),
         ripens=ripens if ripens.any() else None,

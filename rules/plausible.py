@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from connectors.observation import Refused
 from rules.expectation import Floats
-from rules.target import PERCENT, Book, Measure, Op, Shape, Target
+from rules.target import AT_MOST, PERCENT, Book, Measure, Op, Shape, Target
 from rules.unit import COUNTED, conversion
 
 Ints = NDArray[np.int64]
@@ -161,7 +161,7 @@ def _terms(target: Target | None, factor: float, offset: float) -> _Terms:
         counts_days=measure is Measure.GOOD_DAYS and not daily,
         lowest=lowest,
         highest=highest,
-        falls=goal.op in (Op.AT_MOST, Op.LESS_THAN),
+        falls=goal.op in AT_MOST,
         sums_up=measure in _SUMS and not daily,
         scaled=measure in _AMOUNTS and not percent,
         moves=measure in _MOVING,

@@ -7,7 +7,7 @@ from rules.importing import sentence as words
 from rules.importing.fact import AVOID, Fact, Kind
 from rules.importing.plain import split_outside
 from rules.importing.quantity import COUNTS
-from rules.target import PERCENT, Measure, Op
+from rules.target import AT_MOST, PERCENT, Measure, Op
 
 _SPOKEN = {
     Kind.COVER: (Op.AT_LEAST, Measure.SHARE),
@@ -124,14 +124,14 @@ def _of_percent(at: Setting, op: Op) -> Measure:
         return Measure.GROWTH
     if words.FALL.search(at.core) or words.FALL_FIRST.match(at.core):
         return Measure.REDUCTION
-    if op in (Op.AT_MOST, Op.LESS_THAN):
+    if op in AT_MOST:
         return Measure.CEILING
     rate = words.RATE.search(at.core + at.object)
     return Measure.SHARE if rate or at.fact.unit != "个百分点" else Measure.GROWTH
 
 
 def _of_amount(at: Setting, op: Op) -> Measure:
-    if op in (Op.AT_MOST, Op.LESS_THAN):
+    if op in AT_MOST:
         return Measure.CEILING
     if "优良" in at.core and at.fact.unit == "天":
         return Measure.GOOD_DAYS
