@@ -223,8 +223,8 @@ def _summed(steps: Sequence[tuple[int, Notice]]) -> _Entry:
     if last.state == State.RESOLVED:
         worst = max(max(one.level, one.previous_level) for one in moves)
         return _Entry(steps, last, rank, Turn.PASSED if first == Level.GREEN else Turn.RESOLVED, last.event, worst)
-    if first == Level.GREEN:
-        return _Entry(steps, last, rank, Turn.RAISED, Event.FIRED, first)
+    if first == Level.GREEN or (first == last.level and last.event == Event.FIRED):  # the latter: solved and back
+        return _Entry(steps, last, rank, Turn.RAISED, Event.FIRED, Level.GREEN)
     if first == last.level:  # worse and back, or the other way round: the last word counts
         return _Entry(steps, last, rank, Turn(last.event), last.event, last.previous_level)
     turn = Turn.WORSENED if last.level > first else Turn.EASED
