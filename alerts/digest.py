@@ -143,19 +143,15 @@ class _Sort(NamedTuple):
     lead: tuple[str, ...]
 
 
-class _Entry(NamedTuple):
-    """What a digest tells of one alert: its ``last`` word, as what happened all in all, in place of the ``numbers``."""
+class _Entry(Struct, frozen=True, gc=False):
+    """What a digest tells of one alert: its ``last`` word, as what happened all in all, in place of ``steps``."""
 
-    numbers: list[int]
+    steps: Sequence[tuple[int, Notice]]
     last: Notice
+    rank: int
     turn: Turn
     event: str
     previous_level: int
-
-    @property
-    def sort(self) -> _Sort:
-        last = self.last
-        return _Sort(self.turn, _rank(last), last.book_title, last.section, last.lead)
 
     @property
     def notice(self) -> Notice:
@@ -173,17 +169,17 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
     for number, one in said:
         alone = number if _of_the_past(one) else None
         changes.setdefault((one.book, one.target, one.subject, one.kind, alone), []).append((number, one))
-    entries = [_summed(steps) for steps in changes.values()]
-    entries.sort(key=lambda entry: _order(entry.last))
+    entries = sorted(map(_summed, changes.values()), key=_order)
     marks, zone = {entry.last.mark for entry in entries}, datetime.fromisoformat(entries[0].last.at).tzinfo
-    counts = Counter(entry.sort for entry in entries)
+    sorts = Counter((one.turn, one.rank, one.last.book_title, one.last.section, one.last.lead) for one in entries)
+    counts = Counter({_Sort(*sort): count for sort, count in sorts.items()})
     conclusion = _conclusion(counts)
     letter = bulletin(Bulletin.DIGEST, conclusion, (conclusion,), at.astimezone(zone))
     letter = replace(letter, mark=marks.pop() if len(marks) == 1 else "")
     if len(entries) > LISTED:
         lines, worst = (*letter.lines, *_counts(counts)), tuple(entry.notice for entry in entries[:MOST])
         letter = replace(letter, lines=lines, told=worst, status=f"所列为最重的{MOST}项")
-        return [(letter, [number for entry in entries for number in entry.numbers])]
+        return [(letter, [number for entry in entries for number, _ in entry.steps])]
     parts = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
     return [
         (
@@ -192,7 +188,7 @@ def compose(said: Iterable[tuple[int, Notice]], at: datetime) -> list[tuple[Noti
                 told=tuple(entry.notice for entry in part),
                 status=f"第{place}封，共{len(parts)}封" if len(parts) > 1 else "",
             ),
-            [number for entry in part for number in entry.numbers],
+            [number for entry in part for number, _ in entry.steps],
         )
         for place, part in enumerate(parts, 1)
     ]
@@ -216,23 +212,23 @@ def _of_the_past(one: Notice) -> bool:
 
 def _summed(steps: Sequence[tuple[int, Notice]]) -> _Entry:
     """The last word on one alert, told as what has happened to it all in all."""
-    numbers, (_, latest) = [number for number, _ in steps], steps[-1]
     moves = [one for _, one in steps if one.event not in _FOLLOWING]
-    if not moves or _of_the_past(latest):
-        turn = Turn(latest.event) if not moves else Turn.CORRECTED
-        return _Entry(numbers, latest, turn, latest.event, latest.previous_level)
+    if not moves:
+        _, latest = steps[-1]
+        return _Entry(steps, latest, _rank(latest), Turn(latest.event), latest.event, latest.previous_level)
     first, last = moves[0].previous_level, moves[-1]
+    rank = _rank(last)
     if last.event == Event.CORRECTED:
-        return _Entry(numbers, last, Turn.CORRECTED, last.event, last.previous_level)
+        return _Entry(steps, last, rank, Turn.CORRECTED, last.event, last.previous_level)
     if last.state == State.RESOLVED:
         worst = max(max(one.level, one.previous_level) for one in moves)
-        return _Entry(numbers, last, Turn.PASSED if first == Level.GREEN else Turn.RESOLVED, last.event, worst)
-    if first == Level.GREEN:
-        return _Entry(numbers, last, Turn.RAISED, Event.FIRED, first)
+        return _Entry(steps, last, rank, Turn.PASSED if first == Level.GREEN else Turn.RESOLVED, last.event, worst)
+    if first == Level.GREEN or (first == last.level and last.event == Event.FIRED):  # the latter: solved and back
+        return _Entry(steps, last, rank, Turn.RAISED, Event.FIRED, Level.GREEN)
     if first == last.level:  # worse and back, or the other way round: the last word counts
-        return _Entry(numbers, last, Turn(last.event), last.event, last.previous_level)
+        return _Entry(steps, last, rank, Turn(last.event), last.event, last.previous_level)
     turn = Turn.WORSENED if last.level > first else Turn.EASED
-    return _Entry(numbers, last, turn, Event(turn), first)
+    return _Entry(steps, last, rank, turn, Event(turn), first)
 
 
 _FOLLOWING = frozenset(event for event in Event if event.follows)
@@ -251,9 +247,10 @@ def _rank(one: Notice) -> int:
     return 0 if one.level == Level.RED else 1
 
 
-def _order(one: Notice) -> tuple[int, str, int, str, str]:
+def _order(entry: _Entry) -> tuple[int, str, int, str, str]:
     """Places of one target stay as they came, which is the order that the book has them in."""
-    return (_rank(one), one.book, one.item or 10**6, one.section, one.target)
+    last = entry.last
+    return (entry.rank, last.book, last.item or 10**6, last.section, last.target)
 
 
 def _conclusion(counts: Counter[_Sort]) -> str:

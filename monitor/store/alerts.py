@@ -265,6 +265,7 @@ def _upsert(connection: Connection, left: Mapping[Identity, Alert]) -> dict[Iden
         "steps": list(map("\n".join, steps)),
     }
     key = [column.name for column in _IDENTITY]
+    # A change is of one alert: in whatever order the rows come, the last one tells whose they are.
     ids = dict(bulk.upsert(connection, alert, len(left), columns, key, ("last_change_id", "id")))
     return {whose: ids[last] for whose, last in zip(identity, change_id, strict=True)}
 

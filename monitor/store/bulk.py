@@ -94,7 +94,7 @@ def fetch(connection: Connection, statement: Select[Any], columns: Sequence[tupl
 
 def _insert_sqlite(connection: Connection, table: str, rows: int, columns: Columns, end: str = "") -> list[Any]:
     """Returns what a statement with that ``end`` tells of the rows."""
-    columns = {name: _alike(column) for name, column in columns.items()}
+    columns = _alike(columns)
     same = [column.value for column in columns.values() if isinstance(column, Same)]
     varying = [column for column in columns.values() if not isinstance(column, Same)]
     cells = chain.from_iterable(zip(*varying, strict=True))
@@ -128,6 +128,7 @@ def _statement(table: str, columns: Columns, rows: int) -> str:
 
 
 def _copy(connection: Connection, table: str, rows: int, columns: Columns) -> None:
+    columns = _alike(columns)
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f'COPY "{table}" ({_names(columns)}) FROM STDIN') as copy:
         for start in range(0, rows, _ROWS_A_PORTION):
@@ -143,11 +144,14 @@ def _names(columns: Iterable[str]) -> str:
     return ",".join(f'"{name}"' for name in columns)
 
 
-def _alike(column: Sequence[Any] | Same) -> Sequence[Any] | Same:
+def _alike(columns: Columns) -> Columns:
     """Cells that are all equal as one value: of thousands of alerts that move at once half the columns are such."""
-    if isinstance(column, Same) or column[0] != column[-1] or column.count(column[0]) < len(column):
-        return column
-    return Same(column[0])
+    return {
+        name: column
+        if isinstance(column, Same) or column[0] != column[-1] or column.count(column[0]) < len(column)
+        else Same(column[0])
+        for name, column in columns.items()
+    }
 
 
 def _first(column: Sequence[Any] | Same) -> Any:

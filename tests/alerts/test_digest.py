@@ -103,6 +103,11 @@ def test_a_budget_that_cannot_be_read_is_refused(text):
             "【解除】城镇新增就业（人力社保局）：截至2025年11月为4180人，原红色预警解除",
         ),
         (
+            [pace_notice("resolved", previous_level=1), yellow()],
+            Turn.RAISED,
+            "【新增】城镇新增就业（人力社保局）：截至2025年9月为2576人，比时序进度少799人（低于应完成数23.67%）",
+        ),
+        (
             [pace_notice("reminded")],
             Turn.REMINDED,
             "【催办】城镇新增就业（人力社保局）：截至2025年9月为2576人，比时序进度少799人（低于应完成数23.67%），已满5个工作日仍未解除",

@@ -145,7 +145,9 @@ def test_many_are_saved_in_a_few_statements(engine: Engine) -> None:
         numbers = alerts.save(connection, moves).changes
         assert len(set(numbers)) == 6_000
         assert connection.scalar(select(func.count()).select_from(alert)) == 6_000
-        found = dict(connection.execute(select(change.c.id, alert.c.target).join(alert)).all())
+        found = dict(
+            connection.execute(select(change.c.id, alert.c.target).join(alert, alert.c.id == change.c.alert_id)).all()
+        )
         assert [found[number] for number in numbers] == [move[1].identity.target for move in moves]
 
 
