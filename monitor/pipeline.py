@@ -176,8 +176,9 @@ def judge(
             due = outbox.enqueue(connection, [(number, way) for number, move in told for way in move.routes], at, held)
             ends = [number for number, move in told if move.change.state is State.RESOLVED]
             ended = silences.hold_ends(connection, ends)
-            said = {number: move.notice for number, move in told}
-            silences.gather(connection, [one for one in due if one.id not in ended], said, crowds, at)
+            if crowds:
+                said = {number: move.notice for number, move in told}
+                silences.gather(connection, [one for one in due if one.id not in ended], said, crowds, at)
         # Only after the commit: what stands in memory is never ahead of what is saved.
         watch.stand([*kept, *saved.left])
     anew = watch.loaded
