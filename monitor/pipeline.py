@@ -172,7 +172,7 @@ def judge(
             saved = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
             alert_store.keep_up(connection, kept)
             told = [(number, move) for number, move in zip(saved.changes, moves, strict=True) if move.routes]
-            held = waits.of([(number, move.notice, move.routes) for number, move in told], saved.left)
+            held = waits.of(((number, move.notice, move.routes) for number, move in told), saved.left)
             due = outbox.enqueue(connection, [(number, way) for number, move in told for way in move.routes], at, held)
             ends = [number for number, move in told if move.change.state is State.RESOLVED]
             ended = silences.hold_ends(connection, ends)

@@ -40,7 +40,10 @@ _DECIDES = (
 
 
 class Waiting:
-    """Decides message by message, once for all that are alike. What each receiver has been told this week is as of when this is made, and counted on."""
+    """Decides message by message, once for all that are alike.
+
+    What each receiver has been told this week is as of when this is made, and counted on.
+    """
 
     def __init__(
         self, connection: Connection, watch: Watch, organisation: Organisation, quiet: Quiet | None, at: datetime
@@ -57,7 +60,7 @@ class Waiting:
         self._moved: Mapping[Identity, Alert] = {}
 
     def of(
-        self, said: Sequence[tuple[int, Notice, Sequence[Route]]], moved: Iterable[Alert]
+        self, said: Iterable[tuple[int, Notice, Sequence[Route]]], moved: Iterable[Alert]
     ) -> dict[tuple[int, Way], Held]:
         """What of ``said`` (change id, facts, ways) waits, where a cycle has left its alerts as ``moved``.
 
@@ -67,8 +70,11 @@ class Waiting:
             return {}
         self._moved = {alert.identity: alert for alert in moved}
         held: dict[tuple[int, Way], Held] = {}
-        for number, notice, ways in sorted(said, key=lambda one: -max(one[1].level, one[1].previous_level)):
-            for way in dict.fromkeys(Way(*route[:3]) for route in ways):
+        ways_of: dict[int, list[Way]] = {}  # alerts that are alike have one list of routes
+        for number, notice, routes in sorted(said, key=lambda one: -max(one[1].level, one[1].previous_level)):
+            if id(routes) not in ways_of:
+                ways_of[id(routes)] = list(dict.fromkeys(Way(*route[:3]) for route in routes))
+            for way in ways_of[id(routes)]:
                 why = self(notice, way)
                 if why is not None:
                     held[number, way] = why
@@ -78,9 +84,10 @@ class Waiting:
         """Whether a message waits; ``ready``: its turn to be told together has come."""
         spent = self._spent.get(way, 0)
         alike = (*self._decides(notice), way.receiver, ready, spent)
-        if alike not in self._found:
-            self._found[alike] = self._decide(notice, way.receiver, spent, ready=ready)
-        held = self._found[alike]
+        try:
+            held = self._found[alike]
+        except KeyError:
+            held = self._found[alike] = self._decide(notice, way.receiver, spent, ready=ready)
         if held is None and not ready and self._organisation.budgeted:
             self._spent[way] = spent + 1
         return held
