@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from alerts.alert import HEARD, Alert, Cause, Change, Event
@@ -25,14 +26,19 @@ class Office(NamedTuple):
     zone: ZoneInfo
 
 
-class Step(NamedTuple):
-    """What is due of an alert: a reminder, or an escalation by ``rules``. ``waited`` tells how long it stands."""
+class Step(Struct, frozen=True, dict=True):
+    """What is due of alerts: a reminder, or an escalation by ``rules``. ``waited`` tells how long they stand."""
 
     event: Event
     rules: tuple[Escalation, ...]
     waited: str
 
-    @property
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """How an alert remembers the rules."""
+        return tuple(rule.words for rule in self.rules)
+
+    @cached_property
     def attention(self) -> str:
         """Whose attention is asked for: 主要领导; "" by a reminder, which is for those who know."""
         named = [_SAID.get(name, name) for rule in self.rules for name in rule.to]  # type: ignore[call-overload]
@@ -76,7 +82,7 @@ def take(alert: Alert, step: Step, at: datetime) -> tuple[Alert, Change]:
     if step.event is Event.REMINDED:
         moved = replace(alert, reminded=at)
     else:
-        moved = replace(alert, steps=(*alert.steps, *(rule.words for rule in step.rules)))
+        moved = replace(alert, steps=(*alert.steps, *step.words))
     change = Change(
         identity=alert.identity,
         at=at,

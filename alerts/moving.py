@@ -107,11 +107,13 @@ class Telling:
 
     def about(self, identity: Identity, level: Level, book: Book, target: Target) -> tuple[Matter, list[Route]]:
         """What an alert about ``target`` is at ``level``, and who is told of it by the routes: the same for all alike."""
-        alike = (identity if self.organisation.asks_where else (*identity[:2], identity.kind), level)
-        if alike not in self._about:
+        subject = identity.subject if self.organisation.asks_where else ""
+        alike = (identity.book, identity.target, subject, identity.kind, level)
+        found = self._about.get(alike)
+        if found is None:
             matter = Matter.about(identity, level, book, target).seen_by(self.organisation)
-            self._about[alike] = matter, self.of(matter)
-        return self._about[alike]
+            found = self._about[alike] = matter, self.of(matter)
+        return found
 
     def of(self, matter: Matter, before: Alert | None = None) -> list[Route]:
         """Who is told by the routes; and of the end of what stood too long, who was told of that."""

@@ -52,13 +52,14 @@ def found_steps(
         level, slot, since = int(verdicts.level[row]), int(verdicts.slot[row]), alert.basis.period
         last = slot if level == alert.level else -1
         alike = (alert.identity.book, kind, level, last, since, alert.level, alert.changed, alert.reminded, alert.steps)
-        if alike not in asked:
+        answer = asked.get(alike)
+        if answer is None:
             periods = 1 if last < 0 else running(panel.block, since, panel.block.ends[last].item())
             book = watch.by_id[alert.identity.book]
             office = Office(book.workdays, ZoneInfo(book.timezone))
             steps, later = escalation.due(alert, periods, organisation, office, at)
-            asked[alike] = steps, NEVER if later is None else _second(later)
-        steps, again = asked[alike]
+            answer = asked[alike] = steps, NEVER if later is None else _second(later)
+        steps, again = answer
         stands, rests = alert, not steps
         for step in steps:
             target = watch.target(alert.identity)

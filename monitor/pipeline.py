@@ -172,12 +172,13 @@ def judge(
             saved = alert_store.save(connection, [(move.alert, move.change, move.notice) for move in moves])
             alert_store.keep_up(connection, kept)
             told = [(number, move) for number, move in zip(saved.changes, moves, strict=True) if move.routes]
-            held = waits.of([(number, move.notice, move.routes) for number, move in told], saved.left)
+            held = waits.of(((number, move.notice, move.routes) for number, move in told), saved.left)
             due = outbox.enqueue(connection, [(number, way) for number, move in told for way in move.routes], at, held)
             ends = [number for number, move in told if move.change.state is State.RESOLVED]
             ended = silences.hold_ends(connection, ends)
-            said = {number: move.notice for number, move in told}
-            silences.gather(connection, [one for one in due if one.id not in ended], said, crowds, at)
+            if crowds:
+                said = {number: move.notice for number, move in told}
+                silences.gather(connection, [one for one in due if one.id not in ended], said, crowds, at)
         # Only after the commit: what stands in memory is never ahead of what is saved.
         watch.stand([*kept, *saved.left])
     anew = watch.loaded

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
@@ -20,9 +21,29 @@ from monitor.store.digests import Way
 from monitor.watch import Watch
 from rules.calendar import PUBLISHED, Workdays
 
+_DECIDES = (
+    "book",
+    "section",
+    "labels",
+    "kind",
+    "event",
+    "state",
+    "level",
+    "previous_level",
+    "judged",
+    "asked",
+    "lead",
+    "responsible",
+    "supervisor",
+)
+"""What of a notice decides whether it waits; where anybody asks, also its target and subject."""
+
 
 class Waiting:
-    """Decides message by message. What each receiver has been told this week is as of when this is made, and counted on."""
+    """Decides message by message, once for all that are alike.
+
+    What each receiver has been told this week is as of when this is made, and counted on.
+    """
 
     def __init__(
         self, connection: Connection, watch: Watch, organisation: Organisation, quiet: Quiet | None, at: datetime
@@ -33,11 +54,13 @@ class Waiting:
         week = digest.week(at.astimezone(zone))
         self._spent = digests.spent(connection, week) if organisation.budgeted else {}
         self._at_once = not (self._silences or quiet or organisation.inhibit or organisation.patient)
+        asks_where = self._silences or organisation.inhibit or organisation.asks_where
+        self._decides = attrgetter(*_DECIDES, *(("target", "subject") if asks_where else ()))
+        self._found: dict[tuple[object, ...], Held | None] = {}
         self._moved: Mapping[Identity, Alert] = {}
-        self._places: dict[str, tuple[datetime, Workdays]] = {}
 
     def of(
-        self, said: Sequence[tuple[int, Notice, Sequence[Route]]], moved: Iterable[Alert]
+        self, said: Iterable[tuple[int, Notice, Sequence[Route]]], moved: Iterable[Alert]
     ) -> dict[tuple[int, Way], Held]:
         """What of ``said`` (change id, facts, ways) waits, where a cycle has left its alerts as ``moved``.
 
@@ -47,8 +70,11 @@ class Waiting:
             return {}
         self._moved = {alert.identity: alert for alert in moved}
         held: dict[tuple[int, Way], Held] = {}
-        for number, notice, ways in sorted(said, key=lambda one: -max(one[1].level, one[1].previous_level)):
-            for way in dict.fromkeys(Way(*route[:3]) for route in ways):
+        ways_of: dict[int, list[Way]] = {}  # alerts that are alike have one list of routes
+        for number, notice, routes in sorted(said, key=lambda one: -max(one[1].level, one[1].previous_level)):
+            if id(routes) not in ways_of:
+                ways_of[id(routes)] = list(dict.fromkeys(Way(*route[:3]) for route in routes))
+            for way in ways_of[id(routes)]:
                 why = self(notice, way)
                 if why is not None:
                     held[number, way] = why
@@ -56,29 +82,35 @@ class Waiting:
 
     def __call__(self, notice: Notice, way: Way, ready: bool = False) -> Held | None:
         """Whether a message waits; ``ready``: its turn to be told together has come."""
+        spent = self._spent.get(way, 0)
+        alike = (*self._decides(notice), way.receiver, ready, spent)
+        try:
+            held = self._found[alike]
+        except KeyError:
+            held = self._found[alike] = self._decide(notice, way.receiver, spent, ready=ready)
+        if held is None and not ready and self._organisation.budgeted:
+            self._spent[way] = spent + 1
+        return held
+
+    def _decide(self, notice: Notice, receiver: str, spent: int, *, ready: bool) -> Held | None:
         local, workdays = self._here(notice.book)
         matter, town = Matter.of(notice), self._organisation
-        held = decide(
+        return decide(
             notice,
             local,
             self._silences,
             None if ready else self._quiet,
             workdays,
             inhibitor=self._inhibitors.of(matter) if town.inhibit else 0,
-            rhythm=digest.AT_ONCE if ready or not town.patient else rhythm(matter, notice.event, way.receiver, town),
-            spent=self._spent.get(way, 0),
+            rhythm=digest.AT_ONCE if ready or not town.patient else rhythm(matter, notice.event, receiver, town),
+            spent=spent,
         )
-        if held is None and not ready:
-            self._spent[way] = self._spent.get(way, 0) + 1
-        return held
 
     def _here(self, book: str) -> tuple[datetime, Workdays]:
         """What time it is where a book is, and when its offices work."""
-        if book not in self._places:
-            found = self._watch.by_id.get(book)
-            zone, workdays = (ZoneInfo(found.timezone), found.workdays) if found else (self._at.tzinfo, PUBLISHED)
-            self._places[book] = (self._at.astimezone(zone), workdays)
-        return self._places[book]
+        found = self._watch.by_id.get(book)
+        zone, workdays = (ZoneInfo(found.timezone), found.workdays) if found else (self._at.tzinfo, PUBLISHED)
+        return self._at.astimezone(zone), workdays
 
     @cached_property
     def _inhibitors(self) -> Inhibitors:

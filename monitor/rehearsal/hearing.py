@@ -46,7 +46,7 @@ class Hearing:
 
     def of_step(self, watch: Watch, those: Of, step: Step) -> NDArray[np.int32]:
         """Who hears of a step (N,)."""
-        how, organisation = (step.event, *(rule.words for rule in step.rules)), self._organisation
+        how, organisation = (step.event, *step.words), self._organisation
         return self._found(
             watch, those, how, lambda matter: step_routes(step, matter.seen_by(organisation), organisation)
         )

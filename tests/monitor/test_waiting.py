@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
+from alerts.alert import Alert, Identity, Kind, State
 from alerts.channels.folder import Folder
 from alerts.circuit import Circuit
 from alerts.organisation import Organisation
@@ -18,9 +19,11 @@ from monitor.clock import Clock
 from monitor.store import letters, observations, outbox, pulls, silences
 from monitor.store.database import reading
 from monitor.store.tables import delivery
+from monitor.waiting import _DECIDES, Waiting
 from monitor.watch import Watch
 from rules.calendar import Every, period_ends
 from rules.target import Level
+from tests.alerts.builders import pace_notice
 from tests.rules.builders import a_book
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -300,3 +303,36 @@ def test_the_end_of_what_nobody_heard_of_is_not_told_in_a_crowd(engine, tmp_path
     assert len(town.cycle(china("09-22"), total=(8, 600), mine=(8, 700), road=(8, 700))) == 1
     assert town.titles(china("09-23"), mine=(9, 950), road=(9, 950)) == []
     assert town.titles(china("09-24"), total=(9, 950)) == ["【预警解除】全区投资（人力社保局）"]
+
+
+class Looked:
+    """A notice that remembers which of its facts were looked at."""
+
+    def __init__(self, notice):
+        self.notice, self.names = notice, set()
+
+    def __getattr__(self, name):
+        self.names.add(name)
+        return getattr(self.notice, name)
+
+
+def test_messages_are_taken_for_alike_by_all_that_decides_whether_one_waits(engine, tmp_path):
+    every = {"unit": "甲局", "level": "red", "book": "b", "section": "民生", "label": "分项", "kind": "data"}
+    town = Town(
+        engine,
+        tmp_path,
+        default={"digest": "daily 09:00 except red", "at most": "2 a week"},
+        routes=[{"when": every, "to": ["unit"]}],
+        inhibit=[{"by": {"target": "total"}, "holds": {"level": "red"}, "equal": ["lead"]}],
+    )
+    now = china("09-22")
+    total = Alert(Identity("b", "total", "", Kind.DATA), State.FIRING, Level.RED, now, now, change_id=1)
+    silence = Silence(0, "b", Level.YELLOW, china("09-25"), "王五", "口径", "road", "甲县", "民生", "甲局", "分项")
+    with engine.begin() as connection:
+        silences.add(connection, silence, now)
+        waits = Waiting(connection, town.watch, town.organisation, quiet("days off"), now)
+    waits.of([], [total])
+    red = {"level": 2, "state": "resolved", "book": "b", "kind": "data", "section": "民生", "labels": ("分项",)}
+    looked = Looked(pace_notice(**red, target="road", subject="甲县", asked=("甲局",)))
+    assert waits._decide(looked, "甲局", 0, ready=False) is None
+    assert looked.names == {*_DECIDES, "target", "subject"}
