@@ -11,9 +11,6 @@ from rules import edit
 from rules.target import Level
 from rules.verdict import CODE, OUTCOME, OWED, UNSURE, Verdict, Verdicts
 
-_GREEN, _YELLOW = Level.GREEN, Level.YELLOW
-_PENDING, _FIRING, _RESOLVED = State.PENDING, State.FIRING, State.RESOLVED
-"""Looked up once: that of an enum takes long, and thousands of alerts move at once."""
 PENDING = np.int8(-1)
 """How ``standing`` writes an alert that is pending; a firing one stands there with its level, none as 0."""
 
@@ -22,9 +19,9 @@ _LAST_JUDGED = max(CODE[reason] for reason in OUTCOME)
 
 def standing(alert: Alert) -> np.int8:
     """An alert as one number of a ``standing`` column."""
-    if alert.state is _FIRING:
+    if alert.state is State.FIRING:
         return np.int8(alert.level)
-    return PENDING if alert.state is _PENDING else np.int8(0)
+    return PENDING if alert.state is State.PENDING else np.int8(0)
 
 
 def moved(
@@ -49,25 +46,25 @@ def asked(standing: NDArray[np.int8], verdicts: Verdicts, anew: NDArray[np.bool_
     wanted = np.where(waiting, np.where(standing > 0, standing, PENDING), verdicts.level)
     if verdicts.keep.any():
         kept = verdicts.keep & (wanted == 0) & (standing > 0)
-        wanted[kept if anew is None else kept & ~anew] = _YELLOW
+        wanted[kept if anew is None else kept & ~anew] = Level.YELLOW
     return np.where(verdicts.reason <= _LAST_JUDGED, wanted, standing)
 
 
 def advance(kind: Kind, alert: Alert | None, verdict: Verdict, at: datetime) -> tuple[Alert | None, Change | None]:
     """Where ``alert`` stands after ``verdict``, and the change that took it there, if one did."""
     level, pending = _asked(kind, alert, verdict)
-    before = _GREEN if alert is None or alert.state is not _FIRING else alert.level
-    state = alert.state if alert is not None else _RESOLVED
+    before = Level.GREEN if alert is None or alert.state is not State.FIRING else alert.level
+    state = alert.state if alert is not None else State.RESOLVED
     event = _event(state, before, level, pending)
     if event is None:
         return alert, None
     basis = Basis(verdict.period, verdict.actual, rule(kind, verdict))
     cause = _cause(kind, alert, event, basis, task=verdict.target.goal.by is not None)
     corrects = None
-    if alert is not None and cause is Cause.REVISED and event.told and state is not _PENDING:
+    if alert is not None and cause is Cause.REVISED and event.told and state is not State.PENDING:
         # What was told of this very period is taken back; nobody was told of what is pending.
         event, corrects = Event.CORRECTED, alert.change_id
-    since = alert.since if alert is not None and state is _FIRING else at
+    since = alert.since if alert is not None and state is State.FIRING else at
     moved = Alert(
         identity=Identity(verdict.target.book, verdict.target.id, verdict.subject, kind),
         state=_state_after(event, level),
@@ -76,7 +73,7 @@ def advance(kind: Kind, alert: Alert | None, verdict: Verdict, at: datetime) -> 
         changed=at,
         # What lapsed was never told: nothing is left of it that a later figure could correct.
         basis=NOTHING if event is Event.LAPSED else basis,
-        steps=alert.heard if alert is not None and level > _GREEN else (),
+        steps=alert.heard if alert is not None and level > Level.GREEN else (),
     )
     # What is kept standing by an earlier period says nothing of the level of this one.
     judged = verdict.level if kind is Kind.PACE else level
@@ -93,21 +90,21 @@ def correction(told: Alert, alert: Alert | None, verdict: Verdict, by_rule: Leve
     """
     level, pending = verdict.level, verdict.pending
     basis = Basis(verdict.period, verdict.actual, rule(told.identity.kind, verdict))
-    if not verdict.judged or level == told.level or (level == _GREEN and pending > _GREEN):
+    if not verdict.judged or level == told.level or (level == Level.GREEN and pending > Level.GREEN):
         return None
     if basis.actual == told.basis.actual or not edit.comparable(told.basis.rule, basis.rule):
         return None
     if basis.rule != told.basis.rule and by_rule != told.level:
         # An edit of the rule since then has flipped the verdict already, which takes nothing back of what was told.
         return None
-    firing = alert is not None and alert.state is _FIRING
-    stands = alert.level if alert is not None and firing else _GREEN
+    firing = alert is not None and alert.state is State.FIRING
+    stands = alert.level if alert is not None and firing else Level.GREEN
     return Change(
         identity=told.identity,
         at=at,
         event=Event.CORRECTED,
         cause=Cause.REVISED,
-        state=_RESOLVED if alert is None else alert.state,
+        state=State.RESOLVED if alert is None else alert.state,
         level=stands,
         previous_level=stands,
         since=told.since if alert is None else alert.since,
@@ -119,22 +116,22 @@ def correction(told: Alert, alert: Alert | None, verdict: Verdict, by_rule: Leve
 
 def withdrawn(alert: Alert, at: datetime) -> tuple[Alert, Change]:
     """``alert``, which is pending or firing, after its target has left the books in force."""
-    firing = alert.state is _FIRING
+    firing = alert.state is State.FIRING
     event = Event.WITHDRAWN if firing else Event.LAPSED
-    held = alert.level if firing else _GREEN
+    held = alert.level if firing else Level.GREEN
     closed = replace(
-        alert, state=_RESOLVED, level=_GREEN, changed=at, basis=NOTHING, change_id=0, reminded=None, steps=()
+        alert, state=State.RESOLVED, level=Level.GREEN, changed=at, basis=NOTHING, change_id=0, reminded=None, steps=()
     )
     change = Change(
         identity=alert.identity,
         at=at,
         event=event,
         cause=Cause.TARGET_REMOVED,
-        state=_RESOLVED,
-        level=_GREEN,
+        state=State.RESOLVED,
+        level=Level.GREEN,
         previous_level=held,
         since=alert.since,
-        judged=_GREEN,
+        judged=Level.GREEN,
         basis=alert.basis,
     )
     return closed, change
@@ -153,7 +150,7 @@ def _cause(kind: Kind, alert: Alert | None, event: Event, basis: Basis, *, task:
     if kind is Kind.DATA:
         # A figure becomes overdue as days pass; a debt ends by a figure, or by another due day.
         return Cause.RULE_EDITED if event is Event.RESOLVED and same and edited else Cause.ORDINARY
-    if edited and (same or alert.state is not _RESOLVED):
+    if edited and (same or alert.state is not State.RESOLVED):
         # Figures read under another rule cannot be held against each other: the edit comes first.
         return Cause.RULE_EDITED
     if not same or task:  # a task comes on within its one period: that takes nothing back
@@ -163,22 +160,22 @@ def _cause(kind: Kind, alert: Alert | None, event: Event, basis: Basis, *, task:
 
 def _state_after(event: Event, level: Level) -> State:
     if event is Event.NOTICED:
-        return _PENDING
-    return _FIRING if level > _GREEN else _RESOLVED
+        return State.PENDING
+    return State.FIRING if level > Level.GREEN else State.RESOLVED
 
 
 def _asked(kind: Kind, alert: Alert | None, verdict: Verdict) -> tuple[Level, Level]:
     """The level to fire at and the level still pending, as far as the verdict may say."""
-    held = alert.level if alert is not None and alert.state is _FIRING else _GREEN
-    waiting = alert.level if alert is not None and alert.state is _PENDING else _GREEN
+    held = alert.level if alert is not None and alert.state is State.FIRING else Level.GREEN
+    waiting = alert.level if alert is not None and alert.state is State.PENDING else Level.GREEN
     if kind is Kind.PACE:
         if not verdict.judged:
             return held, waiting
-        kept = verdict.keep and held > _GREEN and verdict.level is verdict.pending is _GREEN
-        return (_YELLOW if kept and not _mistaken(alert, verdict) else verdict.level), verdict.pending
+        kept = verdict.keep and held > Level.GREEN and verdict.level is verdict.pending is Level.GREEN
+        return (Level.YELLOW if kept and not _mistaken(alert, verdict) else verdict.level), verdict.pending
     if verdict.reason in UNSURE:
         return held, waiting
-    return (_YELLOW if verdict.reason in OWED else _GREEN), _GREEN
+    return (Level.YELLOW if verdict.reason in OWED else Level.GREEN), Level.GREEN
 
 
 def _mistaken(alert: Alert | None, verdict: Verdict) -> bool:
@@ -189,15 +186,15 @@ def _mistaken(alert: Alert | None, verdict: Verdict) -> bool:
 
 
 def _event(state: State, before: Level, level: Level, pending: Level) -> Event | None:
-    if state is _FIRING:
+    if state is State.FIRING:
         # Still over the threshold, if not for as many periods as it asks by now: that solves nothing.
-        if level == before or (level == _GREEN and pending > _GREEN):
+        if level == before or (level == Level.GREEN and pending > Level.GREEN):
             return None
-        if level == _GREEN:
+        if level == Level.GREEN:
             return Event.RESOLVED
         return Event.WORSENED if level > before else Event.EASED
-    if level > _GREEN:
+    if level > Level.GREEN:
         return Event.FIRED
-    if pending > _GREEN:
-        return None if state is _PENDING else Event.NOTICED
-    return Event.LAPSED if state is _PENDING else None
+    if pending > Level.GREEN:
+        return None if state is State.PENDING else Event.NOTICED
+    return Event.LAPSED if state is State.PENDING else None
