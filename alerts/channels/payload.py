@@ -146,19 +146,24 @@ def annotations(letter: Letter, said: Rendered) -> dict[str, str]:
 def _mine(letters: Sequence[Letter]) -> Iterable[tuple[bytes, ...]]:
     """What each has for itself: see ``Told``."""
     notices = [letter.notice for letter in letters]
+    figures = zip(*map(_figures, notices), strict=True)
     columns = [
-        *zip(*map(own, notices), strict=True),
-        *([_number(value) for value in column] for column in zip(*map(_figures, notices), strict=True)),
-        [letter.key for letter in letters],
-        [notice.subject for notice in notices],
+        *map(_written, zip(*map(own, notices), strict=True)),
+        *([b"" if value is None else b"%.15g" % value for value in column] for column in figures),
+        _written([letter.key for letter in letters]),
+        _written([notice.subject for notice in notices]),
         [_fingerprint(notice) for notice in notices],
     ]
+    return zip(*columns, strict=True)
+
+
+def _written(texts: Sequence[str]) -> list[bytes]:
     # No text has the separator in it: a quotation mark of its own is written behind a backslash.
-    return zip(*(_json(column)[2:-2].split(b'","') for column in columns), strict=True)
+    return _json(texts)[2:-2].split(b'","')
 
 
-def _fingerprint(notice: Notice) -> str:
-    return hashlib.sha256("\0".join(filter(None, _identity(notice))).encode()).hexdigest()[:16]
+def _fingerprint(notice: Notice) -> bytes:
+    return hashlib.sha256("\0".join(filter(None, _identity(notice))).encode()).hexdigest()[:16].encode()
 
 
 def _mould(letter: Letter, mine: Sequence[bytes]) -> Mould:

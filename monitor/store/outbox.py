@@ -274,8 +274,7 @@ def _deliveries(connection: Connection, ids: Sequence[int]) -> list[Delivery]:
         .order_by(c.id)
     )
     rows = connection.execute(query).all()
-    notices = read(facts for *_, facts in rows)
-    return [
-        Delivery(number, mark, receiver, channel, address, why, attempts, said)
-        for (number, mark, receiver, channel, address, why, attempts, _), said in zip(rows, notices, strict=True)
-    ]
+    if not rows:
+        return []
+    *columns, facts = zip(*rows, strict=True)
+    return list(map(Delivery, *columns, read(facts)))

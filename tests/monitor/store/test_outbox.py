@@ -2,6 +2,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, func, select
 
 from alerts.alert import Event
@@ -126,6 +127,16 @@ def test_letters_that_go_together_have_one_receiver_and_one_address(connection: 
         found.append(len(taken))
     assert sorted(found) == [1, 1, 1, 3, 3, 3]
     assert outbox.claim(connection, "folder", START, 3, together=True) == []
+
+
+def test_what_a_silent_sender_left_goes_first_and_what_waits_goes_with_it(connection: Connection) -> None:
+    other = Route("统计局", "folder", "", "统计局负责报送该目标的数据")
+    _queue(connection, OFFICE, other, count=3)
+    left = outbox.claim(connection, "folder", START, 2, together=True)
+    assert _claim(connection, START + LEASE, limit=2) == [replace(one, attempts=1) for one in left]
+    again = outbox.claim(connection, "folder", START + 2 * LEASE, 10, together=True)
+    assert {one.receiver for one in again} == {left[0].receiver}
+    assert [one.attempts for one in again] == [2, 2, 0]
 
 
 def test_a_message_put_back_is_due_again_and_has_lost_no_attempt(connection: Connection) -> None:
