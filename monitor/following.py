@@ -51,7 +51,7 @@ def found_steps(
         panel, verdicts = judged[block].panel, judged[block].verdicts
         level, slot, since = int(verdicts.level[row]), int(verdicts.slot[row]), alert.basis.period
         last = slot if level == alert.level else -1
-        alike = (alert.identity.book, kind, level, last, since, alert.level, alert.changed, alert.reminded, alert.steps)
+        alike = (block, alert.identity.book, kind, last, since, alert.level, alert.changed, alert.reminded, alert.steps)
         answer = asked.get(alike)
         if answer is None:
             periods = 1 if last < 0 else running(panel.block, since, panel.block.ends[last].item())
