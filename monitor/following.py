@@ -20,6 +20,8 @@ from monitor.watch import NEVER, Watch
 
 _Changed: TypeAlias = tuple[Alert, Place | None, list[Route]]
 """An alert that this cycle changes, its place, and who hears of that."""
+_Answer: TypeAlias = tuple[list[Step], np.datetime64]
+"""The steps that an alert asks for, and when it may ask for more."""
 
 
 def found_steps(
@@ -44,22 +46,10 @@ def found_steps(
     changed += [(one.alert, one.place, one.routes) for one in found if one.alert is not None]
     due: list[Found] = []
     # Asked once for all alerts of which it is the same.
-    asked: dict[tuple[object, ...], tuple[list[Step], np.datetime64]] = {}
+    asked: dict[tuple[object, ...], _Answer] = {}
     hears: dict[tuple[int, ...], list[Route] | None] = {}
     for alert, block, row, now in _looked_at(watch, judged, changed, organisation, at):
-        kind = alert.identity.kind
-        panel, verdicts = judged[block].panel, judged[block].verdicts
-        level, slot, since = int(verdicts.level[row]), int(verdicts.slot[row]), alert.basis.period
-        last = slot if level == alert.level else -1
-        alike = (block, alert.identity.book, kind, last, since, alert.level, alert.changed, alert.reminded, alert.steps)
-        answer = asked.get(alike)
-        if answer is None:
-            periods = 1 if last < 0 else running(panel.block, since, panel.block.ends[last].item())
-            book = watch.by_id[alert.identity.book]
-            office = Office(book.workdays, ZoneInfo(book.timezone))
-            steps, later = escalation.due(alert, periods, organisation, office, at)
-            answer = asked[alike] = steps, NEVER if later is None else _second(later)
-        steps, again = answer
+        steps, again = _asked(watch, judged, alert, (block, row), organisation, at, asked)
         stands, rests = alert, not steps
         for step in steps:
             target = watch.target(alert.identity)
@@ -76,10 +66,35 @@ def found_steps(
             before, (stands, change) = stands, escalation.take(stands, step, at)
             due.append(Found(stands, change, routes, before, (block, row), step=step))
         if rests:
+            kind, verdicts = alert.identity.kind, judged[block].verdicts
             watch.due[block][kind][row] = again
-            if level >= 0:
-                watch.looked[block][kind][row] = panel.latest[row]
+            if verdicts.level[row] >= 0:
+                watch.looked[block][kind][row] = judged[block].panel.latest[row]
     return due
+
+
+def _asked(
+    watch: Watch,
+    judged: Sequence[Judged],
+    alert: Alert,
+    place: Place,
+    organisation: Organisation,
+    at: datetime,
+    known: dict[tuple[object, ...], _Answer],
+) -> _Answer:
+    """What an alert asks for; ``known`` is what those before it did, the same for all alike."""
+    block, row = place
+    ends, verdicts = judged[block].panel.block.ends, judged[block].verdicts
+    identity, since = alert.identity, alert.basis.period
+    last = int(verdicts.slot[row]) if verdicts.level[row] == alert.level else -1
+    alike = (block, identity.book, identity.kind, last, since, alert.level, alert.changed, alert.reminded, alert.steps)
+    found = known.get(alike)
+    if found is None:
+        periods = 1 if last < 0 else running(judged[block].panel.block, since, ends[last].item())
+        book = watch.by_id[identity.book]
+        steps, later = escalation.due(alert, periods, organisation, Office(book.workdays, ZoneInfo(book.timezone)), at)
+        found = known[alike] = steps, NEVER if later is None else _second(later)
+    return found
 
 
 def _looked_at(
