@@ -76,9 +76,6 @@ def deadline(target: Target, year: int) -> str:
     return f"{year}年{'全年' if target.expect.shape is Shape.HOLD else '底'}"
 
 
-# Asked of every alert of a storm: to find a member in its class takes Python 3.11 seven times as long.
-_MILESTONE, _GOOD_DAYS, _MORE_THAN = Measure.MILESTONE, Measure.GOOD_DAYS, Op.MORE_THAN
-_HOLD, _DAY, _YEAR = Shape.HOLD, Every.DAY, Every.YEAR
 _TWO_SIDED = frozenset({Op.BETWEEN, Op.EXACTLY})
 _PLACES = {Measure.RANK: ("位次", "落后", "靠前"), Measure.CLASS: ("类别", "差", "好")}
 """What is counted in places: its name, and what is said of worse and better ones."""
@@ -92,9 +89,9 @@ def gap(verdict: Verdict) -> str:
     target, goal = verdict.target, verdict.target.goal
     if goal.stages:
         return _stage(verdict)
-    if target.measure is _MILESTONE:
+    if target.measure is Measure.MILESTONE:
         return "已完成" if short <= 0 else f"尚差{number(short)}%"
-    held, over = target.expect.shape is _HOLD, False
+    held, over = target.expect.shape is Shape.HOLD, False
     if goal.op in _TWO_SIDED and verdict.actual is not None:
         over = short > 0 and verdict.actual > expected
         if short < 0 and held:
@@ -202,7 +199,7 @@ def pace(verdict: Verdict, workdays: Workdays = PUBLISHED) -> str:
     found = pace_of(target, goal, verdict.actual, verdict.period, workdays)
     if found is None:
         return ""
-    if target.measure is _GOOD_DAYS:
+    if target.measure is Measure.GOOD_DAYS:
         return _good_days(found, goal, verdict.actual, verdict.period)
     periods = PERIOD_NAMES[target.every]
     each = periods.removeprefix("个")
@@ -210,7 +207,7 @@ def pace(verdict: Verdict, workdays: Workdays = PUBLISHED) -> str:
     before = "" if found.so_far is None else f"前期{each}均{quantity(found.so_far, unit)}"
     left = f"余{found.left}{periods}"
     # Where less than one comes a working day, that says nothing of things that come whole.
-    if found.daily is not None and target.every is not _DAY and (unit not in COUNTED or found.daily > 1):
+    if found.daily is not None and target.every is not Every.DAY and (unit not in COUNTED or found.daily > 1):
         needed += f"、每个工作日{_enough(found.daily, unit)}"
         before += "" if found.daily_so_far is None else f"、工作日均{quantity(found.daily_so_far, unit)}"
         left += f"、{found.workdays}个工作日"
@@ -239,7 +236,7 @@ def _good_days(found: Pace, goal: float, actual: float, period: date) -> str:
 def outlook(verdict: Verdict) -> str:
     """Where the year will land: 预计全年1.2万—1.25万人（八成把握），完成目标的可能性约35%. Empty where nothing is foreseen."""
     target, period = verdict.target, verdict.period
-    if target.measure not in FORECAST or target.every is _YEAR or verdict.goal is None or period is None:
+    if target.measure not in FORECAST or target.every is Every.YEAR or verdict.goal is None or period is None:
         return ""
     if target.goal.reference:
         return ""  # nobody foresees where the other series will end
@@ -284,7 +281,7 @@ def enough(verdict: Verdict) -> str:
     A sum by days has none: no single day makes up for what is missing.
     """
     target, found = verdict.target, verdict.clears
-    if found is None or target.measure is _MILESTONE or (target.every is _DAY and target.measure in SUMS):
+    if found is None or target.measure is Measure.MILESTONE or (target.every is Every.DAY and target.measure in SUMS):
         return ""
     return f"{label(target.every, found.period)}{_within(target, found)}"
 
@@ -294,11 +291,11 @@ def _within(target: Target, found: Clearing) -> str:
     unit = target.goal.unit
     scale = 1 if unit in COUNTED else 100
     # What binary fractions add is no reason to ask for one more.
-    least = None if found.least is None else math.ceil(found.least * scale - 5e-5) / scale
-    most = None if found.most is None else math.floor(found.most * scale + 5e-5) / scale
+    least = None if found.least is None else math.ceil(round(found.least * scale, 4)) / scale
+    most = None if found.most is None else math.floor(round(found.most * scale, 4)) / scale
     sum_of = "累计" if target.measure in SUMS else ""
     if most is None and least is not None:
-        return f"{sum_of}{'高于' if target.goal.op is _MORE_THAN else '不低于'}{quantity(least, unit)}"
+        return f"{sum_of}{'高于' if target.goal.op is Op.MORE_THAN else '不低于'}{quantity(least, unit)}"
     if most is not None and target.measure is Measure.RANK:
         return f"进入前{number(most)}位"
     if most is not None and target.measure is Measure.CLASS:
